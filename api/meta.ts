@@ -1,0 +1,54 @@
+import { type Static, Type } from 'typebox'
+
+/** Readonly all the way down: what one stage hands to the next is never changed. */
+export type DeepReadonly<T> = T extends (infer U)[]
+  ? readonly DeepReadonly<U>[]
+  : T extends object
+    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+    : T
+
+export interface ObjectMeta {
+  readonly name: string
+  readonly namespace?: string
+  readonly generateName?: string
+  readonly uid?: string
+  readonly resourceVersion?: string
+  readonly generation?: number
+  /** RFC 3339, one second exact. */
+  readonly creationTimestamp?: string
+  readonly deletionTimestamp?: string
+  readonly labels?: Readonly<Record<string, string>>
+  readonly annotations?: Readonly<Record<string, string>>
+  readonly finalizers?: readonly string[]
+  readonly ownerReferences?: readonly {
+    readonly apiVersion: string
+    readonly kind: string
+    readonly name: string
+    readonly uid: string
+    readonly controller?: boolean
+  }[]
+  readonly managedFields?: readonly unknown[]
+}
+
+/** What every Kubernetes object of ours and theirs has. */
+export interface KubeObject {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata: ObjectMeta
+}
+
+export interface Custom<Kind extends string, Spec, Status> extends KubeObject {
+  readonly kind: Kind
+  readonly spec: DeepReadonly<Spec>
+  readonly status?: DeepReadonly<Status>
+}
+
+export const ConditionSchema = Type.Object({
+  type: Type.String(),
+  status: Type.Enum(['True', 'False', 'Unknown']),
+  reason: Type.String(),
+  message: Type.String(),
+  observedGeneration: Type.Optional(Type.Integer()),
+  lastTransitionTime: Type.String({ format: 'date-time' }),
+})
+export type Condition = DeepReadonly<Static<typeof ConditionSchema>>

@@ -1,0 +1,60 @@
+/** Every name that two rooms must agree on: groups, labels, annotations, object names, paths and ports. */
+
+export const GROUP = 'flomesh.io'
+export const VERSION = 'v1alpha1'
+export const API_VERSION = `${GROUP}/${VERSION}`
+export const CONFIG_GROUP = 'config.flomesh.io'
+export const CONFIG_API_VERSION = `${CONFIG_GROUP}/${VERSION}`
+
+/** Namespace label that makes a namespace part of the mesh; its value is the mesh's name. First spelling wins. */
+export const MONITORED_BY = ['flomesh.io/monitored-by', 'openservicemesh.io/monitored-by'] as const
+/** Pod or namespace annotation `enabled|disabled`. First spelling wins, pod over namespace. */
+export const INJECTION = ['flomesh.io/sidecar-injection', 'openservicemesh.io/sidecar-injection'] as const
+/** Pod annotations that extend MeshConfig's lists for one pod; each under both prefixes. */
+export const ANNOTATION_PREFIXES = ['flomesh.io', 'openservicemesh.io'] as const
+/** Written on an injected pod: JSON that says what was added, so that it can be taken out again. */
+export const STATUS_ANNOTATION = 'flomesh.io/sidecar-status'
+/** Bumped by the compiler so that the kubelet rewrites the pod's volumes at once. */
+export const ROUTES_VERSION_ANNOTATION = 'flomesh.io/routes-version'
+/** Namespace or pod annotation that narrows which imports a sidecar knows: `ns/name,ns/*`. */
+export const IMPORTS_ANNOTATION = 'flomesh.io/imports'
+/** Label on everything Portolan creates outside its chart. */
+export const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'portolan' } as const
+
+export const INIT_CONTAINER = 'portolan-init'
+export const PROXY_CONTAINER = 'portolan-proxy'
+export const ROUTES_VOLUME = 'portolan-routes'
+export const ROUTES_MOUNT = '/etc/portolan/routes'
+
+/** One per mesh namespace. Keys: bootstrap.json, cds.json, table.json. */
+export const ROUTES_CONFIGMAP = 'portolan-routes'
+/** In Portolan's own namespace. Keys: bootstrap.json, cds.json, rds.json, table.json. */
+export const GATEWAY_CONFIGMAP = 'portolan-gateway'
+/** In Portolan's own namespace. Key: hosts, a file for CoreDNS's plugin of that name. */
+export const DNS_CONFIGMAP = 'portolan-dns'
+
+/** Where iptables sends what goes to the VIP range. */
+export const CAPTURE_PORT = 15001
+/** Envoy's admin endpoint, on loopback only. */
+export const ADMIN_PORT = 15000
+/** Serves /ready and /stats of a sidecar or gateway, read-only, on the pod's address. */
+export const METRICS_PORT = 15090
+/** Where the gateway listens for plain HTTP. */
+export const GATEWAY_PORT = 8080
+
+export const DEFAULT_VIP_RANGE = '240.240.0.0/16'
+/** What a name resolves to that is imported but neither local nor routed: nothing listens there, so a call is refused. */
+export const REFUSING_ADDRESS = '127.0.0.2'
+export const DEFAULT_CLUSTER_DOMAIN = 'cluster.local'
+export const CLUSTERSET_DOMAIN = 'clusterset.local'
+
+/** Proxies run under a uid of [PROXY_UID_BASE, PROXY_UID_BASE + PROXY_UID_COUNT), chosen per pod: inotify instances are limited per uid. */
+export const PROXY_UID_BASE = 15_000
+export const PROXY_UID_COUNT = 1_000
+
+export const FIELD_MANAGER = {
+  webhook: 'portolan-webhook',
+  compiler: 'portolan-compiler',
+  federation: 'portolan-federation',
+  certs: 'portolan-certs',
+} as const

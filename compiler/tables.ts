@@ -1,0 +1,84 @@
+import type { Condition } from '../api/meta.ts'
+import type { Issue, ObjectRef } from '../api/issue.ts'
+
+/** The neutral routing tables: what a compilation decides, before any proxy's syntax. Sorted, total, plain data. */
+export interface Tables {
+  /** One per mesh namespace. */
+  readonly sidecars: readonly SidecarTable[]
+  readonly gateway: GatewayTable
+  /** Sorted by name; fully qualified, without a final dot. */
+  readonly dns: readonly DnsRecord[]
+  /** Addresses for `ServiceImport.spec.ips`; lists every import, changed or not. */
+  readonly vips: readonly VipAssignment[]
+  /** Status conditions as they should be, without lastTransitionTime. */
+  readonly statuses: readonly ObjectStatus[]
+  readonly issues: readonly Issue[]
+}
+
+export interface SidecarTable {
+  readonly namespace: string
+  /** Content hash of routes. */
+  readonly version: string
+  /** Sorted by vip, port. */
+  readonly routes: readonly ServiceRoute[]
+}
+
+/** One port of one routed service: where a call to vip:port goes. */
+export interface ServiceRoute {
+  /** namespace/name */
+  readonly service: string
+  readonly vip: string
+  readonly port: number
+  readonly policy: 'Locality' | 'FailOver' | 'ActiveActive'
+  /** Tried in order of priority; within one priority shared by weight. Sorted by priority, then local first, then clusterKey. */
+  readonly backends: readonly Backend[]
+}
+
+export interface Backend {
+  readonly clusterKey: string
+  readonly local: boolean
+  readonly priority: number
+  /** > 0: a drained target is not a backend. */
+  readonly weight: number
+  readonly endpoints: readonly { readonly host: string; readonly port: number }[]
+  /** Put in front of the caller's path. Empty for the local Service. */
+  readonly pathPrefix: string
+}
+
+export interface GatewayTable {
+  readonly version: string
+  /** Most specific first: Exact before Prefix, longer before shorter. */
+  readonly routes: readonly GatewayRoute[]
+}
+
+export interface GatewayRoute {
+  readonly service: string
+  readonly port: number
+  readonly path: string
+  readonly pathType: 'Prefix' | 'Exact'
+  /** RE2; absent = the matched prefix is stripped. */
+  readonly rewrite?: { readonly from: string; readonly to: string }
+  /** Ready pods, sorted. The Service's own address stands in while a change of pods is under way. */
+  readonly endpoints: readonly { readonly host: string; readonly port: number }[]
+  readonly fallback?: { readonly host: string; readonly port: number }
+  readonly http2: boolean
+}
+
+export interface DnsRecord {
+  readonly name: string
+  readonly address: string
+}
+
+export interface VipAssignment {
+  readonly namespace: string
+  readonly name: string
+  readonly ips: readonly string[]
+}
+
+export interface ObjectStatus {
+  readonly object: ObjectRef
+  readonly generation: number
+  readonly conditions: readonly Omit<Condition, 'lastTransitionTime'>[]
+  /** The rest of the status, by kind. */
+  readonly extra?: Readonly<Record<string, unknown>>
+}
