@@ -1,0 +1,32 @@
+import { defineConfig } from 'vitest/config'
+
+const ROOMS = '{api,certs,chart,cli,compiler,docs,envoy,kube,webhook}'
+
+export default defineConfig({
+  test: {
+    reporters: process.env['CI'] ? ['default', ['json', { outputFile: 'dist/test-report.json' }]] : ['default'],
+    projects: [
+      {
+        test: {
+          name: 'parts',
+          include: [`test/${ROOMS}/**/*.test.ts`],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: 'clusters',
+          include: ['test/lab/**/*.test.ts', 'test/e2e/**/*.test.ts'],
+          // Whole clusters on a few cores: one file at a time, so that a measured delay is the system's and not the neighbour's.
+          fileParallelism: false,
+          isolate: false,
+          testTimeout: 180_000,
+          hookTimeout: 600_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+})
