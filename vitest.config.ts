@@ -4,7 +4,7 @@ const ROOMS = '{api,certs,chart,cli,compiler,docs,envoy,kube,webhook}'
 
 export default defineConfig({
   test: {
-    reporters: process.env['CI'] ? ['default', ['json', { outputFile: 'dist/test-report.json' }]] : ['default'],
+    reporters: ['default', './test/count-reporter.ts'],
     projects: [
       {
         test: {
