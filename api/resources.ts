@@ -1,0 +1,86 @@
+/** Where the API server keeps every kind that Portolan reads or writes, ready for `kube`'s client. */
+import type { Cluster } from './cluster.ts'
+import type { EndpointSlice, Namespace, Service } from './core.ts'
+import type { GlobalTrafficPolicy } from './global-traffic-policy.ts'
+import type { MeshConfig } from './mesh-config.ts'
+import type { KubeObject, ObjectMeta } from './meta.ts'
+import { CONFIG_GROUP, GROUP, VERSION } from './names.ts'
+import type { ServiceExport } from './service-export.ts'
+import type { ServiceImport } from './service-import.ts'
+
+interface Served<T extends KubeObject> {
+  /** Empty for the core group. */
+  readonly group: string
+  readonly version: string
+  readonly plural: string
+  readonly kind: string
+  readonly namespaced: boolean
+  /** Never set: carries the type. */
+  readonly object?: T
+}
+
+export interface ConfigMap extends KubeObject {
+  readonly data?: Readonly<Record<string, string>>
+}
+
+export interface Secret extends KubeObject {
+  readonly type?: string
+  /** Base64. */
+  readonly data?: Readonly<Record<string, string>>
+}
+
+/** As the API server keeps it; only what Portolan reads is typed. */
+export interface LivePod extends KubeObject {
+  readonly metadata: ObjectMeta
+  readonly spec: {
+    readonly hostNetwork?: boolean
+    readonly containers: readonly { readonly name: string }[]
+    readonly initContainers?: readonly { readonly name: string }[]
+  }
+  readonly status?: {
+    readonly phase?: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown'
+    readonly podIP?: string
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[]
+  }
+}
+
+const core = <T extends KubeObject>(plural: string, kind: string, namespaced = true): Served<T> => ({
+  group: '',
+  version: 'v1',
+  plural,
+  kind,
+  namespaced,
+})
+
+const ours = <T extends KubeObject>(plural: string, kind: string, namespaced = true): Served<T> => ({
+  group: GROUP,
+  version: VERSION,
+  plural,
+  kind,
+  namespaced,
+})
+
+export const NAMESPACES = core<Namespace>('namespaces', 'Namespace', false)
+export const SERVICES = core<Service>('services', 'Service')
+export const PODS = core<LivePod>('pods', 'Pod')
+export const CONFIGMAPS = core<ConfigMap>('configmaps', 'ConfigMap')
+export const SECRETS = core<Secret>('secrets', 'Secret')
+export const ENDPOINT_SLICES: Served<EndpointSlice> = {
+  group: 'discovery.k8s.io',
+  version: 'v1',
+  plural: 'endpointslices',
+  kind: 'EndpointSlice',
+  namespaced: true,
+}
+
+export const CLUSTERS = ours<Cluster>('clusters', 'Cluster', false)
+export const SERVICE_EXPORTS = ours<ServiceExport>('serviceexports', 'ServiceExport')
+export const SERVICE_IMPORTS = ours<ServiceImport>('serviceimports', 'ServiceImport')
+export const GLOBAL_TRAFFIC_POLICIES = ours<GlobalTrafficPolicy>('globaltrafficpolicies', 'GlobalTrafficPolicy')
+export const MESH_CONFIGS: Served<MeshConfig> = {
+  group: CONFIG_GROUP,
+  version: VERSION,
+  plural: 'meshconfigs',
+  kind: 'MeshConfig',
+  namespaced: true,
+}
