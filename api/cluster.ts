@@ -1,22 +1,88 @@
 import { type Static, Type } from 'typebox'
-import { ConditionSchema, type Custom } from './meta.ts'
+import { cel, gatewayHost, KEY_PART, port } from './fields.ts'
+import { ConditionsSchema, type Custom } from './meta.ts'
 
-export const ClusterSpecSchema = Type.Object({
-  region: Type.Optional(Type.String()),
-  zone: Type.Optional(Type.String()),
-  group: Type.Optional(Type.String()),
-  gatewayHost: Type.String(),
-  gatewayPort: Type.Integer({ minimum: 1, maximum: 65535 }),
-  kubeconfig: Type.Optional(Type.String()),
-  kubeconfigSecretRef: Type.Optional(
-    Type.Object({
-      name: Type.String(),
-      namespace: Type.Optional(Type.String()),
-      key: Type.Optional(Type.String()),
+function keyPart(what: string) {
+  return Type.Optional(
+    Type.String({
+      description: `${what} of the cluster: part of its key region/zone/group/name.`,
+      default: 'default',
+      minLength: 1,
+      maxLength: 63,
+      ...cel({
+        rule: `self.matches('^${KEY_PART}$')`,
+        message: 'is part of the cluster key; use letters, digits, -, _ and ., with a letter or digit at both ends',
+        messageExpression:
+          "'\"' + self + '\" cannot be part of a cluster key; use letters, digits, -, _ and ., with a letter or digit at both ends'",
+      }),
     }),
-  ),
-})
-export const ClusterStatusSchema = Type.Object({ conditions: Type.Optional(Type.Array(ConditionSchema)) })
+  )
+}
+
+export const ClusterSpecSchema = Type.Object(
+  {
+    region: keyPart('Region'),
+    zone: keyPart('Zone'),
+    group: keyPart('Group'),
+    gatewayHost: gatewayHost(
+      'Address of the cluster’s gateway as the other clusters reach it: IP or DNS name. A name is resolved by the callers’ proxies, again and again.',
+    ),
+    gatewayPort: port('Port of the gateway at gatewayHost.'),
+    kubeconfig: Type.Optional(
+      Type.String({
+        description:
+          'Kubeconfig that reaches the cluster’s API server, self-contained. Everyone who may read this object may use it: prefer kubeconfigSecretRef.',
+        minLength: 1,
+        maxLength: 262144,
+      }),
+    ),
+    kubeconfigSecretRef: Type.Optional(
+      Type.Object(
+        {
+          name: Type.String({ description: 'Name of the Secret.', minLength: 1, maxLength: 253 }),
+          namespace: Type.Optional(
+            Type.String({
+              description: 'Namespace of the Secret. Unset = the namespace Portolan runs in.',
+              minLength: 1,
+              maxLength: 63,
+            }),
+          ),
+          key: Type.Optional(
+            Type.String({
+              description: 'Key of the Secret that holds the kubeconfig.',
+              default: 'kubeconfig',
+              minLength: 1,
+              maxLength: 253,
+            }),
+          ),
+        },
+        { description: 'Secret that holds the kubeconfig; a change of it is noticed.' },
+      ),
+    ),
+  },
+  {
+    description: 'How to reach the cluster: its gateway for calls, its API server for exports and imports.',
+    ...cel(
+      {
+        rule: 'has(self.kubeconfig) || has(self.kubeconfigSecretRef)',
+        message:
+          'no kubeconfig says how to reach the API server; name a Secret in spec.kubeconfigSecretRef (or put the kubeconfig in spec.kubeconfig)',
+        reason: 'FieldValueRequired',
+        fieldPath: '.kubeconfigSecretRef',
+      },
+      {
+        rule: '!(has(self.kubeconfig) && has(self.kubeconfigSecretRef))',
+        message:
+          'kubeconfig and kubeconfigSecretRef are both set and could disagree; keep kubeconfigSecretRef and remove spec.kubeconfig',
+        fieldPath: '.kubeconfig',
+      },
+    ),
+  },
+)
+export const ClusterStatusSchema = Type.Object(
+  { conditions: Type.Optional(ConditionsSchema) },
+  { description: 'What the control plane found out about the cluster.' },
+)
 export type ClusterSpec = Static<typeof ClusterSpecSchema>
 export type ClusterStatus = Static<typeof ClusterStatusSchema>
 export type Cluster = Custom<'Cluster', ClusterSpec, ClusterStatus>

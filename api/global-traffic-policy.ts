@@ -1,35 +1,112 @@
 import { type Static, Type } from 'typebox'
-import { ConditionSchema, type Custom } from './meta.ts'
+import { cel, clusterKey } from './fields.ts'
+import { ConditionsSchema, type Custom } from './meta.ts'
 
 export const LB_TYPES = ['Locality', 'FailOver', 'ActiveActive'] as const
 
-export const GlobalTrafficPolicySpecSchema = Type.Object({
-  lbType: Type.Optional(Type.Enum([...LB_TYPES])),
-  targets: Type.Optional(
-    Type.Array(
-      Type.Object({
-        clusterKey: Type.String(),
-        /** Share of the traffic relative to the other targets; omitted = 100, 0 = drained. */
-        weight: Type.Optional(Type.Integer({ minimum: 0 })),
-        /** FailOver only: 0 is tried first. */
-        priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 9 })),
+const TargetSchema = Type.Object(
+  {
+    clusterKey: clusterKey('Key of the cluster: region/zone/group/name.'),
+    weight: Type.Optional(
+      Type.Integer({
+        description: 'Share of the calls relative to the other targets. 0 = drained: no new calls.',
+        default: 100,
+        minimum: 0,
+        maximum: 1_000_000,
+        format: 'int32',
       }),
     ),
-  ),
-})
-export const GlobalTrafficPolicyStatusSchema = Type.Object({
-  conditions: Type.Optional(Type.Array(ConditionSchema)),
-  targets: Type.Optional(
-    Type.Array(
-      Type.Object({
-        clusterKey: Type.String(),
-        weight: Type.Integer(),
-        readyEndpoints: Type.Integer(),
-        reason: Type.String(),
+    priority: Type.Optional(
+      Type.Integer({
+        description: 'FailOver alone: targets of a lower priority are tried first. Unset = 0.',
+        minimum: 0,
+        maximum: 9,
+        format: 'int32',
       }),
     ),
-  ),
-})
+  },
+  { description: 'A cluster that calls may go to.' },
+)
+
+export const GlobalTrafficPolicySpecSchema = Type.Object(
+  {
+    lbType: Type.Optional(
+      Type.Enum([...LB_TYPES], {
+        description:
+          'Locality = the local Service alone. FailOver = the local Service while it has a ready endpoint, else the targets. ActiveActive = the local Service and the targets, by weight.',
+        default: 'Locality',
+      }),
+    ),
+    targets: Type.Optional(
+      Type.Array(TargetSchema, {
+        description:
+          'Clusters that calls may go to. ActiveActive without targets = every exporting cluster. The local cluster may be listed to give it a weight.',
+        maxItems: 64,
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['clusterKey'],
+        ...cel(
+          {
+            rule: 'self.all(a, self.exists_one(b, b.clusterKey == a.clusterKey))',
+            message: 'a cluster is listed more than once; list each cluster once',
+            messageExpression:
+              "'cluster \"' + self.filter(a, !self.exists_one(b, b.clusterKey == a.clusterKey))[0].clusterKey + '\" is listed more than once; list each cluster once'",
+            reason: 'FieldValueDuplicate',
+          },
+          {
+            rule: 'self.size() == 0 || self.exists(t, t.weight != 0)',
+            message:
+              'every target has weight 0, so no call could go anywhere; give at least one target a weight above 0',
+          },
+        ),
+      }),
+    ),
+  },
+  {
+    description: 'Where calls to the ServiceImport of the same name and namespace go.',
+    default: {},
+    ...cel(
+      {
+        rule: "self.lbType != 'Locality' || !has(self.targets) || self.targets.size() <= 1",
+        message:
+          'Locality keeps every call in this cluster, so it takes no targets; remove spec.targets or set spec.lbType to FailOver or ActiveActive',
+        messageExpression:
+          "'lbType Locality keeps every call in this cluster, but ' + string(self.targets.size()) + ' targets are listed; remove spec.targets or set spec.lbType to FailOver or ActiveActive'",
+        fieldPath: '.targets',
+      },
+      {
+        rule: "self.lbType != 'FailOver' || (has(self.targets) && self.targets.size() > 0)",
+        message:
+          'FailOver without targets has nowhere to go when the local Service fails; list at least one cluster in spec.targets',
+        reason: 'FieldValueRequired',
+        fieldPath: '.targets',
+      },
+    ),
+  },
+)
+export const GlobalTrafficPolicyStatusSchema = Type.Object(
+  {
+    conditions: Type.Optional(ConditionsSchema),
+    targets: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            clusterKey: Type.String({ description: 'Key of the cluster.' }),
+            weight: Type.Integer({ description: 'Weight in effect.' }),
+            readyEndpoints: Type.Integer({ description: 'Endpoints that calls can go to.' }),
+            reason: Type.String({ description: 'Code of the diagnostic that explains the numbers.' }),
+          },
+          { description: 'What became of one target.' },
+        ),
+        {
+          description: 'What became of each target.',
+          'x-kubernetes-list-type': 'map',
+          'x-kubernetes-list-map-keys': ['clusterKey'],
+        },
+      ),
+    ),
+  },
+  { description: 'What became of the policy.' },
+)
 export type GlobalTrafficPolicySpec = Static<typeof GlobalTrafficPolicySpecSchema>
 export type GlobalTrafficPolicyStatus = Static<typeof GlobalTrafficPolicyStatusSchema>
 export type GlobalTrafficPolicy = Custom<'GlobalTrafficPolicy', GlobalTrafficPolicySpec, GlobalTrafficPolicyStatus>

@@ -1,25 +1,102 @@
 import { type Static, Type } from 'typebox'
-import type { Custom } from './meta.ts'
+import { cel, port } from './fields.ts'
+import { ConditionsSchema, type Custom } from './meta.ts'
 
-export const MeshConfigSpecSchema = Type.Object({
-  sidecar: Type.Optional(
-    Type.Object({
-      logLevel: Type.Optional(Type.Enum(['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off'])),
-      resources: Type.Optional(
-        Type.Object({
-          requests: Type.Optional(Type.Record(Type.String(), Type.String())),
-          limits: Type.Optional(Type.Record(Type.String(), Type.String())),
-        }),
-      ),
-    }),
-  ),
-  traffic: Type.Optional(
-    Type.Object({
-      enablePermissiveTrafficPolicyMode: Type.Optional(Type.Boolean()),
-      outboundIPRangeExclusionList: Type.Optional(Type.Array(Type.String())),
-      outboundPortExclusionList: Type.Optional(Type.Array(Type.Integer({ minimum: 1, maximum: 65535 }))),
-    }),
-  ),
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off'] as const
+
+/** As in a container: `cpu: 1` and `cpu: 100m` are both common. */
+const QuantitySchema = Type.Union([Type.Integer(), Type.String()], {
+  description: 'An amount, as in a container: 100m, 128Mi, 1.',
+  maxLength: 64,
+  'x-kubernetes-int-or-string': true,
+  ...cel({
+    rule: 'type(self) == int ? self >= 0 : isQuantity(self) && quantity(self).sign() >= 0',
+    message: 'is not an amount; write it as in a container, for example 100m or 128Mi',
+    messageExpression:
+      "(type(self) == int ? string(self) : '\"' + self + '\"') + ' is not an amount; write it as in a container, for example 100m or 128Mi'",
+  }),
 })
+
+function amounts(description: string) {
+  return Type.Optional(
+    Type.Record(Type.String(), QuantitySchema, {
+      description,
+      maxProperties: 8,
+      ...cel({
+        rule: "self.all(name, name in ['cpu', 'memory', 'ephemeral-storage'] || name.contains('/') || name.startsWith('hugepages-'))",
+        message: 'names an unknown resource; use cpu, memory or ephemeral-storage',
+      }),
+    }),
+  )
+}
+
+export const MeshConfigSpecSchema = Type.Object(
+  {
+    sidecar: Type.Optional(
+      Type.Object(
+        {
+          logLevel: Type.Optional(
+            Type.Enum([...LOG_LEVELS], { description: 'How much the proxy logs.', default: 'warning' }),
+          ),
+          resources: Type.Optional(
+            Type.Object(
+              {
+                requests: amounts('What the scheduler sets aside for each sidecar.'),
+                limits: amounts('What a sidecar may use at most.'),
+              },
+              { description: 'Requests and limits of the sidecar; each amount set here replaces the built-in one.' },
+            ),
+          ),
+        },
+        { description: 'The proxy in each pod of the mesh. Changes reach pods created afterwards.' },
+      ),
+    ),
+    traffic: Type.Optional(
+      Type.Object(
+        {
+          enablePermissiveTrafficPolicyMode: Type.Optional(
+            Type.Boolean({
+              description:
+                'Accepted so that existing manifests apply. Portolan never restricts calls inside a cluster.',
+            }),
+          ),
+          outboundIPRangeExclusionList: Type.Optional(
+            Type.Array(
+              Type.String({
+                minLength: 1,
+                maxLength: 50,
+                ...cel({
+                  rule: 'isCIDR(self)',
+                  message: 'is not a range of addresses; write address/bits, for example 10.43.0.1/32',
+                  messageExpression:
+                    "'\"' + self + '\" is not a range of addresses; write address/bits, for example ' + (isIP(self) ? self + (ip(self).family() == 4 ? '/32' : '/128') : '10.43.0.1/32')",
+                }),
+              }),
+              {
+                description: 'Destinations that never enter the proxy, as CIDR.',
+                maxItems: 256,
+                'x-kubernetes-list-type': 'set',
+              },
+            ),
+          ),
+          outboundPortExclusionList: Type.Optional(
+            Type.Array(port('A port.'), {
+              description: 'Destination ports that never enter the proxy.',
+              maxItems: 256,
+              'x-kubernetes-list-type': 'set',
+            }),
+          ),
+        },
+        { description: 'What the sidecars capture. Changes reach pods created afterwards.' },
+      ),
+    ),
+  },
+  { description: 'Settings of the mesh as a whole.', default: {} },
+)
+export const MeshConfigStatusSchema = Type.Object(
+  { conditions: Type.Optional(ConditionsSchema) },
+  { description: 'What the control plane found.' },
+)
 export type MeshConfigSpec = Static<typeof MeshConfigSpecSchema>
-export type MeshConfig = Custom<'MeshConfig', MeshConfigSpec, Record<string, never>>
+export type MeshConfigStatus = Static<typeof MeshConfigStatusSchema>
+export type MeshConfig = Custom<'MeshConfig', MeshConfigSpec, MeshConfigStatus>

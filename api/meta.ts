@@ -43,12 +43,32 @@ export interface Custom<Kind extends string, Spec, Status> extends KubeObject {
   readonly status?: DeepReadonly<Status>
 }
 
-export const ConditionSchema = Type.Object({
-  type: Type.String(),
-  status: Type.Enum(['True', 'False', 'Unknown']),
-  reason: Type.String(),
-  message: Type.String(),
-  observedGeneration: Type.Optional(Type.Integer()),
-  lastTransitionTime: Type.String({ format: 'date-time' }),
-})
+export const ConditionSchema = Type.Object(
+  {
+    type: Type.String({ description: 'What the condition is about, in CamelCase.', maxLength: 316 }),
+    status: Type.Enum(['True', 'False', 'Unknown'], { description: 'Whether the condition holds.' }),
+    reason: Type.String({
+      description: 'Code of the diagnostic that explains the status; docs/diagnostics.md lists them.',
+      minLength: 1,
+      maxLength: 1024,
+    }),
+    message: Type.String({ description: 'The same for people, with names and numbers.', maxLength: 32768 }),
+    observedGeneration: Type.Optional(
+      Type.Integer({
+        description: 'metadata.generation that the condition was computed from.',
+        minimum: 0,
+        format: 'int64',
+      }),
+    ),
+    lastTransitionTime: Type.String({ description: 'When status last changed.', format: 'date-time' }),
+  },
+  { description: 'One observation about the object.' },
+)
 export type Condition = DeepReadonly<Static<typeof ConditionSchema>>
+
+/** `status.conditions` of every kind. */
+export const ConditionsSchema = Type.Array(ConditionSchema, {
+  description: 'What the control plane found, one entry per type.',
+  'x-kubernetes-list-type': 'map',
+  'x-kubernetes-list-map-keys': ['type'],
+})

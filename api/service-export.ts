@@ -1,27 +1,111 @@
 import { type Static, Type } from 'typebox'
-import { ConditionSchema, type Custom } from './meta.ts'
+import { cel, clusterKey, gatewayPath, port } from './fields.ts'
+import { ConditionsSchema, type Custom } from './meta.ts'
 
-export const ServiceExportSpecSchema = Type.Object({
-  serviceAccountName: Type.Optional(Type.String()),
-  rules: Type.Optional(
-    Type.Array(
-      Type.Object({
-        portNumber: Type.Integer({ minimum: 1, maximum: 65535 }),
-        path: Type.String(),
-        pathType: Type.Optional(Type.Enum(['Prefix', 'Exact'])),
+export const PATH_TYPES = ['Prefix', 'Exact'] as const
+export const LOAD_BALANCERS = ['RoundRobinLoadBalancer'] as const
+
+const RuleSchema = Type.Object(
+  {
+    portNumber: port('Port of the Service that the path leads to.'),
+    path: gatewayPath('Path at the gateway, literally. No two rules of a cluster may have the same.'),
+    pathType: Type.Optional(
+      Type.Enum([...PATH_TYPES], {
+        description: 'Prefix matches whole path elements (/a matches /a and /a/b, not /ab); Exact matches path alone.',
+        default: 'Prefix',
       }),
     ),
-  ),
-  pathRewrite: Type.Optional(Type.Object({ from: Type.String(), to: Type.String() })),
-  sessionSticky: Type.Optional(Type.Boolean()),
-  loadBalancer: Type.Optional(
-    Type.Enum(['RoundRobinLoadBalancer', 'HashingLoadBalancer', 'LeastConnectionLoadBalancer']),
-  ),
-  targetClusters: Type.Optional(Type.Array(Type.String())),
-})
-export const ServiceExportStatusSchema = Type.Object({
-  conditions: Type.Optional(Type.Array(ConditionSchema)),
-})
+  },
+  {
+    description: 'One port at one path of the gateway.',
+    ...cel({
+      rule: "self.path == '/' || self.pathType == 'Exact' || !self.path.endsWith('/')",
+      message: 'a Prefix matches whole path elements and ends without a slash; remove the slash at the end',
+      messageExpression:
+        "'\"' + self.path + '\" ends with a slash, but a Prefix matches whole path elements; remove the slash at the end or set pathType: Exact'",
+      fieldPath: '.path',
+    }),
+  },
+)
+
+export const ServiceExportSpecSchema = Type.Object(
+  {
+    serviceAccountName: Type.Optional(
+      Type.String({
+        description: 'Service account that the exported workload runs as; * = any.',
+        default: '*',
+        minLength: 1,
+        maxLength: 253,
+        ...cel({
+          rule: "self == '*' || self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+          message: 'is not the name of a service account; write its name, or * for any',
+          messageExpression: "'\"' + self + '\" is not the name of a service account; write its name, or * for any'",
+        }),
+      }),
+    ),
+    rules: Type.Optional(
+      Type.Array(RuleSchema, {
+        description:
+          'Which ports the gateway serves, and where. Unset = every TCP port of the Service at /<namespace>/<name>/<port>.',
+        maxItems: 64,
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['path'],
+        ...cel({
+          rule: 'self.all(a, self.exists_one(b, b.path == a.path))',
+          message: 'two rules have the same path; give each rule a path of its own',
+          messageExpression:
+            "'path \"' + self.filter(a, !self.exists_one(b, b.path == a.path))[0].path + '\" is used by more than one rule; give each rule a path of its own'",
+          reason: 'FieldValueDuplicate',
+        }),
+      }),
+    ),
+    pathRewrite: Type.Optional(
+      Type.Object(
+        {
+          from: Type.String({
+            description: 'RE2 regular expression, matched against the path that the gateway saw, without the query.',
+            minLength: 1,
+            maxLength: 512,
+            ...cel({
+              rule: "!''.matches(self) || true",
+              message: 'is not a regular expression of RE2; correct it (RE2 has no look-around and no back-references)',
+            }),
+          }),
+          to: Type.String({
+            description: 'What replaces each match. \\1 to \\9 stand for groups of `from`, \\0 for the whole match.',
+            maxLength: 512,
+            ...cel({
+              rule: "!self.matches('[\\\\x00-\\\\x20?#]')",
+              message: 'a path has no spaces, control characters, query or fragment; leave them out',
+            }),
+          }),
+        },
+        {
+          description:
+            'How the path changes on its way to the workload. Unset = the matched prefix is stripped, so that the workload sees what a caller in its own cluster would send.',
+        },
+      ),
+    ),
+    loadBalancer: Type.Optional(
+      Type.Enum([...LOAD_BALANCERS], {
+        description: 'How the gateway spreads calls over the ready pods.',
+        default: 'RoundRobinLoadBalancer',
+      }),
+    ),
+    targetClusters: Type.Optional(
+      Type.Array(clusterKey('Key of a cluster: region/zone/group/name.'), {
+        description: 'Clusters that get the import. Unset or empty = all.',
+        maxItems: 128,
+        'x-kubernetes-list-type': 'set',
+      }),
+    ),
+  },
+  { description: 'How the Service of the same name is offered to other clusters.', default: {} },
+)
+export const ServiceExportStatusSchema = Type.Object(
+  { conditions: Type.Optional(ConditionsSchema) },
+  { description: 'What became of the export.' },
+)
 export type ServiceExportSpec = Static<typeof ServiceExportSpecSchema>
 export type ServiceExportStatus = Static<typeof ServiceExportStatusSchema>
 export type ServiceExport = Custom<'ServiceExport', ServiceExportSpec, ServiceExportStatus>

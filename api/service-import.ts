@@ -1,37 +1,133 @@
 import { type Static, Type } from 'typebox'
-import { ConditionSchema, type Custom } from './meta.ts'
+import { cel, clusterKey, gatewayHost, gatewayPath, port } from './fields.ts'
+import { ConditionsSchema, type Custom } from './meta.ts'
 
-export const ImportEndpointSchema = Type.Object({
-  /** region/zone/group/name of the exporting cluster. */
-  clusterKey: Type.String(),
-  target: Type.Object({
-    /** The gateway's address as its Cluster names it: IP or DNS name. */
-    host: Type.Optional(Type.String()),
-    ip: Type.Optional(Type.String()),
-    port: Type.Integer({ minimum: 1, maximum: 65535 }),
-    /** Path prefix under which the gateway serves this port. */
-    path: Type.Optional(Type.String()),
-  }),
-})
-export const ServiceImportSpecSchema = Type.Object({
-  type: Type.Optional(Type.Enum(['ClusterSetIP', 'Headless'])),
-  ips: Type.Optional(Type.Array(Type.String())),
-  serviceAccountName: Type.Optional(Type.String()),
-  sessionAffinity: Type.Optional(Type.Enum(['None', 'ClientIP'])),
-  ports: Type.Array(
-    Type.Object({
-      name: Type.Optional(Type.String()),
-      port: Type.Integer({ minimum: 1, maximum: 65535 }),
-      protocol: Type.Optional(Type.Enum(['TCP', 'UDP', 'SCTP'])),
-      appProtocol: Type.Optional(Type.String()),
-      endpoints: Type.Optional(Type.Array(ImportEndpointSchema)),
+export const ImportEndpointSchema = Type.Object(
+  {
+    clusterKey: clusterKey('Key of the exporting cluster: region/zone/group/name.'),
+    target: Type.Object(
+      {
+        host: Type.Optional(gatewayHost('The gateway’s address as its Cluster names it: IP or DNS name.')),
+        ip: Type.Optional(
+          Type.String({
+            description: 'The gateway’s IP address, when host is one.',
+            minLength: 1,
+            maxLength: 45,
+            ...cel({
+              rule: 'isIP(self) && ip(self).isGlobalUnicast()',
+              message: 'is not the IP address of a gateway; write one that this cluster can reach',
+              messageExpression:
+                "'\"' + self + '\" is not the IP address of a gateway; write one that this cluster can reach, or name the gateway in host'",
+            }),
+          }),
+        ),
+        port: port('Port of the gateway.'),
+        path: Type.Optional(gatewayPath('Path under which the gateway serves this port.')),
+      },
+      {
+        description: 'Where the gateway of that cluster serves the port.',
+        ...cel({
+          rule: 'has(self.host) || has(self.ip)',
+          message: 'no address says where the gateway is; set host (IP or DNS name) or ip',
+          reason: 'FieldValueRequired',
+          fieldPath: '.host',
+        }),
+      },
+    ),
+  },
+  { description: 'One way to reach the port in another cluster.' },
+)
+
+const ImportPortSchema = Type.Object(
+  {
+    name: Type.Optional(
+      Type.String({ description: 'Name of the port at the exporting Service.', minLength: 1, maxLength: 63 }),
+    ),
+    port: port('Port that callers use.'),
+    protocol: Type.Optional(
+      Type.Enum(['TCP', 'UDP', 'SCTP'], { description: 'Transport of the port. TCP alone is routed.', default: 'TCP' }),
+    ),
+    appProtocol: Type.Optional(
+      Type.String({
+        description: 'What is spoken on the port, as in a Service, for example http or kubernetes.io/h2c.',
+        minLength: 1,
+        maxLength: 253,
+      }),
+    ),
+    endpoints: Type.Optional(
+      Type.Array(ImportEndpointSchema, {
+        description: 'Where the port is exported, sorted by clusterKey.',
+        maxItems: 128,
+        'x-kubernetes-list-type': 'atomic',
+      }),
+    ),
+  },
+  { description: 'One port of the service.' },
+)
+
+export const ServiceImportSpecSchema = Type.Object(
+  {
+    type: Type.Optional(
+      Type.Enum(['ClusterSetIP'], { description: 'ClusterSetIP = one address for all.', default: 'ClusterSetIP' }),
+    ),
+    ips: Type.Optional(
+      Type.Array(
+        Type.String({
+          minLength: 1,
+          maxLength: 45,
+          ...cel({
+            rule: 'isIP(self)',
+            message: 'is not an IP address; remove it, an address is assigned',
+            messageExpression: "'\"' + self + '\" is not an IP address; remove it, an address is assigned'",
+          }),
+        }),
+        {
+          description: 'Virtual address of the service in this cluster; assigned.',
+          maxItems: 2,
+          'x-kubernetes-list-type': 'atomic',
+        },
+      ),
+    ),
+    serviceAccountName: Type.Optional(
+      Type.String({
+        description: 'Service account that the exported workload runs as; * = any.',
+        minLength: 1,
+        maxLength: 253,
+      }),
+    ),
+    ports: Type.Array(ImportPortSchema, {
+      description: 'Ports of the service.',
+      default: [],
+      maxItems: 128,
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['port', 'protocol'],
+      ...cel({
+        rule: 'self.all(a, self.exists_one(b, b.port == a.port && b.protocol == a.protocol))',
+        message: 'two entries have the same port and protocol; merge their endpoints into one entry',
+        messageExpression:
+          "'port ' + string(self.filter(a, !self.exists_one(b, b.port == a.port && b.protocol == a.protocol))[0].port) + ' is listed more than once; merge the endpoints into one entry'",
+        reason: 'FieldValueDuplicate',
+      }),
     }),
-  ),
-})
-export const ServiceImportStatusSchema = Type.Object({
-  clusters: Type.Optional(Type.Array(Type.Object({ cluster: Type.String() }))),
-  conditions: Type.Optional(Type.Array(ConditionSchema)),
-})
+  },
+  { description: 'A service that other clusters export, as this cluster sees it.', default: {} },
+)
+export const ServiceImportStatusSchema = Type.Object(
+  {
+    clusters: Type.Optional(
+      Type.Array(
+        Type.Object({ cluster: Type.String({ description: 'Key of the cluster.' }) }, { description: 'A cluster.' }),
+        {
+          description: 'Clusters that export the service.',
+          'x-kubernetes-list-type': 'map',
+          'x-kubernetes-list-map-keys': ['cluster'],
+        },
+      ),
+    ),
+    conditions: Type.Optional(ConditionsSchema),
+  },
+  { description: 'What became of the import.' },
+)
 export type ServiceImportSpec = Static<typeof ServiceImportSpecSchema>
 export type ServiceImportStatus = Static<typeof ServiceImportStatusSchema>
 export type ServiceImport = Custom<'ServiceImport', ServiceImportSpec, ServiceImportStatus>

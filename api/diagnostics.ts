@@ -1,0 +1,61 @@
+/** The catalogue of everything the system has to say about an object, and the one way to print it. */
+import { INJECTION } from './diagnostics/injection.ts'
+import { ROUTING } from './diagnostics/routing.ts'
+import { VALIDATION } from './diagnostics/validation.ts'
+import type { Diagnostic, Issue, Level, ObjectRef } from './issue.ts'
+
+/** Code → diagnostic. A code is also a status reason, an Event reason and a metric label. */
+export const catalogue = { ...VALIDATION, ...INJECTION, ...ROUTING } as const
+
+export type Code = keyof typeof catalogue
+
+const LONGEST_VALUE = 120
+
+/** The catalogue's row of an issue. @throws when the code is in no section. */
+export function diagnosticOf(issue: Issue): Diagnostic {
+  const found = (catalogue as Readonly<Record<string, Diagnostic>>)[issue.code]
+  if (found === undefined) throw new Error(`no diagnostic has the code ${issue.code}`)
+  return found
+}
+
+export function levelOf(issue: Issue): Level {
+  return diagnosticOf(issue).level
+}
+
+/** `Kind ns/name: path: value: sentence. Fix.` on one line. */
+export function format(issue: Issue): string {
+  return `${formatObject(issue.object)}: ${formatProblem(issue)}`
+}
+
+/** `Kind ns/name`, without namespace for what has none. */
+export function formatObject({ kind, namespace, name }: ObjectRef): string {
+  return `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`
+}
+
+/** `path: value: sentence. Fix.`: an issue without its object. */
+export function formatProblem(issue: Issue): string {
+  const { sentence, fix } = diagnosticOf(issue)
+  const value = issue.value === undefined ? undefined : formatValue(issue.value)
+  const params = { ...issue.params, ...(value === undefined ? {} : { value }) }
+  const said = `${fill(sentence, params)}. ${capital(fill(fix, params))}.`
+  return [issue.path, sentence.includes('{value}') ? undefined : value, said]
+    .filter((part) => part !== undefined && part !== '')
+    .join(': ')
+}
+
+/** As JSON on one line, shortened: enough to find it in the manifest. */
+function formatValue(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length <= LONGEST_VALUE ? text : `${text.slice(0, LONGEST_VALUE)}…`
+}
+
+function fill(template: string, params: Readonly<Record<string, string | number>>): string {
+  return template.replaceAll(/\{(\w+)\}/g, (whole, name: string) => {
+    const value = params[name]
+    return value === undefined ? whole : String(value)
+  })
+}
+
+function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1)
+}

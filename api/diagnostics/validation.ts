@@ -1,0 +1,229 @@
+import type { Diagnostic } from '../issue.ts'
+
+/** What can be wrong with an object of ours before anybody acts on it. */
+export const VALIDATION = {
+  // Any field of any kind.
+  FieldUnknown: { level: 'error', sentence: '{parent} has no field {field}', fix: 'Remove it{hint}' },
+  FieldRequired: { level: 'error', sentence: 'the field is missing', fix: 'Set it: {meaning}' },
+  TypeWrong: { level: 'error', sentence: 'is {actual}, not {expected}', fix: 'Write {expected}' },
+  EnumUnknown: {
+    level: 'error',
+    sentence: 'is none of the allowed values',
+    fix: 'Write {nearest}; allowed are {allowed}',
+  },
+  NumberOutOfRange: { level: 'error', sentence: 'is not in {min} to {max}', fix: 'Write a number from {min} to {max}' },
+  TextEmpty: { level: 'error', sentence: 'is empty', fix: 'Write a value, or remove the field' },
+  TextTooLong: { level: 'error', sentence: 'has {count} characters', fix: 'Keep to {max} characters' },
+  ListTooLong: { level: 'error', sentence: '{count} entries are listed', fix: 'Keep to {max} entries' },
+  EntryDuplicate: { level: 'error', sentence: 'is listed more than once', fix: 'List it once' },
+  NameMissing: { level: 'error', sentence: 'the object has no name', fix: 'Set metadata.name' },
+  NameMalformed: {
+    level: 'error',
+    sentence: 'is not a name that Kubernetes takes',
+    fix: 'Use lower-case letters, digits, - and ., for example {suggestion}',
+  },
+
+  // Cluster keys, wherever they stand.
+  ClusterKeyMalformed: {
+    level: 'error',
+    sentence: 'is not a cluster key',
+    fix: 'Write region/zone/group/name, for example {suggestion}',
+  },
+  KeyPartMalformed: {
+    level: 'error',
+    sentence: 'cannot be part of a cluster key',
+    fix: 'Use letters, digits, -, _ and ., with a letter or digit at both ends',
+  },
+
+  // GlobalTrafficPolicy.
+  LocalityWithTargets: {
+    level: 'error',
+    sentence: 'lbType Locality keeps every call in this cluster, but {count} targets are listed',
+    fix: 'Remove spec.targets, or set spec.lbType to FailOver or ActiveActive',
+  },
+  LocalityTargetIgnored: {
+    level: 'warning',
+    sentence: 'lbType Locality keeps every call in this cluster, so the target has no effect',
+    fix: 'Remove spec.targets, or set spec.lbType to FailOver or ActiveActive',
+  },
+  FailOverNeedsTargets: {
+    level: 'error',
+    sentence: 'FailOver without targets has nowhere to go when the local Service fails',
+    fix: 'List at least one cluster in spec.targets',
+  },
+  TargetDuplicate: {
+    level: 'error',
+    sentence: 'the cluster is listed more than once',
+    fix: 'List each cluster once',
+  },
+  AllWeightsZero: {
+    level: 'error',
+    sentence: 'every target has weight 0, so no call could go anywhere',
+    fix: 'Give at least one target a weight above 0',
+  },
+  PriorityIgnored: {
+    level: 'warning',
+    sentence: 'only FailOver has an order of targets, so the priority has no effect with {lbType}',
+    fix: 'Remove it, or set spec.lbType to FailOver',
+  },
+
+  // ServiceExport.
+  PathWithoutSlash: { level: 'error', sentence: 'a path starts with a slash', fix: 'Write {suggestion}' },
+  PathCharacters: {
+    level: 'error',
+    sentence: 'has characters a path cannot have: {characters}',
+    fix: "Use letters, digits, / and -._~!$&'()+,;=:@; a path matches literally, without query, fragment, escapes and wildcards",
+  },
+  PathSegments: {
+    level: 'error',
+    sentence: 'has an empty or a dot segment, which proxies take out before they match',
+    fix: 'Write {suggestion}',
+  },
+  PathEndsWithSlash: {
+    level: 'error',
+    sentence: 'ends with a slash, but a Prefix matches whole path elements',
+    fix: 'Write {suggestion}, or set pathType: Exact',
+  },
+  PathDuplicate: {
+    level: 'error',
+    sentence: 'another rule of this export has the same path',
+    fix: 'Give each rule a path of its own',
+  },
+  PathTaken: {
+    level: 'warning',
+    sentence: 'ServiceExport {owner} is older and has this path, so the rule is not served',
+    fix: 'Choose another path, or remove the other export',
+  },
+  RewriteInvalid: {
+    level: 'error',
+    sentence: 'is not a regular expression of RE2: {problem}',
+    fix: 'Correct it; RE2 has no look-around and no back-references',
+  },
+  RewriteGroupMissing: {
+    level: 'error',
+    sentence: 'uses group {group}, but `from` has {groups}',
+    fix: 'Use a group that `from` has, or add parentheses there',
+  },
+  RewriteEscape: {
+    level: 'error',
+    sentence: 'has {escape}, which stands for nothing in a replacement',
+    fix: 'Write {suggestion}',
+  },
+  RewriteCharacters: {
+    level: 'error',
+    sentence: 'has a space, a control character, ? or #, which a path cannot have',
+    fix: 'Leave it out; the query is kept as it is',
+  },
+  RewriteLosesSlash: {
+    level: 'warning',
+    sentence: 'turns a call of {path} into {result}, which is not a path',
+    fix: 'Make the result start with a slash, for example by from: {from}, to: /',
+  },
+  RewriteNeverMatches: {
+    level: 'warning',
+    sentence: 'matches none of the paths in spec.rules, so it changes nothing',
+    fix: 'Start it with a path of spec.rules, for example {suggestion}',
+  },
+  ServiceAccountNameMalformed: {
+    level: 'error',
+    sentence: 'is not the name of a service account',
+    fix: 'Write its name, or * for any',
+  },
+  ExportWithoutService: {
+    level: 'warning',
+    sentence: 'there is no Service {namespace}/{name} (yet), so nothing is exported',
+    fix: 'Create the Service, or give the export its name',
+  },
+  ExportOfExternalName: {
+    level: 'warning',
+    sentence: 'the Service is of type ExternalName, which has no pods that a gateway could serve',
+    fix: 'Export a Service with a selector',
+  },
+  PortNotInService: {
+    level: 'warning',
+    sentence: 'the Service has no such port; it has {ports}',
+    fix: 'Write one of its ports (port, not targetPort)',
+  },
+
+  // Cluster.
+  GatewayHostMalformed: {
+    level: 'error',
+    sentence: 'is neither an IP address nor a DNS name',
+    fix: 'Write the bare address that other clusters reach the gateway at, without scheme, port or path',
+  },
+  GatewayHostUnreachable: {
+    level: 'error',
+    sentence: 'means something else on every machine ({what})',
+    fix: 'Write the address that other clusters reach the gateway at',
+  },
+  KubeconfigMissing: {
+    level: 'error',
+    sentence: 'no kubeconfig says how to reach the API server',
+    fix: 'Name a Secret in spec.kubeconfigSecretRef, or put the kubeconfig in spec.kubeconfig',
+  },
+  KubeconfigTwice: {
+    level: 'error',
+    sentence: 'kubeconfig and kubeconfigSecretRef are both set and could disagree',
+    fix: 'Keep spec.kubeconfigSecretRef and remove spec.kubeconfig',
+  },
+  KubeconfigInline: {
+    level: 'warning',
+    sentence: 'everyone who may read this object may use the credentials in it',
+    fix: 'Put the kubeconfig in a Secret and name it in spec.kubeconfigSecretRef',
+  },
+  KubeconfigBroken: {
+    level: 'error',
+    sentence: 'is not a usable kubeconfig: {problem}',
+    fix: 'Take it from `kubectl config view --raw --minify --flatten`',
+  },
+  KubeconfigNotSelfContained: {
+    level: 'error',
+    sentence: 'the kubeconfig uses {field}, which only the machine it was made on has',
+    fix: 'Embed a token or certificates: `kubectl config view --raw --minify --flatten`',
+  },
+  KubeconfigLoopback: {
+    level: 'warning',
+    sentence: 'the kubeconfig names {server}, which means something else on every machine',
+    fix: 'Write the address that the hub reaches the API server at',
+  },
+
+  // ServiceImport.
+  PortDuplicate: {
+    level: 'error',
+    sentence: 'the port is listed more than once',
+    fix: 'Merge the endpoints into one entry',
+  },
+  ProtocolNotRouted: {
+    level: 'warning',
+    sentence: 'only TCP is routed between clusters, so the port has no effect',
+    fix: 'Remove the port',
+  },
+  AddressMalformed: { level: 'error', sentence: 'is not an IP address', fix: 'Remove it, an address is assigned' },
+  EndpointAddressMissing: {
+    level: 'error',
+    sentence: 'no address says where the gateway is',
+    fix: 'Set host (IP address or DNS name) or ip',
+  },
+  EndpointAddressMalformed: {
+    level: 'error',
+    sentence: 'is not the IP address of a gateway',
+    fix: 'Write one that this cluster can reach, or name the gateway in host',
+  },
+
+  // MeshConfig.
+  RangeMalformed: {
+    level: 'error',
+    sentence: 'is not a range of addresses',
+    fix: 'Write address/bits, for example {suggestion}',
+  },
+  AmountMalformed: {
+    level: 'error',
+    sentence: 'is not an amount',
+    fix: 'Write it as in a container, for example 100m or 128Mi',
+  },
+  ResourceUnknown: {
+    level: 'error',
+    sentence: 'names an unknown resource',
+    fix: 'Use cpu, memory or ephemeral-storage',
+  },
+} as const satisfies Record<string, Diagnostic>

@@ -1,0 +1,41 @@
+/** Writes everything that is made from the schemas and the catalogue; `--check` names what differs instead. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { stringify } from 'yaml'
+import { crd, jsonSchema } from './crd.ts'
+import { KINDS } from './kinds.ts'
+import { apiReference, diagnosticsReference } from './reference.ts'
+
+const GENERATED = 'made by `make generate`; change the schema in api/ instead'
+
+/** Path from the repository's top → content, for every generated file. */
+export function generated(): ReadonlyMap<string, string> {
+  const files = new Map<string, string>()
+  for (const kind of KINDS) {
+    const yaml = stringify(crd(kind), { lineWidth: 0, aliasDuplicateObjects: false })
+    files.set(`charts/portolan/crds/${kind.group}_${kind.plural}.yaml`, `# ${GENERATED}\n${yaml}`)
+    files.set(`api/json/${kind.kind}.schema.json`, `${JSON.stringify(jsonSchema(kind), null, 2)}\n`)
+  }
+  files.set('docs/api.md', apiReference(KINDS))
+  files.set('docs/diagnostics.md', diagnosticsReference())
+  return files
+}
+
+async function main(): Promise<void> {
+  const top = path.resolve(import.meta.dirname, '..')
+  const check = process.argv.includes('--check')
+  for (const [name, content] of generated()) {
+    const file = path.join(top, name)
+    const old = await readFile(file, 'utf8').catch(() => undefined)
+    if (old === content) continue
+    process.stdout.write(`${check ? 'differs' : 'wrote'}: ${name}\n`)
+    if (check) {
+      process.exitCode = 1
+      continue
+    }
+    await mkdir(path.dirname(file), { recursive: true })
+    await writeFile(file, content)
+  }
+}
+
+if (import.meta.main) await main()
