@@ -12,7 +12,8 @@ const GENERATED = 'made by `make generate`; change the schema in api/ instead'
 export function generated(): ReadonlyMap<string, string> {
   const files = new Map<string, string>()
   for (const kind of KINDS) {
-    const yaml = stringify(crd(kind), { lineWidth: 0, aliasDuplicateObjects: false })
+    // kubectl and helm read YAML 1.1, where a plain off or y is a boolean.
+    const yaml = stringify(crd(kind), { lineWidth: 0, aliasDuplicateObjects: false, compat: 'yaml-1.1' })
     files.set(`charts/portolan/crds/${kind.group}_${kind.plural}.yaml`, `# ${GENERATED}\n${yaml}`)
     files.set(`api/json/${kind.kind}.schema.json`, `${JSON.stringify(jsonSchema(kind), null, 2)}\n`)
   }
