@@ -25,6 +25,10 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name ($root.Chart.Version | replace
 {{ .Values.envoy.image.repository }}:{{ .Values.envoy.image.tag }}
 {{- end }}
 
+{{- define "portolan.clusterKey" -}}
+{{- with .Values.cluster }}{{ .region }}/{{ .zone }}/{{ .group }}/{{ .name }}{{ end }}
+{{- end }}
+
 {{- define "portolan.meshConfigNamespace" -}}
 {{ .Values.meshConfig.namespace | default .Release.Namespace }}
 {{- end }}

@@ -1,0 +1,176 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import * as names from '../../api/names.ts'
+import { CHART, helm, type Manifest, parseManifests, render } from './helm.ts'
+
+const GOLDEN = join(import.meta.dirname, '../golden/chart')
+
+describe('renders', () => {
+  test.each(readdirSync(GOLDEN))('%s', async (name) => {
+    const dir = join(GOLDEN, name)
+    await expect(await render('--values', join(dir, 'values.yaml'))).toMatchFileSnapshot(join(dir, 'rendered.yaml'))
+  })
+
+  test('the golden with everything sets every value other than its default', () => {
+    const everything = leaves(parse(readFileSync(join(GOLDEN, 'everything/values.yaml'), 'utf8')))
+    const untouched = [...leaves(parse(readFileSync(join(CHART, 'values.yaml'), 'utf8')))]
+      .filter(([path, value]) => everything.get(path) === value && value !== undefined)
+      .map(([path]) => path)
+    expect(untouched).toEqual([])
+  })
+
+  test('no golden folder is left without values', () => {
+    for (const name of readdirSync(GOLDEN))
+      expect(readdirSync(join(GOLDEN, name)).sort()).toEqual(['rendered.yaml', 'values.yaml'])
+  })
+
+  test('helm lint finds nothing', async () => {
+    expect(await helm('lint', '--strict', CHART)).toMatchObject({ code: 0 })
+  })
+})
+
+describe('refuses', () => {
+  test.each([
+    ['an unknown key', 'webhok.replicas=1', "additional properties 'webhok' not allowed"],
+    [
+      'an unknown key further down',
+      'gateway.service.nodeport=1',
+      "at '/gateway/service': additional properties 'nodeport' not allowed",
+    ],
+    [
+      'an unknown type of Service',
+      'gateway.service.type=ExternalName',
+      "at '/gateway/service/type': value must be one of",
+    ],
+    ['no replicas', 'dns.replicas=0', "at '/dns/replicas': minimum: got 0, want 1"],
+    ['a port beyond the last', 'gateway.hostPort=65536', "at '/gateway/hostPort': maximum: got 65,536, want 65,535"],
+    ['a port that is a word', 'gateway.service.port=http', "at '/gateway/service/port': got string, want integer"],
+    ['half a cluster name', 'cluster.name=a/b', "at '/cluster/name': 'a/b' does not match pattern"],
+    ['an address for a range', 'vipRange=240.240.0.1', "at '/vipRange': '240.240.0.1' does not match pattern"],
+    [
+      'an unknown failure policy',
+      'webhook.injection.failurePolicy=Maybe',
+      "at '/webhook/injection/failurePolicy': value must be one of",
+    ],
+    ['an unknown pull policy', 'image.pullPolicy=Sometimes', "at '/image/pullPolicy': value must be one of"],
+    ['too long a timeout', 'webhook.timeoutSeconds=31', "at '/webhook/timeoutSeconds': maximum: got 31, want 30"],
+  ])('%s', async (_, assignment, message) => {
+    await expect(render('--set', assignment)).rejects.toThrow(message)
+  })
+
+  test('all at once', async () => {
+    const { code, stderr } = await helm('template', CHART, '--set', 'a=1,dns.replicas=0,gateway.service.type=X')
+    expect(code).not.toBe(0)
+    for (const path of ["'/dns/replicas'", "'/gateway/service/type'", "'a'"]) expect(stderr).toContain(path)
+  })
+
+  test('every object of the schema is closed', () => {
+    const open: string[] = []
+    visit(JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')), '', (schema, path) => {
+      if ('properties' in schema && schema['additionalProperties'] !== false) open.push(path)
+    })
+    expect(open).toEqual([])
+  })
+})
+
+describe('holds', async () => {
+  const manifests = parseManifests(await render())
+  const all = (kind: string): readonly Manifest[] => manifests.filter((manifest) => manifest.kind === kind)
+  const find = (kind: string, name: string): Manifest => {
+    const found = all(kind).find((manifest) => manifest.metadata.name === name)
+    if (found === undefined) throw new Error(`the chart renders no ${kind} ${name}`)
+    return found
+  }
+
+  test('every CRD of charts/portolan/crds, whole, and kept at uninstall', () => {
+    const files = readdirSync(join(CHART, 'crds'))
+    const rendered = new Map(all('CustomResourceDefinition').map((crd) => [crd.metadata.name, crd]))
+    expect(rendered.size).toBe(files.length)
+    for (const file of files) {
+      const source = parse(readFileSync(join(CHART, 'crds', file), 'utf8'))
+      const crd = rendered.get(source.metadata.name)
+      expect(crd?.spec).toEqual(source.spec)
+      expect(crd?.metadata.annotations).toMatchObject({
+        ...source.metadata.annotations,
+        'helm.sh/resource-policy': 'keep',
+      })
+    }
+  })
+
+  test('no field that a running part owns', () => {
+    for (const kind of ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'])
+      for (const { clientConfig } of find(kind, 'portolan').webhooks)
+        expect(clientConfig).not.toHaveProperty('caBundle')
+    const written = [names.ROUTES_CONFIGMAP, names.GATEWAY_CONFIGMAP, names.DNS_CONFIGMAP]
+    expect(all('ConfigMap').filter(({ metadata }) => written.includes(metadata.name as never))).toEqual([])
+  })
+
+  test('pods that the Pod Security level restricted lets in', () => {
+    for (const pod of podSpecs(manifests)) {
+      expect(pod.hostNetwork ?? pod.hostPID ?? pod.hostIPC).toBeUndefined()
+      expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } })
+      for (const container of pod.containers) {
+        const { capabilities, ...rest } = container.securityContext
+        expect(rest).toEqual({ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true })
+        expect(capabilities.drop).toEqual(['ALL'])
+        expect(capabilities.add ?? ['NET_BIND_SERVICE']).toEqual(['NET_BIND_SERVICE'])
+        expect(container.resources.requests).toBeDefined()
+        expect(container.resources.limits.memory).toBeDefined()
+      }
+    }
+  })
+
+  test('an account, a budget, two replicas and a preference for separate nodes for each part', () => {
+    for (const part of ['webhook', 'compiler', 'gateway', 'dns'].map((name) => `portolan-${name}`)) {
+      const { spec } = find('Deployment', part)
+      expect(spec.replicas).toBe(2)
+      expect(spec.template.spec.serviceAccountName).toBe(find('ServiceAccount', part).metadata.name)
+      expect(spec.template.spec.affinity.podAntiAffinity).toHaveProperty(
+        'preferredDuringSchedulingIgnoredDuringExecution',
+      )
+      expect(find('PodDisruptionBudget', part).spec).toEqual({ maxUnavailable: 1, selector: spec.selector })
+    }
+  })
+
+  test('rights to named objects, or to read, or to write what only we write', () => {
+    const wildcards = [...all('ClusterRole'), ...all('Role')].flatMap(({ metadata, rules }) =>
+      rules
+        .filter((rule: Record<string, string[]>) => Object.values(rule).flat().includes('*'))
+        .map(() => metadata.name),
+    )
+    expect(wildcards).toEqual([])
+    const readsEverySecret = all('ClusterRole').filter(({ rules }) =>
+      rules.some((rule: { resources: string[] }) => rule.resources.includes('secrets')),
+    )
+    expect(readsEverySecret).toEqual([])
+  })
+
+  test('the ports that the code listens on', () => {
+    const ports = (name: string) =>
+      find('Deployment', name).spec.template.spec.containers[0].ports.map(
+        ({ containerPort }: { containerPort: number }) => containerPort,
+      )
+    expect(ports('portolan-gateway')).toEqual([names.GATEWAY_PORT, names.METRICS_PORT])
+  })
+})
+
+function podSpecs(manifests: readonly Manifest[]) {
+  return manifests.flatMap(({ kind, spec }) =>
+    kind === 'Deployment' ? [spec.template.spec] : kind === 'Pod' ? [spec] : [],
+  )
+}
+
+/** Path and value of everything that is not an object; lists count as one value. */
+function leaves(value: unknown, path = ''): Map<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return new Map([[path, JSON.stringify(value)]])
+  return new Map(Object.entries(value).flatMap(([key, child]) => [...leaves(child, `${path}.${key}`)]))
+}
+
+function visit(schema: unknown, path: string, see: (schema: Record<string, unknown>, path: string) => void): void {
+  if (typeof schema !== 'object' || schema === null) return
+  see(schema as Record<string, unknown>, path)
+  for (const [key, child] of Object.entries(schema)) visit(child, `${path}/${key}`, see)
+}
