@@ -12,8 +12,6 @@ function keyPart(what: string) {
       ...cel({
         rule: `self.matches('^${KEY_PART}$')`,
         message: 'is part of the cluster key; use letters, digits, -, _ and ., with a letter or digit at both ends',
-        messageExpression:
-          "'\"' + self + '\" cannot be part of a cluster key; use letters, digits, -, _ and ., with a letter or digit at both ends'",
       }),
     }),
   )

@@ -4,11 +4,11 @@ import { Type } from 'typebox'
 /** A check in CEL that the API server runs with or without our webhook. `self` is the value the schema describes. */
 export interface CelRule {
   readonly rule: string
-  /** What is wrong and what to do about it; CEL that yields a string, so that it can name the value. */
-  readonly messageExpression?: string
-  /** Used where messageExpression is absent or fails. */
+  /** What is wrong and what to do about it. The API server puts the field in front, and the value of a plain field. */
   readonly message: string
-  readonly reason?: 'FieldValueInvalid' | 'FieldValueRequired' | 'FieldValueForbidden' | 'FieldValueDuplicate'
+  /** CEL that yields the message, where it has to name the value itself; `message` stands in when it fails. */
+  readonly messageExpression?: string
+  readonly reason?: 'FieldValueInvalid' | 'FieldValueRequired'
   /** Field below `self` that the problem is reported at. */
   readonly fieldPath?: string
 }
@@ -26,7 +26,7 @@ export const CLUSTER_KEY = `^(${KEY_PART}/){3}${KEY_NAME}$`
 /** Characters of a path that mean the same to every proxy, encoded or not. */
 export const PATH_CHARACTERS = "^[-A-Za-z0-9._~!$&'()+,;=:@/]*$"
 
-const CLUSTER_KEY_MAX = 445
+const CLUSTER_KEY_MAX = 255
 
 export function clusterKey(description: string) {
   return Type.String({
@@ -36,8 +36,6 @@ export function clusterKey(description: string) {
     ...cel({
       rule: `self.matches('${CLUSTER_KEY}')`,
       message: 'is not a cluster key; write region/zone/group/name, for example default/default/default/cluster-1',
-      messageExpression:
-        "'\"' + self + '\" is not a cluster key; write region/zone/group/name, for example default/default/default/cluster-1'",
     }),
   })
 }
@@ -51,25 +49,20 @@ export function gatewayPath(description: string) {
   return Type.String({
     description,
     minLength: 1,
-    maxLength: 512,
+    maxLength: 256,
     ...cel(
       {
         rule: "self.startsWith('/')",
-        message: 'a path starts with a slash; put / in front',
-        messageExpression: "'\"' + self + '\" does not start with a slash; write \"/' + self + '\"'",
+        message: 'does not start with a slash; put / in front',
       },
       {
         rule: `self.matches("${PATH_CHARACTERS}")`,
         message:
           "a path is made of letters, digits, / and -._~!$&'()+,;=:@ and matches literally; leave out query, fragment, escapes and wildcards",
-        messageExpression:
-          "'\"' + self + '\" has characters a path cannot have; use letters, digits, / and -._~!$&()+,;=:@ and leave out query, fragment, escapes and wildcards'",
       },
       {
         rule: "!self.contains('//') && !self.matches('/[.][.]?(/|$)')",
         message: 'proxies rewrite empty and dot segments, so they never match; write the path without them',
-        messageExpression:
-          "'\"' + self + '\" has an empty or a dot segment, which proxies take out before they match; write the path without it'",
       },
     ),
   })
@@ -85,20 +78,17 @@ export function gatewayHost(description: string) {
       {
         rule: `isIP(self) || self.matches('${DNS_NAME}')`,
         message: 'is neither an IP address nor a DNS name; write the address that other clusters reach the gateway at',
-        messageExpression:
-          "'\"' + self + '\" is neither an IP address nor a DNS name; write the bare address that other clusters reach the gateway at, without scheme or port'",
       },
       {
         rule: "isIP(self) ? ip(self).isGlobalUnicast() : !self.matches('(?i)^(.+[.])?localhost[.]?$')",
-        message: 'no other cluster can reach this address; write the address that other clusters reach the gateway at',
-        messageExpression:
-          "'\"' + self + '\" means something else on every machine (loopback, unspecified, link-local, multicast); write the address that other clusters reach the gateway at'",
+        message:
+          'means something else on every machine (loopback, unspecified, link-local, multicast); write the address that other clusters reach the gateway at',
       },
     ),
   })
 }
 
-const DNS_LABEL = '[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?'
+const DNS_LABEL = '[A-Za-z0-9_]([-A-Za-z0-9_]*[A-Za-z0-9_])?'
 /** The last label has a letter, so that a mistyped IPv4 address is not taken for a name. */
-const LAST_DNS_LABEL = '([A-Za-z]|[A-Za-z][-A-Za-z0-9]{0,61}[A-Za-z0-9])'
+const LAST_DNS_LABEL = '[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?'
 export const DNS_NAME = `^(${DNS_LABEL}[.])*${LAST_DNS_LABEL}[.]?$`

@@ -13,7 +13,12 @@ export function generated(): ReadonlyMap<string, string> {
   const files = new Map<string, string>()
   for (const kind of KINDS) {
     // kubectl and helm read YAML 1.1, where a plain off or y is a boolean.
-    const yaml = stringify(crd(kind), { lineWidth: 0, aliasDuplicateObjects: false, compat: 'yaml-1.1' })
+    const yaml = stringify(crd(kind), {
+      lineWidth: 0,
+      aliasDuplicateObjects: false,
+      version: '1.1',
+      compat: 'yaml-1.1',
+    })
     files.set(`charts/portolan/crds/${kind.group}_${kind.plural}.yaml`, `# ${GENERATED}\n${yaml}`)
     files.set(`api/json/${kind.kind}.schema.json`, `${JSON.stringify(jsonSchema(kind), null, 2)}\n`)
   }

@@ -48,9 +48,6 @@ export const GlobalTrafficPolicySpecSchema = Type.Object(
           {
             rule: 'self.all(a, self.exists_one(b, b.clusterKey == a.clusterKey))',
             message: 'a cluster is listed more than once; list each cluster once',
-            messageExpression:
-              "'cluster \"' + self.filter(a, !self.exists_one(b, b.clusterKey == a.clusterKey))[0].clusterKey + '\" is listed more than once; list each cluster once'",
-            reason: 'FieldValueDuplicate',
           },
           {
             rule: 'self.size() == 0 || self.exists(t, t.weight != 0)',
@@ -63,14 +60,12 @@ export const GlobalTrafficPolicySpecSchema = Type.Object(
   },
   {
     description: 'Where calls to the ServiceImport of the same name and namespace go.',
-    default: {},
+    default: { lbType: 'Locality' },
     ...cel(
       {
         rule: "self.lbType != 'Locality' || !has(self.targets) || self.targets.size() <= 1",
         message:
-          'Locality keeps every call in this cluster, so it takes no targets; remove spec.targets or set spec.lbType to FailOver or ActiveActive',
-        messageExpression:
-          "'lbType Locality keeps every call in this cluster, but ' + string(self.targets.size()) + ' targets are listed; remove spec.targets or set spec.lbType to FailOver or ActiveActive'",
+          'lbType Locality keeps every call in this cluster, but several targets are listed; remove spec.targets or set spec.lbType to FailOver or ActiveActive',
         fieldPath: '.targets',
       },
       {

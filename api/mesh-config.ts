@@ -10,10 +10,8 @@ const QuantitySchema = Type.Union([Type.Integer(), Type.String()], {
   maxLength: 64,
   'x-kubernetes-int-or-string': true,
   ...cel({
-    rule: 'type(self) == int ? self >= 0 : isQuantity(self) && quantity(self).sign() >= 0',
+    rule: "type(self) == int ? self >= 0 : isQuantity(self) && quantity(self).compareTo(quantity('0')) >= 0",
     message: 'is not an amount; write it as in a container, for example 100m or 128Mi',
-    messageExpression:
-      "(type(self) == int ? string(self) : '\"' + self + '\"') + ' is not an amount; write it as in a container, for example 100m or 128Mi'",
   }),
 })
 
@@ -68,8 +66,6 @@ export const MeshConfigSpecSchema = Type.Object(
                 ...cel({
                   rule: 'isCIDR(self)',
                   message: 'is not a range of addresses; write address/bits, for example 10.43.0.1/32',
-                  messageExpression:
-                    "'\"' + self + '\" is not a range of addresses; write address/bits, for example ' + (isIP(self) ? self + (ip(self).family() == 4 ? '/32' : '/128') : '10.43.0.1/32')",
                 }),
               }),
               {

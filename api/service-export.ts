@@ -39,7 +39,6 @@ export const ServiceExportSpecSchema = Type.Object(
         ...cel({
           rule: "self == '*' || self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
           message: 'is not the name of a service account; write its name, or * for any',
-          messageExpression: "'\"' + self + '\" is not the name of a service account; write its name, or * for any'",
         }),
       }),
     ),
@@ -53,9 +52,6 @@ export const ServiceExportSpecSchema = Type.Object(
         ...cel({
           rule: 'self.all(a, self.exists_one(b, b.path == a.path))',
           message: 'two rules have the same path; give each rule a path of its own',
-          messageExpression:
-            "'path \"' + self.filter(a, !self.exists_one(b, b.path == a.path))[0].path + '\" is used by more than one rule; give each rule a path of its own'",
-          reason: 'FieldValueDuplicate',
         }),
       }),
     ),
@@ -67,8 +63,10 @@ export const ServiceExportSpecSchema = Type.Object(
             minLength: 1,
             maxLength: 512,
             ...cel({
-              rule: "!''.matches(self) || true",
-              message: 'is not a regular expression of RE2; correct it (RE2 has no look-around and no back-references)',
+              // matches() fails on a bad expression, and `in` does not swallow the failure as || would.
+              rule: "''.matches(self) in [true, false]",
+              message:
+                'must be a regular expression of RE2, which has no look-around and no back-references; correct it',
             }),
           }),
           to: Type.String({
@@ -76,7 +74,8 @@ export const ServiceExportSpecSchema = Type.Object(
             maxLength: 512,
             ...cel({
               rule: "!self.matches('[\\\\x00-\\\\x20?#]')",
-              message: 'a path has no spaces, control characters, query or fragment; leave them out',
+              message:
+                'has a space, a control character, ? or #, which a path cannot have; leave it out, the query is kept as it is',
             }),
           }),
         },

@@ -16,8 +16,6 @@ export const ImportEndpointSchema = Type.Object(
             ...cel({
               rule: 'isIP(self) && ip(self).isGlobalUnicast()',
               message: 'is not the IP address of a gateway; write one that this cluster can reach',
-              messageExpression:
-                "'\"' + self + '\" is not the IP address of a gateway; write one that this cluster can reach, or name the gateway in host'",
             }),
           }),
         ),
@@ -57,7 +55,7 @@ const ImportPortSchema = Type.Object(
     endpoints: Type.Optional(
       Type.Array(ImportEndpointSchema, {
         description: 'Where the port is exported, sorted by clusterKey.',
-        maxItems: 128,
+        maxItems: 64,
         'x-kubernetes-list-type': 'atomic',
       }),
     ),
@@ -78,7 +76,6 @@ export const ServiceImportSpecSchema = Type.Object(
           ...cel({
             rule: 'isIP(self)',
             message: 'is not an IP address; remove it, an address is assigned',
-            messageExpression: "'\"' + self + '\" is not an IP address; remove it, an address is assigned'",
           }),
         }),
         {
@@ -98,19 +95,16 @@ export const ServiceImportSpecSchema = Type.Object(
     ports: Type.Array(ImportPortSchema, {
       description: 'Ports of the service.',
       default: [],
-      maxItems: 128,
+      maxItems: 64,
       'x-kubernetes-list-type': 'map',
       'x-kubernetes-list-map-keys': ['port', 'protocol'],
       ...cel({
         rule: 'self.all(a, self.exists_one(b, b.port == a.port && b.protocol == a.protocol))',
         message: 'two entries have the same port and protocol; merge their endpoints into one entry',
-        messageExpression:
-          "'port ' + string(self.filter(a, !self.exists_one(b, b.port == a.port && b.protocol == a.protocol))[0].port) + ' is listed more than once; merge the endpoints into one entry'",
-        reason: 'FieldValueDuplicate',
       }),
     }),
   },
-  { description: 'A service that other clusters export, as this cluster sees it.', default: {} },
+  { description: 'A service that other clusters export, as this cluster sees it.', default: { ports: [] } },
 )
 export const ServiceImportStatusSchema = Type.Object(
   {
