@@ -19,7 +19,7 @@ export function generated(): ReadonlyMap<string, string> {
       version: '1.1',
       compat: 'yaml-1.1',
     })
-    files.set(`charts/portolan/crds/${kind.group}_${kind.plural}.yaml`, `# ${GENERATED}\n${yaml}`)
+    files.set(`charts/portolan/files/crds/${kind.group}_${kind.plural}.yaml`, `# ${GENERATED}\n${yaml}`)
     files.set(`api/json/${kind.kind}.schema.json`, `${JSON.stringify(jsonSchema(kind), null, 2)}\n`)
   }
   files.set('docs/api.md', apiReference(KINDS))

@@ -13,7 +13,7 @@ export function apiReference(kinds: readonly Kind[]): string {
     NOTE,
     '# API reference',
     '',
-    'Every field of every kind. The manifests are in `charts/portolan/crds`, JSON schemas for editors in `api/json`.',
+    'Every field of every kind. The manifests are in `charts/portolan/files/crds`, JSON schemas for editors in `api/json`.',
     ...kinds.flatMap(kindPage),
     '',
   ].join('\n')
