@@ -25,6 +25,8 @@ export const INIT_CONTAINER = 'portolan-init'
 export const PROXY_CONTAINER = 'portolan-proxy'
 export const ROUTES_VOLUME = 'portolan-routes'
 export const ROUTES_MOUNT = '/etc/portolan/routes'
+/** Where a gateway pod has its ConfigMap. */
+export const GATEWAY_MOUNT = '/etc/portolan/gateway'
 
 /** One per mesh namespace. Keys: bootstrap.json, cds.json, table.json. */
 export const ROUTES_CONFIGMAP = 'portolan-routes'

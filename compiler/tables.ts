@@ -1,9 +1,9 @@
-import type { Condition } from '../api/meta.ts'
 import type { Issue, ObjectRef } from '../api/issue.ts'
+import type { Condition } from '../api/meta.ts'
 
 /** The neutral routing tables: what a compilation decides, before any proxy's syntax. Sorted, total, plain data. */
 export interface Tables {
-  /** One per mesh namespace. */
+  /** One per mesh namespace, sorted by it. */
   readonly sidecars: readonly SidecarTable[]
   readonly gateway: GatewayTable
   /** Sorted by name; fully qualified, without a final dot. */
@@ -19,7 +19,7 @@ export interface SidecarTable {
   readonly namespace: string
   /** Content hash of routes. */
   readonly version: string
-  /** Sorted by vip, port. */
+  /** Sorted by service, port. */
   readonly routes: readonly ServiceRoute[]
 }
 
@@ -30,18 +30,20 @@ export interface ServiceRoute {
   readonly vip: string
   readonly port: number
   readonly policy: 'Locality' | 'FailOver' | 'ActiveActive'
-  /** Tried in order of priority; within one priority shared by weight. Sorted by priority, then local first, then clusterKey. */
+  /** Tried in order of priority; within one priority shared by weight. Sorted by priority, then local first, then clusterKey. None = 503. */
   readonly backends: readonly Backend[]
 }
 
 export interface Backend {
   readonly clusterKey: string
   readonly local: boolean
+  /** 0, 1, …, without a gap. */
   readonly priority: number
   /** > 0: a drained target is not a backend. */
   readonly weight: number
+  /** At least one, sorted. They share the backend's weight equally. */
   readonly endpoints: readonly { readonly host: string; readonly port: number }[]
-  /** Put in front of the caller's path. Empty for the local Service. */
+  /** Put in front of the caller's path; no slash at its end. Empty for the local Service. */
   readonly pathPrefix: string
 }
 
@@ -52,8 +54,10 @@ export interface GatewayTable {
 }
 
 export interface GatewayRoute {
+  /** namespace/name */
   readonly service: string
   readonly port: number
+  /** As the gateway sees it; no slash at its end except for `/` itself. */
   readonly path: string
   readonly pathType: 'Prefix' | 'Exact'
   /** RE2; absent = the matched prefix is stripped. */
@@ -61,6 +65,7 @@ export interface GatewayRoute {
   /** Ready pods, sorted. The Service's own address stands in while a change of pods is under way. */
   readonly endpoints: readonly { readonly host: string; readonly port: number }[]
   readonly fallback?: { readonly host: string; readonly port: number }
+  /** The application speaks HTTP/2 without TLS and nothing else; otherwise it gets what the caller speaks. */
   readonly http2: boolean
 }
 
@@ -72,6 +77,7 @@ export interface DnsRecord {
 export interface VipAssignment {
   readonly namespace: string
   readonly name: string
+  /** One address, or none when the range is used up. */
   readonly ips: readonly string[]
 }
 

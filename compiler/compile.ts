@@ -1,0 +1,94 @@
+import type { Code } from '../api/diagnostics.ts'
+import type { Issue } from '../api/issue.ts'
+import { dnsRecords } from './dns.ts'
+import { gatewayRoutes, serveExports } from './gateway.ts'
+import { by } from './order.ts'
+import { routeImport } from './routes.ts'
+import { scopesOf } from './scope.ts'
+import type { Snapshot } from './snapshot.ts'
+import { exportStatus, importStatus, policyIssues, policyStatus } from './status.ts'
+import type { SidecarTable, Tables } from './tables.ts'
+import { versionOf } from './version.ts'
+import { vipsFrom } from './vips.ts'
+import { keyOf, worldOf } from './world.ts'
+
+/**
+ * Decides everything that one cluster's proxies, DNS and statuses should say. Pure and total: any snapshot has tables,
+ * and the order of its objects changes no byte of them.
+ *
+ * @param previous the tables before; only addresses are taken from it, for imports that do not carry theirs yet
+ * @throws when a mesh setting is malformed, which is a mistake of installation
+ */
+export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
+  const world = worldOf(snapshot)
+  const { vips, issues: vipIssues } = vipsFrom(snapshot.mesh.vipRange).allocate(world.imports, previous?.vips ?? [])
+  const vipOf = new Map(vips.map((vip) => [`${vip.namespace}/${vip.name}`, vip.ips[0]]))
+
+  const imports = [...world.imports].sort(by(keyOf)).map((object) => {
+    const key = keyOf(object)
+    const vip = vipOf.get(key)
+    const addressIssues = vipIssues.filter((issue) => keyOfIssue(issue) === key)
+    const routed = routeImport(world, object, world.policies.get(key), vip)
+    return { key, object, vip, routed: { ...routed, issues: [...addressIssues, ...routed.issues] } }
+  })
+  const routedOf = new Map(imports.map((each) => [each.key, each.routed]))
+  const policies = [...world.policies.values()].sort(by(keyOf))
+
+  const scopes = scopesOf(snapshot)
+  const sidecars = scopes.map(({ namespace, includes }): SidecarTable => {
+    const routes = imports.filter(({ key }) => includes(key)).flatMap(({ routed }) => routed.routes)
+    return { namespace, version: versionOf(routes), routes }
+  })
+
+  const served = serveExports(world)
+  const routes = gatewayRoutes(served)
+
+  const issues: readonly Issue<Code>[] = [
+    ...served.flatMap((each) => each.issues),
+    // What the policy lacks is said of the policy.
+    ...imports.flatMap((each) => each.routed.issues.filter((issue) => !ABOUT_POLICY.has(issue.code))),
+    ...policies.flatMap((policy) => policyIssues(policy, routedOf.get(keyOf(policy)))),
+    ...scopes.flatMap((scope) => scope.issues),
+  ]
+
+  return {
+    sidecars,
+    gateway: { version: versionOf(routes), routes },
+    dns: dnsRecords(
+      imports.map(({ object, vip, routed }) => ({
+        namespace: object.metadata.namespace ?? 'default',
+        name: object.metadata.name,
+        vip,
+        routed: routed.routed,
+        localService: routed.localService,
+      })),
+      snapshot.mesh.clusterDomain,
+    ),
+    vips,
+    statuses: [
+      ...served.map(exportStatus),
+      ...imports.map(({ object, routed }) => importStatus(object, routed)),
+      ...policies.map((policy) => policyStatus(policy, routedOf.get(keyOf(policy)))),
+    ].sort(
+      by(
+        ({ object }) => object.kind,
+        ({ object }) => object.namespace ?? '',
+        ({ object }) => object.name,
+      ),
+    ),
+    issues: [...issues].sort(
+      by(
+        ({ object }) => object.kind,
+        ({ object }) => object.namespace ?? '',
+        ({ object }) => object.name,
+        (issue) => issue.path,
+        (issue) => issue.code,
+        (issue) => JSON.stringify(issue),
+      ),
+    ),
+  }
+}
+
+const ABOUT_POLICY: ReadonlySet<Code> = new Set(['NoBackend', 'NothingToRoute'])
+
+const keyOfIssue = ({ object }: Issue): string => `${object.namespace}/${object.name}`

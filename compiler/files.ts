@@ -1,0 +1,68 @@
+import type { Code } from '../api/diagnostics.ts'
+import type { Issue } from '../api/issue.ts'
+import { DNS_CONFIGMAP, GATEWAY_CONFIGMAP, ROUTES_CONFIGMAP } from '../api/names.ts'
+import { gatewayBootstrap, gatewayCds, gatewayRds, gatewaySettings } from './render-gateway.ts'
+import { hostsFile } from './render-hosts.ts'
+import { sidecarBootstrap, sidecarCds, sidecarSettings } from './render-sidecar.ts'
+import { type Part, tooLarge } from './size.ts'
+import type { DnsRecord, GatewayTable, SidecarTable } from './tables.ts'
+
+/** The data of one ConfigMap, and why it must not be written, if so. */
+export interface FileSet {
+  readonly name: string
+  readonly files: Readonly<Record<string, string>>
+  readonly refusal?: Issue<Code>
+}
+
+const fileSet = (name: string, namespace: string, files: FileSet['files'], parts: readonly Part[]): FileSet => {
+  const refusal = tooLarge({ kind: 'ConfigMap', namespace, name }, files, parts)
+  return { name, files, ...(refusal ? { refusal } : {}) }
+}
+
+const sizes = <T>(items: readonly T[], nameOf: (item: T) => string): readonly Part[] => {
+  const bytes = new Map<string, number>()
+  for (const item of items) {
+    bytes.set(nameOf(item), (bytes.get(nameOf(item)) ?? 0) + Buffer.byteLength(JSON.stringify(item)))
+  }
+  return [...bytes].map(([name, total]) => ({ name, bytes: total }))
+}
+
+/** What sidecars of one namespace read. */
+export const sidecarFiles = (table: SidecarTable, clusterKey: string): FileSet =>
+  fileSet(
+    ROUTES_CONFIGMAP,
+    table.namespace,
+    {
+      'bootstrap.json': JSON.stringify(sidecarBootstrap(sidecarSettings(clusterKey))),
+      'cds.json': sidecarCds(table),
+      'table.json': JSON.stringify(table),
+    },
+    sizes(table.routes, (route) => route.service),
+  )
+
+/** What gateways read. `previous` is the table they read now. */
+export const gatewayFiles = (
+  table: GatewayTable,
+  previous: GatewayTable | undefined,
+  place: { readonly namespace: string; readonly clusterKey: string },
+): FileSet =>
+  fileSet(
+    GATEWAY_CONFIGMAP,
+    place.namespace,
+    {
+      'bootstrap.json': JSON.stringify(gatewayBootstrap(gatewaySettings(place.clusterKey))),
+      'cds.json': gatewayCds(table, previous),
+      'rds.json': gatewayRds(table),
+      'table.json': JSON.stringify(table),
+    },
+    sizes(table.routes, (route) => route.service),
+  )
+
+/** What mesh DNS reads. */
+export const dnsFiles = (records: readonly DnsRecord[], namespace: string): FileSet =>
+  fileSet(
+    DNS_CONFIGMAP,
+    namespace,
+    { hosts: hostsFile(records) },
+    sizes(records, (record) => record.name.split('.').slice(0, 2).reverse().join('/')),
+  )

@@ -1,0 +1,222 @@
+/** What the configurations of sidecars and gateways have in common: plain values in the shape of Envoy's v3 API. */
+import { isIP } from 'node:net'
+import type { Address } from './world.ts'
+
+export type Json = Readonly<Record<string, unknown>>
+
+/** Settings of a bootstrap. Paths and ports are as in the pod; tests move them. */
+export interface BootstrapSettings {
+  /** Names the zone that outgoing calls are counted from. */
+  readonly clusterKey: string
+  /** Where the ConfigMap is mounted. */
+  readonly directory: string
+  readonly accessLog: boolean
+  readonly adminPort: number
+  readonly metricsPort: number
+}
+
+export const typed = (type: string, value: Json = {}): Json => ({ '@type': `type.googleapis.com/${type}`, ...value })
+
+export const extension = (name: string, type: string, value: Json = {}): Json => ({
+  name,
+  typed_config: typed(type, value),
+})
+
+export const address = ({ host, port }: Address): Json => ({ socket_address: { address: host, port_value: port } })
+
+export const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
+
+/** A file of the mounted ConfigMap, read again after each swap of its directory. */
+export const fileSource = (directory: string, file: string): Json => ({
+  resource_api_version: 'V3',
+  initial_fetch_timeout: '0s',
+  path_config_source: { path: `${directory}/${file}`, watched_directory: { path: directory } },
+})
+
+/** A discovery response as a file. */
+export const response = (version: string, resources: readonly unknown[]): string =>
+  JSON.stringify({ version_info: version, resources })
+
+/**
+ * Defaults for every cluster, by runtime instead of 250 bytes in each. Only failures to reach an endpoint eject it: what
+ * an application answers is its own business. With a panic threshold above 0 ejected endpoints would get calls again.
+ */
+const RUNTIME = {
+  'upstream.healthy_panic_threshold': 0,
+  'outlier_detection.interval_ms': 1000,
+  'outlier_detection.base_ejection_time_ms': 5000,
+  'outlier_detection.max_ejection_time_ms': 30000,
+  'outlier_detection.max_ejection_percent': 100,
+  'outlier_detection.consecutive_local_origin_failure': 2,
+  'outlier_detection.enforcing_consecutive_local_origin_failure': 100,
+  'outlier_detection.enforcing_consecutive_5xx': 0,
+  'outlier_detection.enforcing_success_rate': 0,
+  'outlier_detection.enforcing_local_origin_success_rate': 0,
+}
+
+/** Completed by RUNTIME. */
+export const OUTLIER_DETECTION = { split_external_local_origin_errors: true }
+
+/** High enough never to be met by one pod's calls; Envoy's own default of 3 retries at a time loses calls when a cluster fails. */
+export const CIRCUIT_BREAKERS = {
+  thresholds: [{ max_connections: 65536, max_pending_requests: 65536, max_requests: 65536, max_retries: 65536 }],
+}
+
+const CONNECT_FAILED = 'connect-failure,refused-stream,reset-before-request'
+
+/** Another priority or endpoint at each try. update_frequency 0 would pass validation and abort Envoy on the first retry. */
+const RETRY = {
+  num_retries: 3,
+  retry_back_off: { base_interval: '0.005s', max_interval: '0.05s' },
+  retry_priority: extension(
+    'envoy.retry_priorities.previous_priorities',
+    'envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig',
+    { update_frequency: 1 },
+  ),
+  retry_host_predicate: [
+    extension(
+      'envoy.retry_host_predicates.previous_hosts',
+      'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate',
+    ),
+  ],
+  host_selection_retry_max_attempts: 5,
+}
+
+/** For any method: only what no application can have seen is sent again. */
+export const RETRY_UNSEEN = { ...RETRY, retry_on: CONNECT_FAILED }
+
+/** For methods that may be repeated. */
+export const RETRY_IDEMPOTENT = {
+  ...RETRY,
+  retry_on: `${CONNECT_FAILED},reset,retriable-status-codes`,
+  retriable_status_codes: [502, 503, 504],
+}
+
+export const IDEMPOTENT_METHODS = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'] as const
+
+/** Larger bodies are streamed and not sent again. */
+export const REPLAY_BUFFER_BYTES = 8 * 1024 * 1024
+
+/** Metadata namespace of our endpoints, and prefix of our filter state. */
+export const OURS = 'portolan'
+
+const accessLog = (): Json =>
+  extension('envoy.access_loggers.stdout', 'envoy.extensions.access_loggers.stream.v3.StdoutAccessLog', {
+    log_format: {
+      json_format: {
+        time: '%START_TIME%',
+        method: '%REQ(:METHOD)%',
+        host: '%REQ(:AUTHORITY)%',
+        path: '%REQ(:PATH)%',
+        code: '%RESPONSE_CODE%',
+        why: '%RESPONSE_CODE_DETAILS%',
+        flags: '%RESPONSE_FLAGS%',
+        service: '%UPSTREAM_CLUSTER%',
+        cluster: `%UPSTREAM_METADATA(${OURS}:clusterKey)%`,
+        prefix: `%UPSTREAM_METADATA(${OURS}:pathPrefix)%`,
+        upstream: '%UPSTREAM_HOST%',
+        tries: '%UPSTREAM_REQUEST_ATTEMPT_COUNT%',
+        failure: '%UPSTREAM_TRANSPORT_FAILURE_REASON%',
+        grpc: '%GRPC_STATUS%',
+        id: '%REQ(X-REQUEST-ID)%',
+        ms: '%DURATION%',
+      },
+    },
+  })
+
+/** An HTTP connection manager that leaves messages as they are: no time limit, WebSocket passes, no header of the proxy's. */
+export const connectionManager = (statPrefix: string, log: boolean, value: Json): Json =>
+  extension(
+    'envoy.filters.network.http_connection_manager',
+    'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
+    {
+      stat_prefix: statPrefix,
+      stream_idle_timeout: '0s',
+      upgrade_configs: [{ upgrade_type: 'websocket' }],
+      server_header_transformation: 'PASS_THROUGH',
+      ...(log ? { access_log: [accessLog()] } : {}),
+      ...value,
+    },
+  )
+
+export const router = (value: Json = {}): Json =>
+  extension('envoy.filters.http.router', 'envoy.extensions.filters.http.router.v3.Router', {
+    suppress_envoy_headers: true,
+    ...value,
+  })
+
+/** /ready and statistics of the proxy on the pod's address, to be read only. The admin endpoint itself stays on loopback. */
+const metricsListener = (port: number): Json => ({
+  name: 'metrics',
+  address: address({ host: '0.0.0.0', port }),
+  filter_chains: [
+    {
+      filters: [
+        connectionManager('metrics', false, {
+          route_config: {
+            name: 'metrics',
+            virtual_hosts: [
+              {
+                name: 'metrics',
+                domains: ['*'],
+                routes: ['/ready', '/stats', '/stats/prometheus'].map((path) => ({
+                  match: { path, headers: [{ name: ':method', string_match: { exact: 'GET' } }] },
+                  route: { cluster: 'admin' },
+                })),
+              },
+            ],
+          },
+          http_filters: [router()],
+        }),
+      ],
+    },
+  ],
+})
+
+/** The statistics worth their memory; all others cost 29 kB per service-port. */
+const KEPT_STATS = [
+  ...['listener_manager.', 'cluster_manager.', 'server.', 'http.outbound.', 'http.gateway.'].map((prefix) => ({
+    prefix,
+  })),
+  ...['listener.outbound.', 'listener.gateway.'].map((prefix) => ({ prefix })),
+  {
+    safe_regex: {
+      regex:
+        '^cluster\\..*\\.(upstream_rq_total|upstream_rq_[2345]xx|upstream_rq_retry|upstream_rq_retry_success|upstream_cx_total|upstream_cx_connect_fail|membership_healthy|membership_total|outlier_detection\\.ejections_active)$',
+    },
+  },
+  { safe_regex: { regex: '^cluster\\..*\\.zone\\..*\\.upstream_rq_[2345]xx$' } },
+]
+
+/** The parts of a bootstrap that are the same for every proxy. node.id and node.cluster come by flags. */
+export const bootstrap = (
+  { clusterKey, directory, adminPort, metricsPort }: BootstrapSettings,
+  listeners: readonly Json[],
+): Json => ({
+  node: { locality: { zone: clusterKey } },
+  admin: { address: address({ host: '127.0.0.1', port: adminPort }) },
+  layered_runtime: { layers: [{ name: 'portolan', static_layer: RUNTIME }] },
+  stats_config: {
+    stats_tags: [
+      { tag_name: 'from_cluster', regex: '\\.zone\\.(([^.]+)\\.)[^.]+\\.upstream_rq' },
+      { tag_name: 'to_cluster', regex: '\\.zone\\.[^.]+\\.(([^.]+)\\.)upstream_rq' },
+    ],
+    stats_matcher: { inclusion_list: { patterns: KEPT_STATS } },
+  },
+  dynamic_resources: { cds_config: fileSource(directory, 'cds.json') },
+  static_resources: {
+    clusters: [
+      {
+        name: 'admin',
+        connect_timeout: '1s',
+        load_assignment: {
+          cluster_name: 'admin',
+          endpoints: [{ lb_endpoints: [{ endpoint: { address: address({ host: '127.0.0.1', port: adminPort }) } }] }],
+        },
+      },
+    ],
+    listeners: [...listeners, metricsListener(metricsPort)],
+  },
+})
+
+export const isDnsName = (host: string): boolean => isIP(host) === 0

@@ -1,0 +1,149 @@
+import { ADMIN_PORT, GATEWAY_MOUNT, GATEWAY_PORT, METRICS_PORT } from '../api/names.ts'
+import { by, unique } from './order.ts'
+import { quoted } from './regex.ts'
+import {
+  address,
+  type BootstrapSettings,
+  bootstrap,
+  CIRCUIT_BREAKERS,
+  connectionManager,
+  fileSource,
+  HTTP_OPTIONS,
+  type Json,
+  OUTLIER_DETECTION,
+  REPLAY_BUFFER_BYTES,
+  RETRY_UNSEEN,
+  response,
+  router,
+  typed,
+} from './render-envoy.ts'
+import type { GatewayRoute, GatewayTable } from './tables.ts'
+
+export interface GatewaySettings extends BootstrapSettings {
+  readonly port: number
+}
+
+/** As in a gateway pod. */
+export const gatewaySettings = (clusterKey: string): GatewaySettings => ({
+  clusterKey,
+  directory: GATEWAY_MOUNT,
+  accessLog: true,
+  adminPort: ADMIN_PORT,
+  metricsPort: METRICS_PORT,
+  port: GATEWAY_PORT,
+})
+
+const ROUTES = 'gateway'
+
+/** Plain HTTP. A listener with TLS takes its place beside this one with the same connection manager. */
+const gatewayListener = ({ port, directory, accessLog }: GatewaySettings): Json => ({
+  name: 'gateway',
+  stat_prefix: 'gateway',
+  address: address({ host: '0.0.0.0', port }),
+  filter_chains: [
+    {
+      filters: [
+        connectionManager('gateway', accessLog, {
+          rds: { route_config_name: ROUTES, config_source: fileSource(directory, 'rds.json') },
+          use_remote_address: true,
+          preserve_external_request_id: true,
+          normalize_path: true,
+          merge_slashes: true,
+          path_with_escaped_slashes_action: 'REJECT_REQUEST',
+          http_filters: [router()],
+        }),
+      ],
+    },
+  ],
+})
+
+export const gatewayBootstrap = (settings: GatewaySettings): Json => bootstrap(settings, [gatewayListener(settings)])
+
+const clusterName = ({ service, port }: GatewayRoute): string => `in|${service}|${port}`
+
+/** Pods first. The Service's own address takes over when all that the table knows are gone: a stale table heals by retry. */
+const clusterOf = (route: GatewayRoute): Json => {
+  const groups = [route.endpoints, route.fallback ? [route.fallback] : []].filter((group) => group.length > 0)
+  return typed('envoy.config.cluster.v3.Cluster', {
+    name: clusterName(route),
+    connect_timeout: '1s',
+    outlier_detection: OUTLIER_DETECTION,
+    circuit_breakers: CIRCUIT_BREAKERS,
+    load_assignment: {
+      cluster_name: '-',
+      policy: { overprovisioning_factor: 10000 },
+      endpoints: groups.map((group, priority) => ({
+        priority,
+        lb_endpoints: group.map((to) => ({ endpoint: { address: address(to) } })),
+      })),
+    },
+    typed_extension_protocol_options: {
+      [HTTP_OPTIONS]: typed(
+        HTTP_OPTIONS,
+        route.http2
+          ? { explicit_http_config: { http2_protocol_options: {} } }
+          : { use_downstream_protocol_config: { http2_protocol_options: {} } },
+      ),
+    },
+  })
+}
+
+/**
+ * The gateway's `cds.json`. What only the previous table has is kept for one generation, so that no route of a gateway
+ * that is about to read the new table leads nowhere.
+ */
+export const gatewayCds = (table: GatewayTable, previous?: GatewayTable): string => {
+  const kept = previous && previous.version !== table.version ? previous.routes : []
+  const routes = unique([...table.routes, ...kept], clusterName)
+  return response(table.version, [...routes].sort(by(clusterName)).map(clusterOf))
+}
+
+/** What the path becomes: the rule's own rewrite, or the matched prefix taken off. The query stays as it is. */
+export const rewriteOf = (route: GatewayRoute): { readonly from: string; readonly to: string } | undefined => {
+  if (route.rewrite) return route.rewrite
+  if (route.path === '/') return undefined
+  return { from: route.pathType === 'Exact' ? '^.*$' : `^${quoted(route.path)}/?`, to: '/' }
+}
+
+const routeOf = (route: GatewayRoute): Json => {
+  const rewrite = rewriteOf(route)
+  const match =
+    route.pathType === 'Exact'
+      ? { path: route.path }
+      : route.path === '/'
+        ? { prefix: '/' }
+        : { path_separated_prefix: route.path }
+  return {
+    match,
+    route: {
+      cluster: clusterName(route),
+      timeout: '0s',
+      ...(rewrite ? { regex_rewrite: { pattern: { regex: rewrite.from }, substitution: rewrite.to } } : {}),
+    },
+  }
+}
+
+const NO_EXPORT = {
+  match: { prefix: '/' },
+  direct_response: { status: 404, body: { inline_string: 'portolan: no export is served at this path\n' } },
+}
+
+/** The gateway's `rds.json`. */
+export const gatewayRds = ({ version, routes }: GatewayTable): string =>
+  response(version, [
+    typed('envoy.config.route.v3.RouteConfiguration', {
+      name: ROUTES,
+      validate_clusters: false,
+      // Added by Envoy about the caller's address; nobody behind the gateway asked for them.
+      request_headers_to_remove: ['x-envoy-internal', 'x-envoy-external-address'],
+      virtual_hosts: [
+        {
+          name: 'exports',
+          domains: ['*'],
+          request_body_buffer_limit: REPLAY_BUFFER_BYTES,
+          retry_policy: RETRY_UNSEEN,
+          routes: [...routes.map(routeOf), NO_EXPORT],
+        },
+      ],
+    }),
+  ])

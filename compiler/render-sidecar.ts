@@ -1,0 +1,219 @@
+import { ADMIN_PORT, CAPTURE_PORT, METRICS_PORT, ROUTES_MOUNT } from '../api/names.ts'
+import {
+  address,
+  type BootstrapSettings,
+  bootstrap,
+  CIRCUIT_BREAKERS,
+  connectionManager,
+  extension,
+  HTTP_OPTIONS,
+  IDEMPOTENT_METHODS,
+  isDnsName,
+  type Json,
+  OURS,
+  OUTLIER_DETECTION,
+  REPLAY_BUFFER_BYTES,
+  RETRY_IDEMPOTENT,
+  RETRY_UNSEEN,
+  response,
+  router,
+  typed,
+} from './render-envoy.ts'
+import type { Backend, ServiceRoute, SidecarTable } from './tables.ts'
+import type { Address } from './world.ts'
+
+export interface SidecarSettings extends BootstrapSettings {
+  readonly capturePort: number
+}
+
+/** As in an injected pod. */
+export const sidecarSettings = (clusterKey: string): SidecarSettings => ({
+  clusterKey,
+  directory: ROUTES_MOUNT,
+  accessLog: true,
+  adminPort: ADMIN_PORT,
+  metricsPort: METRICS_PORT,
+  capturePort: CAPTURE_PORT,
+})
+
+/** Scratch headers. Whatever reads one, we have overwritten it before: a caller cannot set it. */
+const DESTINATION = 'x-portolan-destination'
+const TARGET = 'x-portolan-target'
+const AUTHORITY = 'x-portolan-authority'
+
+const overwrite = (key: string, value: string): Json => ({
+  append: { header: { key, value }, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' },
+})
+
+/** Where the caller wanted to go before capture, `VIP:port`, which is also the name of the cluster that takes the call. */
+const destinationMutation = extension(
+  'envoy.http.early_header_mutation.header_mutation',
+  'envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation',
+  { mutations: [overwrite(DESTINATION, '%DOWNSTREAM_LOCAL_ADDRESS%')] },
+)
+
+const remember = (key: string, value: string): Json => ({
+  object_key: `${OURS}.${key}`,
+  factory_key: 'envoy.string',
+  format_string: { text_format_source: { inline_string: value } },
+})
+
+/** Keeps path and host as the caller sent them, outside the message, so that each try starts from them again. */
+const rememberFilter = extension('portolan.remember', 'envoy.extensions.filters.http.set_filter_state.v3.Config', {
+  on_request_headers: [remember('path', '%REQ(:PATH)%'), remember('host', '%REQ(:AUTHORITY)%')],
+})
+
+/** Only Lua may write pseudo headers after an endpoint has been chosen. */
+const MOVE_HEADERS = [
+  'function envoy_on_request(r)',
+  'local h=r:headers()',
+  `local p=h:get("${TARGET}") if p then h:replace(":path",p) h:remove("${TARGET}") end`,
+  `local a=h:get("${AUTHORITY}") if a then h:replace(":authority",a) h:remove("${AUTHORITY}") end`,
+  'end',
+].join('\n')
+
+/** Run once per try, with the endpoint of that try: put its path prefix in front, and its own Host where it has one. */
+const perTryFilters = [
+  extension('envoy.filters.http.header_mutation', 'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation', {
+    mutations: {
+      request_mutations: [
+        overwrite(TARGET, `%UPSTREAM_METADATA(${OURS}:pathPrefix)%%FILTER_STATE(${OURS}.path:PLAIN)%`),
+        overwrite(AUTHORITY, `%FILTER_STATE(${OURS}.host:PLAIN)%`),
+        // An absent value changes nothing, so the caller's Host stays.
+        overwrite(AUTHORITY, `%UPSTREAM_METADATA(${OURS}:host)%`),
+      ],
+    },
+  }),
+  extension('envoy.filters.http.lua', 'envoy.extensions.filters.http.lua.v3.Lua', {
+    default_source_code: { inline_string: MOVE_HEADERS },
+  }),
+  extension('envoy.filters.http.upstream_codec', 'envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec'),
+]
+
+const toDestination = (methods: readonly string[], retry: Json): Json => ({
+  match: {
+    prefix: '/',
+    ...(methods.length > 0
+      ? { headers: [{ name: ':method', string_match: { safe_regex: { regex: methods.join('|') } } }] }
+      : {}),
+  },
+  route: { cluster_header: DESTINATION, timeout: '0s', retry_policy: retry },
+})
+
+const outboundListener = ({ capturePort, accessLog }: SidecarSettings): Json => ({
+  name: 'outbound',
+  stat_prefix: 'outbound',
+  address: address({ host: '0.0.0.0', port: capturePort }),
+  listener_filters: [
+    extension('envoy.filters.listener.original_dst', 'envoy.extensions.filters.listener.original_dst.v3.OriginalDst'),
+  ],
+  filter_chains: [
+    {
+      filters: [
+        connectionManager('outbound', accessLog, {
+          skip_xff_append: true,
+          early_header_mutation_extensions: [destinationMutation],
+          local_reply_config: {
+            mappers: [
+              {
+                filter: { response_flag_filter: { flags: ['NC'] } },
+                body: { inline_string: 'portolan: no cluster takes calls to this service and port\n' },
+              },
+            ],
+          },
+          route_config: {
+            name: 'outbound',
+            validate_clusters: false,
+            request_headers_to_remove: [DESTINATION],
+            virtual_hosts: [
+              {
+                name: 'imports',
+                domains: ['*'],
+                request_body_buffer_limit: REPLAY_BUFFER_BYTES,
+                routes: [toDestination(IDEMPOTENT_METHODS, RETRY_IDEMPOTENT), toDestination([], RETRY_UNSEEN)],
+              },
+            ],
+          },
+          http_filters: [rememberFilter, router({ upstream_http_filters: perTryFilters })],
+        }),
+      ],
+    },
+  ],
+})
+
+/** The same for every sidecar of a cluster: what differs between pods comes by flags, what changes by CDS. */
+export const sidecarBootstrap = (settings: SidecarSettings): Json => bootstrap(settings, [outboundListener(settings)])
+
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b))
+
+/** Weight of each endpoint of a backend, in whole numbers as small as they can be: a backend's endpoints share its weight. */
+const endpointWeights = (backends: readonly Backend[]): ReadonlyMap<Backend, number> => {
+  const weights = new Map<Backend, number>()
+  for (const priority of new Set(backends.map((backend) => backend.priority))) {
+    const peers = backends.filter((backend) => backend.priority === priority)
+    const common = peers.reduce((all, { endpoints }) => (all * endpoints.length) / gcd(all, endpoints.length), 1)
+    const shares = peers.map(({ weight, endpoints }) => (weight * common) / endpoints.length)
+    const divisor = shares.reduce(gcd)
+    peers.forEach((backend, index) => {
+      weights.set(backend, (shares[index] ?? divisor) / divisor)
+    })
+  }
+  return weights
+}
+
+const lbEndpoint = (backend: Backend, to: Address, weight: number): Json => ({
+  endpoint: { address: address(to) },
+  ...(weight === 1 ? {} : { load_balancing_weight: weight }),
+  metadata: {
+    filter_metadata: {
+      [OURS]: {
+        clusterKey: backend.clusterKey,
+        ...(backend.pathPrefix === '' ? {} : { pathPrefix: backend.pathPrefix }),
+        // An ingress that is known by name wants to be called by it.
+        ...(isDnsName(to.host) ? { host: to.host } : {}),
+      },
+    },
+  },
+})
+
+/** kube-proxy chooses a pod per connection, so connections to a Service's own address must not live long. */
+const REQUESTS_PER_LOCAL_CONNECTION = 10
+
+const httpOptions = (backends: readonly Backend[]): Json => ({
+  [HTTP_OPTIONS]: typed(HTTP_OPTIONS, {
+    ...(backends.some((backend) => backend.local)
+      ? { common_http_protocol_options: { max_requests_per_connection: REQUESTS_PER_LOCAL_CONNECTION } }
+      : {}),
+    use_downstream_protocol_config: { http2_protocol_options: {} },
+  }),
+})
+
+/** One service-port. Endpoints are never given by EDS, which drops the second of two with the same address. */
+const clusterOf = ({ service, vip, port, backends }: ServiceRoute): Json => {
+  const weights = endpointWeights(backends)
+  const hosts = backends.flatMap((backend) => backend.endpoints.map(({ host }) => host))
+  // Half-failed priorities keep all of their traffic instead of spilling over to the next.
+  const spills = backends.some((backend) => backend.priority > 0)
+  return typed('envoy.config.cluster.v3.Cluster', {
+    name: `${vip}:${port}`,
+    alt_stat_name: `out|${service}|${port}`,
+    ...(hosts.some(isDnsName) ? { type: 'STRICT_DNS', dns_lookup_family: 'V4_PREFERRED' } : {}),
+    connect_timeout: '1s',
+    outlier_detection: OUTLIER_DETECTION,
+    circuit_breakers: CIRCUIT_BREAKERS,
+    load_assignment: {
+      cluster_name: '-',
+      ...(spills ? { policy: { overprovisioning_factor: 10000 } } : {}),
+      endpoints: backends.map((backend) => ({
+        ...(backend.priority === 0 ? {} : { priority: backend.priority }),
+        locality: { zone: backend.clusterKey },
+        lb_endpoints: backend.endpoints.map((to) => lbEndpoint(backend, to, weights.get(backend) ?? 1)),
+      })),
+    },
+    typed_extension_protocol_options: httpOptions(backends),
+  })
+}
+
+/** The clusters of a table: `cds.json`. A route that no cluster takes has none, so its calls get 503. */
+export const sidecarCds = ({ version, routes }: SidecarTable): string =>
+  response(version, routes.filter((route) => route.backends.length > 0).map(clusterOf))

@@ -1,0 +1,50 @@
+import type { Namespace } from '../api/core.ts'
+import type { Code } from '../api/diagnostics.ts'
+import type { Issue } from '../api/issue.ts'
+import { IMPORTS_ANNOTATION, MONITORED_BY } from '../api/names.ts'
+import { by, unique } from './order.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** A namespace of the mesh and the imports that its sidecars know. */
+export interface Scope {
+  readonly namespace: string
+  /** @param service namespace/name */
+  readonly includes: (service: string) => boolean
+  readonly issues: readonly Issue<Code>[]
+}
+
+const firstLabel = (namespace: Namespace): string | undefined =>
+  MONITORED_BY.map((label) => namespace.metadata.labels?.[label]).find((value) => value !== undefined)
+
+const NAME = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
+const ENTRY = new RegExp(`^${NAME}/(${NAME}|\\*)$`)
+
+const scopeOf = (namespace: Namespace): Scope => {
+  const { name, annotations } = namespace.metadata
+  const list = annotations?.[IMPORTS_ANNOTATION]
+  if (list === undefined) return { namespace: name, includes: () => true, issues: [] }
+  const entries = list
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '')
+  const wanted = new Set(entries)
+  return {
+    namespace: name,
+    includes: (service) => wanted.has(service) || wanted.has(`${service.split('/')[0]}/*`),
+    issues: entries
+      .filter((entry) => !ENTRY.test(entry))
+      .map((value) => ({
+        code: 'ScopeNotUnderstood',
+        object: { kind: 'Namespace', name },
+        path: `metadata.annotations[${IMPORTS_ANNOTATION}]`,
+        value,
+      })),
+  }
+}
+
+/** The mesh's namespaces, sorted by name. A namespace with the annotation knows what it names and nothing else. */
+export const scopesOf = ({ namespaces, mesh }: Pick<Snapshot, 'namespaces' | 'mesh'>): readonly Scope[] =>
+  unique(
+    namespaces.filter((namespace) => firstLabel(namespace) === mesh.meshName).map(scopeOf),
+    (scope) => scope.namespace,
+  ).toSorted(by((scope) => scope.namespace))

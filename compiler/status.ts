@@ -1,0 +1,124 @@
+import { type Code, formatProblem, levelOf } from '../api/diagnostics.ts'
+import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
+import type { Issue } from '../api/issue.ts'
+import type { KubeObject } from '../api/meta.ts'
+import type { ServiceImport } from '../api/service-import.ts'
+import type { ServedExport } from './gateway.ts'
+import type { RoutedImport } from './routes.ts'
+import type { ObjectStatus } from './tables.ts'
+
+type Verdict = ObjectStatus['conditions'][number]
+
+const referenceOf = ({ kind, metadata }: KubeObject): Issue['object'] => ({
+  kind,
+  namespace: metadata.namespace ?? 'default',
+  name: metadata.name,
+})
+
+const statusOf = (
+  object: KubeObject,
+  conditions: readonly Omit<Verdict, 'observedGeneration'>[],
+  extra?: ObjectStatus['extra'],
+): ObjectStatus => {
+  const generation = object.metadata.generation ?? 0
+  return {
+    object: referenceOf(object),
+    generation,
+    conditions: conditions.map((condition) => ({ ...condition, observedGeneration: generation })),
+    ...(extra ? { extra } : {}),
+  }
+}
+
+/** One condition. The first issue gives the reason; the message tells all of them, for all problems belong together. */
+const verdict = (type: string, status: Verdict['status'], issues: readonly [Issue<Code>, ...Issue<Code>[]]) => ({
+  type,
+  status,
+  reason: issues[0].code,
+  message: issues.map(formatProblem).join(' '),
+})
+
+type Said = readonly [Issue<Code>, ...Issue<Code>[]]
+
+const nonEmpty = (issues: readonly Issue<Code>[]): Said | undefined => {
+  const [first, ...rest] = issues
+  return first && [first, ...rest]
+}
+
+export const exportStatus = ({ object, routes, issues }: ServedExport): ObjectStatus => {
+  const errors = issues.filter((issue) => levelOf(issue) === 'error')
+  const others = issues.filter((issue) => levelOf(issue) !== 'error')
+  const wrong = nonEmpty([...errors, ...others])
+  if (errors.length > 0 && wrong) return statusOf(object, [verdict('Valid', 'False', wrong)])
+  const paths = routes.map((route) => route.path).join(', ')
+  const good: Issue<Code> = { code: 'Valid', object: referenceOf(object), path: '', params: { paths } }
+  return statusOf(object, [verdict('Valid', 'True', [good, ...others])])
+}
+
+export const importStatus = (
+  object: ServiceImport,
+  { routed, localService, routes, issues }: RoutedImport,
+): ObjectStatus => {
+  const reference = referenceOf(object)
+  const exhausted = nonEmpty(issues.filter((issue) => issue.code === 'AddressesExhausted'))
+  if (exhausted) return statusOf(object, [verdict('Routed', 'False', exhausted)])
+  const [first] = routes
+  if (routed && first) {
+    const params = { policy: first.policy, ports: routes.map((route) => route.port).join(', ') }
+    return statusOf(object, [
+      verdict('Routed', 'True', [{ code: 'Routed', object: reference, path: '', params }, ...issues]),
+    ])
+  }
+  const nothing = nonEmpty(issues.filter((issue) => issue.code === 'NothingToRoute'))
+  if (nothing) return statusOf(object, [verdict('Routed', 'False', nothing)])
+  const plain: Issue<Code> = { code: localService ? 'LocalOnly' : 'Refused', object: reference, path: '' }
+  return statusOf(object, [verdict('Routed', 'False', [plain, ...issues])])
+}
+
+/** What is to be said about a policy; `routed` is absent when nothing of its name is imported. */
+export const policyIssues = (object: GlobalTrafficPolicy, routed: RoutedImport | undefined): readonly Issue<Code>[] => {
+  const reference = referenceOf(object)
+  const { namespace = 'default', name } = object.metadata
+  const { lbType = 'Locality', targets = [] } = object.spec
+  if (!routed) return [{ code: 'PolicyWithoutImport', object: reference, path: '', params: { namespace, name } }]
+  if (lbType === 'Locality') {
+    return targets.map(({ clusterKey }, index) => ({
+      code: 'LocalityTargetIgnored',
+      object: reference,
+      path: `spec.targets[${index}]`,
+      value: clusterKey,
+    }))
+  }
+  if (routed.routes.some((route) => route.policy !== lbType)) {
+    return [{ code: 'FailOverNeedsTargets', object: reference, path: 'spec.targets' }]
+  }
+  const silent = new Set(routed.targets.filter((row) => row.reason === 'ExportsNothing').map((row) => row.clusterKey))
+  return [
+    ...targets.flatMap(({ clusterKey }, index): readonly Issue<Code>[] => {
+      if (!silent.has(clusterKey)) return []
+      const path = `spec.targets[${index}].clusterKey`
+      return [{ code: 'TargetExportsNothing', object: reference, path, value: clusterKey, params: { namespace, name } }]
+    }),
+    ...routed.issues
+      .filter((issue) => issue.code === 'NoBackend' || issue.code === 'NothingToRoute')
+      .map((issue) => ({ ...issue, object: reference, path: '' })),
+  ]
+}
+
+const REFUSING: ReadonlySet<Code> = new Set(['PolicyWithoutImport', 'FailOverNeedsTargets', 'NothingToRoute'])
+
+export const policyStatus = (object: GlobalTrafficPolicy, routed: RoutedImport | undefined): ObjectStatus => {
+  const reference = referenceOf(object)
+  const issues = policyIssues(object, routed)
+  const refusing = nonEmpty(issues.filter((issue) => REFUSING.has(issue.code)))
+  const extra = { targets: routed?.targets ?? [] }
+  if (refusing) return statusOf(object, [verdict('Accepted', 'False', refusing)], extra)
+  const params = { policy: object.spec.lbType ?? 'Locality' }
+  const ignored = issues.filter((issue) => issue.code === 'LocalityTargetIgnored')
+  const accepted = verdict('Accepted', 'True', [{ code: 'Accepted', object: reference, path: '', params }, ...ignored])
+  const unresolved = nonEmpty(
+    issues.filter((issue) => issue.code === 'TargetExportsNothing' || issue.code === 'NoBackend'),
+  )
+  const resolved: Said = [{ code: 'TargetsResolved', object: reference, path: '' }]
+  if (params.policy === 'Locality') return statusOf(object, [accepted], extra)
+  return statusOf(object, [accepted, verdict('Resolved', unresolved ? 'False' : 'True', unresolved ?? resolved)], extra)
+}

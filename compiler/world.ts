@@ -1,0 +1,93 @@
+import type { EndpointSlice, Service, ServicePort } from '../api/core.ts'
+import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
+import type { KubeObject } from '../api/meta.ts'
+import type { ServiceExport } from '../api/service-export.ts'
+import type { ServiceImport } from '../api/service-import.ts'
+import { by, unique } from './order.ts'
+import type { MeshSettings, Snapshot } from './snapshot.ts'
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** A snapshot put in order and made easy to ask. */
+export interface World {
+  readonly mesh: MeshSettings
+  /** By age, the oldest first; of the same second by namespace and name. */
+  readonly imports: readonly ServiceImport[]
+  /** By age, as imports are. */
+  readonly exports: readonly ServiceExport[]
+  readonly policies: ReadonlyMap<string, GlobalTrafficPolicy>
+  readonly services: ReadonlyMap<string, Service>
+  readonly slices: ReadonlyMap<string, readonly EndpointSlice[]>
+}
+
+/** namespace/name */
+export const keyOf = (object: KubeObject): string => `${object.metadata.namespace ?? 'default'}/${object.metadata.name}`
+
+const byAge = by<KubeObject>(
+  // An object that was never applied is younger than all that were.
+  (object) => object.metadata.creationTimestamp ?? '~',
+  keyOf,
+)
+
+const byKey = <T extends KubeObject>(objects: readonly T[]): ReadonlyMap<string, T> =>
+  new Map(objects.map((object) => [keyOf(object), object]))
+
+export const worldOf = (snapshot: Snapshot): World => {
+  const slices = new Map<string, EndpointSlice[]>()
+  for (const slice of [...snapshot.endpointSlices].sort(by(keyOf))) {
+    const service = slice.metadata.labels?.['kubernetes.io/service-name']
+    if (service === undefined) continue
+    const key = `${slice.metadata.namespace ?? 'default'}/${service}`
+    const known = slices.get(key)
+    if (known) known.push(slice)
+    else slices.set(key, [slice])
+  }
+  return {
+    mesh: snapshot.mesh,
+    imports: unique([...snapshot.imports].sort(byAge), keyOf),
+    exports: unique([...snapshot.exports].sort(byAge), keyOf),
+    policies: byKey(snapshot.policies),
+    services: byKey(snapshot.services),
+    slices,
+  }
+}
+
+/** Pods that are ready to answer on one port of a Service: sorted, each once. */
+export const readyEndpoints = (world: World, service: string, port: ServicePort): readonly Address[] => {
+  const addresses: Address[] = []
+  for (const slice of world.slices.get(service) ?? []) {
+    if (slice.addressType === 'FQDN') continue
+    const open = slice.ports?.find((candidate) => (candidate.name ?? '') === (port.name ?? ''))?.port
+    if (open === undefined) continue
+    for (const endpoint of slice.endpoints) {
+      const host = endpoint.addresses[0]
+      // Kubernetes asks consumers to take an unknown readiness for ready.
+      if (host !== undefined && endpoint.conditions?.ready !== false) addresses.push({ host, port: open })
+    }
+  }
+  const name = (address: Address): string => `${address.host} ${address.port}`
+  return unique(
+    addresses.sort(
+      by(
+        (address) => address.host,
+        (address) => address.port,
+      ),
+    ),
+    name,
+  )
+}
+
+export const isExternalName = (service: Service): boolean => service.spec.type === 'ExternalName'
+
+/** The Service's own address, which kube-proxy spreads over its pods. None for a headless Service or an ExternalName. */
+export const clusterAddress = (service: Service): string | undefined => {
+  if (isExternalName(service)) return undefined
+  const candidates = [service.spec.clusterIP, ...(service.spec.clusterIPs ?? [])]
+  return candidates.find((address) => address !== undefined && address !== '' && address !== 'None')
+}
+
+export const tcpPorts = (service: Service): readonly ServicePort[] =>
+  [...(service.spec.ports ?? [])].filter((port) => (port.protocol ?? 'TCP') === 'TCP').sort(by((port) => port.port))
