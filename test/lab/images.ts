@@ -1,0 +1,243 @@
+/** What each image of the lab holds: the one place where images are defined. */
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { mkdtemp, rename, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CACHE, cached, filesBelow, shortHash } from './cache.ts'
+import { type Image, type Layer, readLayer, writeLayer } from './oci.ts'
+import { run } from './run.ts'
+import { architecture, binaries, copyBinary, debianPackages, envoy, node } from './toolchain.ts'
+
+export const REGISTRY = 'portolan.test'
+export const IMAGE = {
+  pause: `${REGISTRY}/pause:1`,
+  coredns: `${REGISTRY}/coredns:1`,
+  envoy: `${REGISTRY}/envoy:1`,
+  base: `${REGISTRY}/base:1`,
+  portolan: `${REGISTRY}/portolan:dev`,
+  demoApp: `${REGISTRY}/demo-app:dev`,
+} as const
+
+/** What /opt/portolan holds besides node_modules; the Dockerfile copies the same. Tests stay out. */
+export const PORTOLAN_CONTENT = [
+  'package.json',
+  'api',
+  'certs',
+  'cli',
+  'compiler',
+  'federation',
+  'kube',
+  'webhook',
+] as const
+
+const REPOSITORY = join(import.meta.dirname, '../..')
+const PATH = 'PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+/** Bumped when a recipe below changes what it puts into a layer. */
+const RECIPE = 1
+
+/** A layer that depends on nothing but versions, kept in the cache. */
+async function cachedLayer(name: string, key: string, fill: (dir: string) => Promise<void>): Promise<Layer> {
+  const step = { title: `image layer ${name}`, expect: '5 s' }
+  const dir = await cached(`layer-${name}-${shortHash(key, String(RECIPE), process.arch)}`, step, async (dir) => {
+    const root = join(dir, 'root')
+    mkdirSync(root)
+    await fill(root)
+    const { digest, size } = await writeLayer(root, join(dir, 'layer.tar'))
+    writeFileSync(join(dir, 'layer.json'), JSON.stringify({ digest, size }))
+    await rm(root, { recursive: true })
+  })
+  return readLayer(dir)
+}
+
+/** A layer of our own files, made anew each time: it is small, and its digest says whether anything changed. */
+async function freshLayer(name: string, fill: (dir: string) => Promise<void> | void): Promise<Layer> {
+  const dir = await mkdtemp(join(tmpdir(), 'portolan-layer-'))
+  try {
+    chmodSync(dir, 0o755)
+    await fill(dir)
+    const draft = await writeLayer(dir, join(CACHE, 'fresh', `.${name}-${process.pid}`))
+    const file = join(CACHE, 'fresh', `${name}-${draft.digest.slice('sha256:'.length, 19)}.tar`)
+    await rename(draft.file, file)
+    return { ...draft, file }
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
+}
+
+/** glibc, a shell and its tools, iptables: what a node program, Envoy and an init container need. */
+async function baseLayer(): Promise<Layer> {
+  const debian = await debianPackages()
+  const { triplet, loader } = architecture()
+  return cachedLayer('base', debian.image, async (dir) => {
+    const libraries = `usr/lib/${triplet}`
+    for (const each of [
+      'bin',
+      'etc',
+      'root',
+      'run',
+      'sbin',
+      'tmp',
+      'usr/bin',
+      'usr/sbin',
+      libraries,
+      'var',
+      join(loader, '..'),
+    ])
+      mkdirSync(join(dir, each), { recursive: true })
+    chmodSync(join(dir, 'tmp'), 0o1777)
+    if (!loader.startsWith('lib/')) symlinkSync('usr/lib', join(dir, 'lib'))
+    const from = (path: string) =>
+      [join(debian.image, 'usr', path), join(debian.image, path)].find((each) => existsSync(each))
+    const take = (path: string, to: string) => {
+      const source = from(path)
+      if (source === undefined) throw new Error(`the Debian packages hold no ${path}`)
+      cpSync(source, join(dir, to), { recursive: true, dereference: true })
+    }
+    const needed =
+      /^(libc|libm|libdl|libpthread|librt|libresolv|libnss_dns|libnss_files|libstdc\+\+|libgcc_s|libxtables|libip4tc|libip6tc|libnftnl|libmnl)\.so\.[0-9]+$/
+    for (const lib of [debian.image, join(debian.image, 'usr')].map((root) => join(root, 'lib', triplet)))
+      if (existsSync(lib))
+        for (const file of readdirSync(lib))
+          if (needed.test(file)) take(`lib/${triplet}/${file}`, join(libraries, file))
+    take(`lib/${triplet}/xtables`, join(libraries, 'xtables'))
+    take(`lib/${triplet}/${loader.slice(loader.lastIndexOf('/') + 1)}`, loader)
+    for (const file of ['xtables-nft-multi', 'xtables-legacy-multi']) take(`sbin/${file}`, `usr/sbin/${file}`)
+    for (const family of ['iptables', 'ip6tables'])
+      for (const suffix of ['', '-save', '-restore'])
+        symlinkSync('xtables-nft-multi', join(dir, 'usr/sbin', family + suffix))
+    take('bin/busybox', 'bin/busybox')
+    for (const applet of (await run(join(dir, 'bin/busybox'), ['--list'])).split('\n').filter(Boolean))
+      if (applet !== 'busybox' && !/^ip6?tables/.test(applet)) symlinkSync('busybox', join(dir, 'bin', applet))
+    writeFileSync(
+      join(dir, 'etc/passwd'),
+      'root:x:0:0:root:/root:/bin/sh\nnode:x:1000:1000::/tmp:/bin/sh\nnobody:x:65534:65534::/tmp:/bin/sh\n',
+    )
+    writeFileSync(join(dir, 'etc/group'), 'root:x:0:\nnode:x:1000:\nnobody:x:65534:\n')
+    writeFileSync(join(dir, 'etc/nsswitch.conf'), 'hosts: files dns\n')
+  })
+}
+
+async function binaryLayer(name: string, file: string, to: string): Promise<Layer> {
+  return cachedLayer(name, file.slice(CACHE.length), (dir) => copyBinary(file, join(dir, to)))
+}
+
+async function nodeLayer(): Promise<Layer> {
+  return binaryLayer('node', await node(), 'usr/local/bin/node')
+}
+
+/** The production packages of package-lock.json. */
+async function modulesLayer(): Promise<Layer> {
+  const manifests = ['package.json', 'package-lock.json'].map((file) => join(REPOSITORY, file))
+  const { dependencies } = JSON.parse(readFileSync(manifests[0] ?? '', 'utf8')) as { dependencies: object }
+  const lock = readFileSync(manifests[1] ?? '', 'utf8')
+  return cachedLayer('modules', JSON.stringify(dependencies) + lock, async (dir) => {
+    const target = join(dir, 'opt/portolan')
+    mkdirSync(target, { recursive: true })
+    for (const file of manifests) cpSync(file, join(target, file.slice(REPOSITORY.length + 1)))
+    const quiet = ['--omit=dev', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund']
+    await run('npm', ['ci', ...quiet], { cwd: target })
+    for (const file of ['package.json', 'package-lock.json']) await rm(join(target, file))
+  })
+}
+
+/** curl with its libraries, for pods that act as people do. */
+async function curlLayer(): Promise<Layer> {
+  const debian = await debianPackages()
+  const { triplet } = architecture()
+  return cachedLayer('curl', debian.image, async (dir) => {
+    const libraries = join('usr/lib', triplet)
+    mkdirSync(join(dir, libraries), { recursive: true })
+    await copyBinary(join(debian.image, 'usr/bin/curl'), join(dir, 'usr/bin/curl'))
+    const roots = [join(debian.image, 'lib', triplet), join(debian.image, 'usr/lib', triplet)]
+    const search = { LD_LIBRARY_PATH: roots.join(':') }
+    const loader = join(debian.image, 'lib', triplet, architecture().loader.split('/').pop() ?? '')
+    const listed = await run(loader, ['--list', join(debian.image, 'usr/bin/curl')], { env: search })
+    for (const [, path] of listed.matchAll(/=> (\S+)/g))
+      if (path !== undefined && !/\/lib(c|m|dl|pthread|rt|resolv)\.so/.test(path))
+        copyFileSync(path, join(dir, libraries, path.slice(path.lastIndexOf('/') + 1)))
+  })
+}
+
+const isTest = (file: string) => file.endsWith('.test.ts') || file.includes('testdata/')
+
+async function sourceLayer(): Promise<Layer> {
+  return freshLayer('portolan', (dir) => {
+    for (const each of PORTOLAN_CONTENT) {
+      const from = join(REPOSITORY, each)
+      if (existsSync(from))
+        cpSync(from, join(dir, 'opt/portolan', each), { recursive: true, filter: (file) => !isTest(file) })
+    }
+  })
+}
+
+async function appLayer(): Promise<Layer> {
+  return freshLayer('demo-app', (dir) => {
+    const from = join(import.meta.dirname, 'app')
+    for (const file of filesBelow(from)) if (!isTest(file)) cpSync(join(from, file), join(dir, 'app', file))
+  })
+}
+
+/** Images every cluster is born with; those called runtime only bring layers that later images build on. */
+export async function bornImages(): Promise<readonly Image[]> {
+  const bin = await binaries()
+  const envoyFile = await envoy()
+  const base = await baseLayer()
+  const node = await nodeLayer()
+  const [pause, coredns, proxy, modules, curl] = [
+    await binaryLayer('pause', join(bin, 'pause'), 'pause'),
+    await binaryLayer('coredns', join(bin, 'coredns'), 'coredns'),
+    await binaryLayer('envoy', envoyFile, 'usr/local/bin/envoy'),
+    await modulesLayer(),
+    await curlLayer(),
+  ]
+  return [
+    { name: IMAGE.pause, layers: [pause], config: { Entrypoint: ['/pause'] } },
+    { name: IMAGE.coredns, layers: [coredns], config: { Entrypoint: ['/coredns'] } },
+    { name: IMAGE.base, layers: [base], config: { Cmd: ['sh'], Env: [PATH] } },
+    {
+      name: IMAGE.envoy,
+      layers: [base, proxy],
+      config: { Cmd: ['envoy', '-c', '/etc/envoy/envoy.yaml'], Env: [PATH] },
+    },
+    { name: `${REGISTRY}/runtime-portolan:1`, layers: [base, node, modules], config: { Env: [PATH] } },
+    { name: `${REGISTRY}/runtime-demo-app:1`, layers: [base, node, curl], config: { Env: [PATH] } },
+  ]
+}
+
+/** The product, from the working tree as it is now. */
+export async function portolanImage(): Promise<Image> {
+  const layers = [await baseLayer(), await nodeLayer(), await modulesLayer(), await sourceLayer()]
+  const config = {
+    Entrypoint: ['node', '/opt/portolan/cli/main.ts'],
+    Env: [PATH, 'NODE_ENV=production'],
+    User: '1000',
+    WorkingDir: '/opt/portolan',
+  }
+  return { name: IMAGE.portolan, layers, config }
+}
+
+/** A server of many small behaviours, and clients for them; see app/server.ts. */
+export async function demoAppImage(): Promise<Image> {
+  const layers = [await baseLayer(), await nodeLayer(), await curlLayer(), await appLayer()]
+  return { name: IMAGE.demoApp, layers, config: { Cmd: ['node', '/app/server.ts'], Env: [PATH] } }
+}
+
+/** By the name users type; what `loadImage` takes. Throws, naming those there are, for any other. */
+export async function imageByName(name: string): Promise<Image> {
+  if (name === IMAGE.portolan) return portolanImage()
+  if (name === IMAGE.demoApp) return demoAppImage()
+  const born = await bornImages()
+  const found = born.find((image) => image.name === name)
+  if (found === undefined) throw new Error(`image ${name}: there are ${[...Object.values(IMAGE)].join(', ')}`)
+  return found
+}

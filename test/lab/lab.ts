@@ -1,0 +1,269 @@
+/** Real Kubernetes clusters on one Linux machine without a container engine: up, down, and what is in between. */
+import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { Agent, request } from 'undici'
+import { locked, say } from './cache.ts'
+import { cgroupMemory, cgroupNames, cgroupProcesses, cgroupVersion, createCgroup, removeCgroup } from './cgroup.ts'
+import { nodeFiles, type Tools } from './config.ts'
+import { IMAGE } from './images.ts'
+import {
+  connectHost,
+  connectNode,
+  disconnectHost,
+  disconnectNode,
+  namespaceExists,
+  routePods,
+  takeSlot,
+} from './network.ts'
+import { writePki } from './pki.ts'
+import {
+  type ClusterPlan,
+  type LabPlan,
+  MAX_CLUSTERS,
+  type NodePlan,
+  nameProblem,
+  planCluster,
+  planLab,
+  SERVICE_CIDR,
+} from './plan.ts'
+import { requireMachine } from './preflight.ts'
+import { run, until } from './run.ts'
+import { plant, seed } from './seed.ts'
+import {
+  forgetCluster,
+  forgetLab,
+  isWhole,
+  labDirectory,
+  loadClusters,
+  loadLab,
+  markWhole,
+  saveCluster,
+  saveLab,
+} from './state.ts'
+import { binaries, debianPackages } from './toolchain.ts'
+
+export interface UpOptions {
+  /** How often an idle pod's volumes are rewritten (kubelet syncFrequency), as a Go duration; 1s when absent. */
+  readonly sync?: string
+  /** Nodes per cluster, 1 when absent. */
+  readonly nodes?: number
+  /** Where the lab lives; PORTOLAN_LAB or the usual place when absent. */
+  readonly dir?: string
+}
+
+/** Starts the clusters that are not up yet, side by side; clears first what a crashed start has left of them. */
+export async function up(names: readonly string[], options: UpOptions = {}): Promise<readonly ClusterPlan[]> {
+  const problems = names.map(nameProblem).filter((problem) => problem !== null)
+  if (problems.length > 0) throw new Error(problems.join('\n'))
+  await requireMachine()
+  const start = performance.now()
+  const tools = await findTools()
+  const store = await seed()
+  const dir = options.dir ?? labDirectory()
+  const { lab, wanted, fresh } = await locked(lockOf(dir), () => claim(dir, names, options))
+  const results = await Promise.allSettled(fresh.map((cluster) => startCluster(lab, cluster, tools, store)))
+  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []))
+  if (failures.length > 0) throw new AggregateError(failures, failures.map((failure) => failure.message).join('\n'))
+  if (fresh.length > 0) say(`up    ${fresh.map(({ name }) => name).join(', ')}: ${seconds(start)}`)
+  return wanted
+}
+
+function seconds(start: number): string {
+  return `${((performance.now() - start) / 1000).toFixed(1)} s`
+}
+
+/** The lock lies beside the directory, since `down` removes that. */
+function lockOf(dir: string): string {
+  return `${dir}.lock`
+}
+
+async function findTools(): Promise<Tools> {
+  const debian = await debianPackages()
+  return { bin: await binaries(), root: debian.host, env: debian.env, pauseImage: IMAGE.pause }
+}
+
+/** Takes slot, indexes and names, on disk, so that whatever is made afterwards can be found and removed. */
+async function claim(dir: string, names: readonly string[], options: UpOptions) {
+  const lab = await claimLab(dir)
+  const present = loadClusters(lab)
+  for (const wreck of present.filter((cluster) => names.includes(cluster.name) && !isWhole(cluster)))
+    await removeCluster(lab, wreck)
+  const kept = loadClusters(lab)
+  const taken = new Set(kept.map((cluster) => cluster.index))
+  const wanted = names.map((name) => {
+    const up = kept.find((cluster) => cluster.name === name)
+    if (up !== undefined) return { cluster: up, fresh: false }
+    const index = Array.from({ length: MAX_CLUSTERS }, (_, i) => i + 1).find((i) => !taken.has(i))
+    if (index === undefined) throw new Error(`a lab holds ${MAX_CLUSTERS} clusters at most`)
+    taken.add(index)
+    const cluster = planCluster(lab, { name, index, nodes: options.nodes ?? 1, sync: options.sync ?? '1s' })
+    saveCluster(cluster)
+    return { cluster, fresh: true }
+  })
+  return {
+    lab,
+    wanted: wanted.map(({ cluster }) => cluster),
+    fresh: wanted.filter(({ fresh }) => fresh).map(({ cluster }) => cluster),
+  }
+}
+
+async function claimLab(dir: string): Promise<LabPlan> {
+  const known = loadLab(dir)
+  if (known !== null && namespaceExists(known.bridgeNamespace) && existsSync(`/sys/class/net/${known.hostLink}`))
+    return known
+  if (known !== null) await removeLab(known) // a reboot or a crash between two steps: only files and a half are left
+  for (let slot = 0; slot < 100; slot += 1) {
+    const lab = planLab(dir, slot)
+    if (!(await takeSlot(lab))) continue
+    saveLab(lab)
+    await connectHost(lab)
+    return lab
+  }
+  throw new Error('100 labs are up on this machine: take one down with PORTOLAN_LAB=DIR make lab-down')
+}
+
+async function startCluster(lab: LabPlan, cluster: ClusterPlan, tools: Tools, store: string): Promise<void> {
+  const start = performance.now()
+  await writePki(cluster)
+  await Promise.all(cluster.nodes.map((node) => startNode(lab, cluster, node, tools, store)))
+  for (const node of cluster.nodes)
+    await routePods(
+      node,
+      cluster.nodes.filter((other) => other !== node),
+    )
+  const ready = apiProbe(cluster)
+  try {
+    await until(`the API server of ${cluster.name} to answer`, ready.probe, { timeout: 120_000 })
+  } catch (cause) {
+    throw new Error(`${(cause as Error).message}; logs: ${join(cluster.nodes[0].dir, 'log')}`, { cause })
+  } finally {
+    await ready.close()
+  }
+  for (const node of cluster.nodes) writeFileSync(join(node.dir, 'api-ready'), '')
+  say(`  ${cluster.name}: API server ready after ${seconds(start)}`)
+  const kubectl = (...args: readonly string[]) =>
+    run(join(tools.bin, 'kubectl'), ['--kubeconfig', cluster.kubeconfig, ...args])
+  const manifest = readFileSync(join(import.meta.dirname, 'coredns.yaml'), 'utf8').replaceAll('IMAGE', IMAGE.coredns)
+  await run(join(tools.bin, 'kubectl'), ['--kubeconfig', cluster.kubeconfig, 'apply', '-f', '-'], { input: manifest })
+  const nodes = cluster.nodes.map((node) => `node/${node.name}`)
+  await kubectl('wait', '--for=create', ...nodes, '--timeout=90s')
+  await kubectl('wait', '--for=condition=Ready', ...nodes, '--timeout=90s')
+  await kubectl('-n', 'kube-system', 'rollout', 'status', 'deployment/coredns', '--timeout=120s')
+  markWhole(cluster)
+  say(`  ${cluster.name}: node and DNS ready after ${seconds(start)}`)
+}
+
+async function startNode(
+  lab: LabPlan,
+  cluster: ClusterPlan,
+  node: NodePlan,
+  tools: Tools,
+  store: string,
+): Promise<void> {
+  for (const [path, content] of nodeFiles(cluster, node, tools)) {
+    const file = join(node.dir, path)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, content, { mode: path.startsWith('daemons/') ? 0o755 : 0o644 })
+  }
+  for (const when of ['first', 'then']) mkdirSync(join(node.dir, 'daemons', when), { recursive: true })
+  mkdirSync(join(node.dir, 'var/containerd'), { recursive: true })
+  await plant(store, join(node.dir, 'var/containerd'))
+  await connectNode(lab, node)
+  const members = createCgroup(node.cgroup)
+  // Joining the group comes before the namespaces: inside, the group's files have other names.
+  const join_ =
+    'for file in $members; do echo 0 > "$file"; done; exec nsenter --net="$netns" unshare --mount --pid --fork --kill-child --mount-proc --uts --ipc bash "$@"'
+  const output = openSync(join(node.dir, 'node.log'), 'a')
+  const args = [
+    join(import.meta.dirname, 'node.sh'),
+    node.dir,
+    node.name,
+    node.address,
+    SERVICE_CIDR,
+    String(cgroupVersion()),
+  ]
+  const env = { ...process.env, members: members.join(' '), netns: `/run/netns/${node.namespace}` }
+  const child = spawn('sh', ['-ec', join_, 'join', ...args], { env, detached: true, stdio: ['ignore', output, output] })
+  child.on('error', () => {}) // the readiness probe reports it, with the log
+  writeFileSync(join(node.dir, 'pid'), String(child.pid))
+  child.unref()
+}
+
+/** Asks the API server whether it is ready, as the administrator. */
+function apiProbe(cluster: ClusterPlan) {
+  const pem = (name: string) => readFileSync(join(cluster.pki, name))
+  const agent = new Agent({ connect: { ca: pem('ca.crt'), cert: pem('admin.crt'), key: pem('admin.key') } })
+  return {
+    probe: async () => {
+      try {
+        const { statusCode, body } = await request(`${cluster.server}/readyz`, {
+          dispatcher: agent,
+          headersTimeout: 2000,
+        })
+        return statusCode === 200 && (await body.text()) === 'ok'
+      } catch {
+        return false
+      }
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+/** Ends every cluster of the lab, or those named, and removes all that was made for them. Never fails on what is missing. */
+export async function down(names: readonly string[] | null = null, dir = labDirectory()): Promise<void> {
+  const lab = loadLab(dir)
+  if (lab === null) return
+  await locked(lockOf(dir), async () => {
+    const going = loadClusters(lab).filter((cluster) => names === null || names.includes(cluster.name))
+    await Promise.all(going.map((cluster) => removeCluster(lab, cluster)))
+    if (loadClusters(lab).length === 0) await removeLab(lab)
+  })
+  await run('rm', ['-f', lockOf(dir)])
+}
+
+async function removeLab(lab: LabPlan): Promise<void> {
+  for (const cluster of loadClusters(lab)) await removeCluster(lab, cluster)
+  for (const group of cgroupNames(`${lab.prefix}-`)) await removeCgroup(group)
+  await disconnectHost(lab)
+  forgetLab(lab)
+}
+
+async function removeCluster(lab: LabPlan, cluster: ClusterPlan): Promise<void> {
+  await Promise.all(
+    cluster.nodes.map(async (node) => {
+      await removeCgroup(node.cgroup)
+      await disconnectNode(lab, node)
+    }),
+  )
+  forgetCluster(cluster)
+}
+
+export interface ClusterStatus {
+  readonly name: string
+  readonly state: 'up' | 'starting or broken' | 'dead'
+  readonly address: string
+  readonly kubeconfig: string
+  readonly processes: number
+  /** Anonymous memory in MiB, null where the kernel does not say. */
+  readonly memory: number | null
+}
+
+export function status(dir = labDirectory()): readonly ClusterStatus[] {
+  const lab = loadLab(dir)
+  if (lab === null) return []
+  return loadClusters(lab).map((cluster) => {
+    const processes = cluster.nodes.flatMap((node) => cgroupProcesses(node.cgroup)).length
+    const memory = cluster.nodes.map((node) => cgroupMemory(node.cgroup))
+    return {
+      name: cluster.name,
+      state: processes === 0 ? 'dead' : isWhole(cluster) ? 'up' : 'starting or broken',
+      address: cluster.nodes[0].address,
+      kubeconfig: cluster.kubeconfig,
+      processes,
+      memory: memory.includes(null)
+        ? null
+        : Math.round(memory.reduce<number>((sum, each) => sum + (each ?? 0), 0) / 2 ** 20),
+    }
+  })
+}

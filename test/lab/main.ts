@@ -1,0 +1,57 @@
+/** `node test/lab/main.ts up|down|status`: the lab's command line; see `usage`. */
+import { parseArgs } from 'node:util'
+import { down, status, up } from './lab.ts'
+
+const usage = `node test/lab/main.ts up [--n 2 | --names east,west] [--sync 1s] [--nodes 1]
+node test/lab/main.ts down [--names east,west]
+node test/lab/main.ts status
+PORTOLAN_LAB names another lab's directory; labs live beside each other.`
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    n: { type: 'string', default: '2' },
+    names: { type: 'string' },
+    sync: { type: 'string', default: '1s' },
+    nodes: { type: 'string', default: '1' },
+  },
+})
+
+const names = values.names?.split(',').filter(Boolean)
+try {
+  switch (positionals[0]) {
+    case 'up': {
+      const clusters = await up(names ?? Array.from({ length: Number(values.n) }, (_, i) => `c${i + 1}`), {
+        sync: values.sync,
+        nodes: Number(values.nodes),
+      })
+      for (const { name, kubeconfig } of clusters) console.log(`${name}: export KUBECONFIG=${kubeconfig}`)
+      break
+    }
+    case 'down':
+      await down(names ?? null)
+      break
+    case 'status': {
+      const rows = status()
+      for (const row of rows)
+        console.log(
+          [
+            row.name,
+            row.state,
+            row.address,
+            `${row.processes} processes`,
+            `${row.memory ?? '?'} MiB`,
+            row.kubeconfig,
+          ].join('\t'),
+        )
+      if (rows.length === 0) console.log('no lab is up')
+      break
+    }
+    default:
+      console.error(usage)
+      process.exitCode = 2
+  }
+} catch (error) {
+  console.error((error as Error).message)
+  process.exitCode = 1
+}

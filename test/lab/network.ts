@@ -1,0 +1,106 @@
+/** The lab's links: a bridge in a namespace of its own, one port for the host and one for each node. */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { CACHE, locked } from './cache.ts'
+import type { LabPlan, NodePlan } from './plan.ts'
+import { run, tryRun } from './run.ts'
+
+const BRIDGE = 'bridge0'
+
+function batch(lines: readonly string[], namespace?: string): Promise<string> {
+  return run('ip', [...(namespace === undefined ? [] : ['-n', namespace]), '-batch', '-'], { input: lines.join('\n') })
+}
+
+export function namespaceExists(name: string): boolean {
+  return existsSync(join('/run/netns', name))
+}
+
+/** True when the kernel made the link, false when somebody has it: making it is how a lab takes a slot. */
+export async function takeSlot(lab: LabPlan): Promise<boolean> {
+  if (namespaceExists(lab.bridgeNamespace)) return false
+  const made = await tryRun('ip', ['link', 'add', lab.hostLink, 'type', 'veth', 'peer', 'name', `${lab.prefix}-peer`])
+  if (made.code !== 0 && !made.stderr.includes('exists')) throw new Error(`ip link add ${lab.hostLink}: ${made.stderr}`)
+  return made.code === 0
+}
+
+export async function connectHost(lab: LabPlan): Promise<void> {
+  await batch([
+    `netns add ${lab.bridgeNamespace}`,
+    `link set ${lab.prefix}-peer netns ${lab.bridgeNamespace}`,
+    `addr add ${lab.hostAddress}/24 dev ${lab.hostLink}`,
+    `link set ${lab.hostLink} up`,
+  ])
+  await batch(
+    [
+      'link set lo up',
+      `link add ${BRIDGE} type bridge`,
+      `link set ${BRIDGE} up`,
+      `link set ${lab.prefix}-peer master ${BRIDGE} up`,
+    ],
+    lab.bridgeNamespace,
+  )
+  await raiseInotifyLimit()
+}
+
+export async function connectNode(lab: LabPlan, node: NodePlan): Promise<void> {
+  await batch([
+    `netns add ${node.namespace}`,
+    `link add ${node.link} netns ${lab.bridgeNamespace} type veth peer name eth0 netns ${node.namespace}`,
+  ])
+  await batch([`link set ${node.link} master ${BRIDGE} up`], lab.bridgeNamespace)
+  await batch([`addr add ${node.address}/24 dev eth0`, 'link set eth0 up'], node.namespace)
+}
+
+/** Each node's pods are routed by the others' nodes of the same cluster. */
+export async function routePods(node: NodePlan, others: readonly NodePlan[]): Promise<void> {
+  if (others.length > 0)
+    await batch(
+      others.map((other) => `route replace ${other.podCidr} via ${other.address}`),
+      node.namespace,
+    )
+}
+
+/** Down = the node is cut off from every other and from the host; its own pods still reach each other. */
+export async function setLink(lab: LabPlan, node: NodePlan, state: 'up' | 'down'): Promise<void> {
+  await batch([`link set ${node.link} ${state}`], lab.bridgeNamespace)
+}
+
+/** Names of what is not there are fine. */
+export async function disconnectNode(lab: LabPlan, node: NodePlan): Promise<void> {
+  if (namespaceExists(lab.bridgeNamespace)) await tryRun('ip', ['-n', lab.bridgeNamespace, 'link', 'del', node.link])
+  if (namespaceExists(node.namespace)) await tryRun('ip', ['netns', 'del', node.namespace])
+}
+
+export async function disconnectHost(lab: LabPlan): Promise<void> {
+  await tryRun('ip', ['link', 'del', lab.hostLink])
+  if (namespaceExists(lab.bridgeNamespace)) await tryRun('ip', ['netns', 'del', lab.bridgeNamespace])
+  await restoreInotifyLimit()
+}
+
+/** Namespaces that any lab has made. */
+export function labNamespaces(): readonly string[] {
+  return existsSync('/run/netns') ? readdirSync('/run/netns').filter((name) => /^ptl\d*-/.test(name)) : []
+}
+
+const INOTIFY = '/proc/sys/fs/inotify/max_user_instances'
+const ENOUGH = 8192
+const remembered = join(CACHE, 'inotify-before')
+
+/** The one setting of the whole machine that must change: the usual 128 are too few for two kubelets and their pods. */
+function raiseInotifyLimit(): Promise<void> {
+  return locked(`${remembered}.lock`, async () => {
+    const now = Number(readFileSync(INOTIFY, 'utf8'))
+    if (now >= ENOUGH) return
+    writeFileSync(remembered, String(now))
+    writeFileSync(INOTIFY, String(ENOUGH))
+  })
+}
+
+/** Put back by the last lab that goes. */
+function restoreInotifyLimit(): Promise<void> {
+  return locked(`${remembered}.lock`, async () => {
+    if (!existsSync(remembered) || labNamespaces().length > 0) return
+    writeFileSync(INOTIFY, readFileSync(remembered))
+    await run('rm', ['-f', remembered])
+  })
+}
