@@ -86,7 +86,7 @@ export const otherOperatingSystem: Rule = ({ pod }, ref) => {
 }
 
 export const noContainers: Rule = ({ pod }, ref) =>
-  pod.spec.containers.length === 0 ? skip('NoContainers', ref, 'spec.containers') : null
+  (pod.spec.containers ?? []).length === 0 ? skip('NoContainers', ref, 'spec.containers') : null
 
 /** The pod's own word, else its namespace's, else no. */
 export const notWanted: Rule = (request, ref) => {

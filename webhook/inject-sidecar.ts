@@ -35,12 +35,12 @@ export const chooseProxyUid = (pod: Pod, seed: string): number => {
   return PROXY_UID_BASE + start
 }
 
-const hardened = {
+const hardened = () => ({
   allowPrivilegeEscalation: false,
   privileged: false,
   readOnlyRootFilesystem: true,
   seccompProfile: { type: 'RuntimeDefault' },
-} as const
+})
 
 export const proxyContainer = (mesh: Mesh, settings: Settings, uid: number): Container => ({
   name: PROXY_CONTAINER,
@@ -68,7 +68,7 @@ export const proxyContainer = (mesh: Mesh, settings: Settings, uid: number): Con
     limits: { cpu: settings.cpuLimit, memory: settings.memoryLimit },
   },
   securityContext: {
-    ...hardened,
+    ...hardened(),
     runAsUser: uid,
     runAsGroup: uid,
     runAsNonRoot: true,
@@ -86,7 +86,7 @@ export const initContainer = (mesh: Mesh, settings: Settings, uid: number): Cont
   env: [{ name: 'XTABLES_LOCKFILE', value: '/dev/shm/xtables.lock' }],
   resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { cpu: '1', memory: '64Mi' } },
   securityContext: {
-    ...hardened,
+    ...hardened(),
     runAsUser: 0,
     runAsGroup: 0,
     runAsNonRoot: false,

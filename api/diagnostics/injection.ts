@@ -7,6 +7,11 @@ export const INJECTION = {
     sentence: 'the pod gets its sidecar',
     fix: 'Nothing to do',
   },
+  NotACreation: {
+    level: 'info',
+    sentence: 'a pod gets its sidecar when it is created, not by {operation}',
+    fix: 'Nothing to do',
+  },
   AlreadyInjected: {
     level: 'info',
     sentence: 'the pod already has a container {value}',
@@ -86,6 +91,12 @@ export const INJECTION = {
     level: 'warning',
     sentence: 'the pod keeps its own dnsPolicy {value}, so names of imports do not resolve in it',
     fix: 'Remove spec.dnsPolicy, or query mesh DNS at {nameserver}',
+  },
+  SidecarMissing: {
+    level: 'warning',
+    sentence:
+      'the pod should carry a sidecar and runs without one: it was created while the webhook could not be asked',
+    fix: 'Delete the pod, so that it is created anew; if it comes back without, look whether the webhook is ready',
   },
 } as const satisfies Record<string, Diagnostic>
 
