@@ -177,6 +177,6 @@ export const KINDS: readonly Kind[] = [
 
 /** The definition of a kind of ours; undefined for any other object. */
 export function kindOf(object: { readonly apiVersion: string; readonly kind: string }): Kind | undefined {
-  const group = object.apiVersion.split('/')[0]
+  const group = String(object.apiVersion).split('/')[0]
   return KINDS.find((k) => k.kind === object.kind && k.group === group)
 }

@@ -5,26 +5,23 @@ import { ConditionsSchema, type Custom } from './meta.ts'
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off'] as const
 
 /** As in a container: `cpu: 1` and `cpu: 100m` are both common. */
-const QuantitySchema = Type.Union([Type.Integer(), Type.String()], {
-  description: 'An amount, as in a container: 100m, 128Mi, 1.',
-  maxLength: 64,
-  'x-kubernetes-int-or-string': true,
-  ...cel({
-    rule: "type(self) == int ? self >= 0 : isQuantity(self) && quantity(self).compareTo(quantity('0')) >= 0",
-    message: 'is not an amount; write it as in a container, for example 100m or 128Mi',
-  }),
-})
+function amount(description: string) {
+  return Type.Optional(
+    Type.Union([Type.Integer(), Type.String()], {
+      description,
+      maxLength: 64,
+      'x-kubernetes-int-or-string': true,
+      ...cel({
+        rule: "type(self) == int ? self > 0 : isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))",
+        message: 'is not an amount above zero; write it as in a container, for example 100m or 128Mi',
+      }),
+    }),
+  )
+}
 
 function amounts(description: string) {
   return Type.Optional(
-    Type.Record(Type.String(), QuantitySchema, {
-      description,
-      maxProperties: 8,
-      ...cel({
-        rule: "self.all(name, name in ['cpu', 'memory', 'ephemeral-storage'] || name.contains('/') || name.startsWith('hugepages-'))",
-        message: 'names an unknown resource; use cpu, memory or ephemeral-storage',
-      }),
-    }),
+    Type.Object({ cpu: amount('CPU: 100m, 1.'), memory: amount('Memory: 128Mi, 1Gi.') }, { description }),
   )
 }
 

@@ -3,7 +3,7 @@ import type { TSchema } from 'typebox'
 
 /** The part of JSON schema that our kinds use. */
 export interface Schema {
-  readonly type?: string
+  readonly type?: string | readonly string[]
   readonly description?: string
   readonly default?: unknown
   readonly enum?: readonly unknown[]
@@ -38,10 +38,11 @@ export function toStructural(source: TSchema | Schema): Schema {
 
 /** The schema as a strict validator wants it: an object has the fields it declares and no other. */
 export function toStrict(structural: Schema): Schema {
-  const { properties, items, additionalProperties, ...rest } = structural
+  const { properties, items, additionalProperties, anyOf, ...rest } = structural
   const own = Object.fromEntries(Object.entries(rest).filter(([key]) => !key.startsWith('x-kubernetes-')))
   return {
     ...own,
+    ...(anyOf === undefined ? {} : { type: anyOf.flatMap((alternative) => alternative.type ?? []) }),
     ...(typeof additionalProperties === 'object' ? { additionalProperties: toStrict(additionalProperties) } : {}),
     ...(items === undefined ? {} : { items: toStrict(items) }),
     ...(properties === undefined

@@ -100,6 +100,33 @@ export const ROUTING = {
     fix: 'Write the path as it is after that, with a slash in front',
   },
 
+  // What proxies say they run.
+  Programmed: {
+    level: 'info',
+    sentence: '{count} of {count} sidecars run it',
+    fix: 'Nothing to do',
+  },
+  NoProxies: {
+    level: 'info',
+    sentence: 'no pod with a sidecar is here to run it',
+    fix: 'Nothing to do: pods start with it',
+  },
+  Propagating: {
+    level: 'info',
+    sentence: '{count} sidecars are being asked whether they run it',
+    fix: 'Wait: files reach pods within 90 s, within a second when the compiler nudges them',
+  },
+  ProxyBehind: {
+    level: 'warning',
+    sentence: '{running} of {count} sidecars run it, not so {pods}',
+    fix: 'Look whether these pods are healthy and can be reached at port 15090; a pod that is created anew starts with it',
+  },
+  ProxyRefuses: {
+    level: 'error',
+    sentence: '{refusing} of {count} sidecars refuse it and keep what they ran before: {pods}',
+    fix: 'Report it with the log of container portolan-proxy of one of them',
+  },
+
   // Scope and size.
   ScopeNotUnderstood: {
     level: 'warning',

@@ -5,33 +5,37 @@ export const VALIDATION = {
   // Any field of any kind.
   FieldUnknown: { level: 'error', sentence: '{parent} has no field {field}', fix: 'Remove it{hint}' },
   FieldRequired: { level: 'error', sentence: 'the field is missing', fix: 'Set it: {meaning}' },
-  TypeWrong: { level: 'error', sentence: 'is {actual}, not {expected}', fix: 'Write {expected}' },
+  TypeWrong: { level: 'error', sentence: '{value} is not {expected}', fix: 'Write {expected}' },
   EnumUnknown: {
     level: 'error',
-    sentence: 'is none of the allowed values',
+    sentence: '{value} is none of the allowed values',
     fix: 'Write {nearest}; allowed are {allowed}',
   },
-  NumberOutOfRange: { level: 'error', sentence: 'is not in {min} to {max}', fix: 'Write a number from {min} to {max}' },
-  TextEmpty: { level: 'error', sentence: 'is empty', fix: 'Write a value, or remove the field' },
-  TextTooLong: { level: 'error', sentence: 'has {count} characters', fix: 'Keep to {max} characters' },
+  NumberOutOfRange: {
+    level: 'error',
+    sentence: '{value} is not between {min} and {max}',
+    fix: 'Write a number from {min} to {max}',
+  },
+  TextEmpty: { level: 'error', sentence: '{value} is empty', fix: 'Write a value, or remove the field' },
+  TextTooLong: { level: 'error', sentence: '{value} has {count} characters', fix: 'Keep to {max} characters' },
   ListTooLong: { level: 'error', sentence: '{count} entries are listed', fix: 'Keep to {max} entries' },
-  EntryDuplicate: { level: 'error', sentence: 'is listed more than once', fix: 'List it once' },
+  EntryDuplicate: { level: 'error', sentence: '{value} is listed more than once', fix: 'List it once' },
   NameMissing: { level: 'error', sentence: 'the object has no name', fix: 'Set metadata.name' },
   NameMalformed: {
     level: 'error',
-    sentence: 'is not a name that Kubernetes takes',
+    sentence: '{value} is not a name that Kubernetes takes',
     fix: 'Use lower-case letters, digits, - and ., for example {suggestion}',
   },
 
   // Cluster keys, wherever they stand.
   ClusterKeyMalformed: {
     level: 'error',
-    sentence: 'is not a cluster key',
+    sentence: '{value} is not a cluster key',
     fix: 'Write region/zone/group/name, for example {suggestion}',
   },
   KeyPartMalformed: {
     level: 'error',
-    sentence: 'cannot be part of a cluster key',
+    sentence: '{value} cannot be part of a cluster key',
     fix: 'Use letters, digits, -, _ and ., with a letter or digit at both ends',
   },
 
@@ -53,7 +57,7 @@ export const VALIDATION = {
   },
   TargetDuplicate: {
     level: 'error',
-    sentence: 'the cluster is listed more than once',
+    sentence: '{value} is listed more than once',
     fix: 'List each cluster once',
   },
   AllWeightsZero: {
@@ -68,65 +72,60 @@ export const VALIDATION = {
   },
 
   // ServiceExport.
-  PathWithoutSlash: { level: 'error', sentence: 'a path starts with a slash', fix: 'Write {suggestion}' },
+  PathWithoutSlash: { level: 'error', sentence: '{value} does not start with a slash', fix: 'Write {suggestion}' },
   PathCharacters: {
     level: 'error',
-    sentence: 'has characters a path cannot have: {characters}',
+    sentence: '{value} has characters a path cannot have: {characters}',
     fix: "Use letters, digits, / and -._~!$&'()+,;=:@; a path matches literally, without query, fragment, escapes and wildcards",
   },
   PathSegments: {
     level: 'error',
-    sentence: 'has an empty or a dot segment, which proxies take out before they match',
+    sentence: '{value} has an empty or a dot segment, which proxies take out before they match',
     fix: 'Write {suggestion}',
   },
   PathEndsWithSlash: {
     level: 'error',
-    sentence: 'ends with a slash, but a Prefix matches whole path elements',
+    sentence: '{value} ends with a slash, but a Prefix matches whole path elements',
     fix: 'Write {suggestion}, or set pathType: Exact',
   },
   PathDuplicate: {
     level: 'error',
-    sentence: 'another rule of this export has the same path',
+    sentence: '{value} is the path of another rule too',
     fix: 'Give each rule a path of its own',
   },
   PathTaken: {
     level: 'warning',
-    sentence: 'ServiceExport {owner} is older and has this path, so the rule is not served',
+    sentence: '{value} is a path of ServiceExport {owner} too, which is older, so the rule is not served',
     fix: 'Choose another path, or remove the other export',
   },
   RewriteInvalid: {
     level: 'error',
-    sentence: 'is not a regular expression of RE2: {problem}',
+    sentence: '{value} is not a regular expression of RE2: {problem}',
     fix: 'Correct it; RE2 has no look-around and no back-references',
   },
   RewriteGroupMissing: {
     level: 'error',
-    sentence: 'uses group {group}, but `from` has {groups}',
+    sentence: '{value} uses group {group}, but `from` has {groups}',
     fix: 'Use a group that `from` has, or add parentheses there',
   },
   RewriteEscape: {
     level: 'error',
-    sentence: 'has {escape}, which stands for nothing in a replacement',
+    sentence: '{value} has {escape}, which stands for nothing in a replacement',
     fix: 'Write {suggestion}',
   },
   RewriteCharacters: {
     level: 'error',
-    sentence: 'has a space, a control character, ? or #, which a path cannot have',
+    sentence: '{value} has a space, a control character, ? or #, which a path cannot have',
     fix: 'Leave it out; the query is kept as it is',
   },
   RewriteLosesSlash: {
     level: 'warning',
-    sentence: 'turns a call of {path} into {result}, which is not a path',
+    sentence: '{value} turns a call of {path} into {result}, which is not a path',
     fix: 'Make the result start with a slash, for example by from: {from}, to: /',
-  },
-  RewriteNeverMatches: {
-    level: 'warning',
-    sentence: 'matches none of the paths in spec.rules, so it changes nothing',
-    fix: 'Start it with a path of spec.rules, for example {suggestion}',
   },
   ServiceAccountNameMalformed: {
     level: 'error',
-    sentence: 'is not the name of a service account',
+    sentence: '{value} is not the name of a service account',
     fix: 'Write its name, or * for any',
   },
   ExportWithoutService: {
@@ -141,19 +140,19 @@ export const VALIDATION = {
   },
   PortNotInService: {
     level: 'warning',
-    sentence: 'the Service has no such port; it has {ports}',
+    sentence: '{value} is no port of the Service, which has {ports}',
     fix: 'Write one of its ports (port, not targetPort)',
   },
 
   // Cluster.
   GatewayHostMalformed: {
     level: 'error',
-    sentence: 'is neither an IP address nor a DNS name',
+    sentence: '{value} is neither an IP address nor a DNS name',
     fix: 'Write the bare address that other clusters reach the gateway at, without scheme, port or path',
   },
   GatewayHostUnreachable: {
     level: 'error',
-    sentence: 'means something else on every machine ({what})',
+    sentence: '{value} means something else on every machine ({what})',
     fix: 'Write the address that other clusters reach the gateway at',
   },
   KubeconfigMissing: {
@@ -173,7 +172,7 @@ export const VALIDATION = {
   },
   KubeconfigBroken: {
     level: 'error',
-    sentence: 'is not a usable kubeconfig: {problem}',
+    sentence: 'the text is not a usable kubeconfig: {problem}',
     fix: 'Take it from `kubectl config view --raw --minify --flatten`',
   },
   KubeconfigNotSelfContained: {
@@ -190,15 +189,19 @@ export const VALIDATION = {
   // ServiceImport.
   PortDuplicate: {
     level: 'error',
-    sentence: 'the port is listed more than once',
+    sentence: '{value} is listed more than once',
     fix: 'Merge the endpoints into one entry',
   },
   ProtocolNotRouted: {
     level: 'warning',
-    sentence: 'only TCP is routed between clusters, so the port has no effect',
+    sentence: '{value} is not routed between clusters, so the port has no effect',
     fix: 'Remove the port',
   },
-  AddressMalformed: { level: 'error', sentence: 'is not an IP address', fix: 'Remove it, an address is assigned' },
+  AddressMalformed: {
+    level: 'error',
+    sentence: '{value} is not an IP address',
+    fix: 'Remove it, an address is assigned',
+  },
   EndpointAddressMissing: {
     level: 'error',
     sentence: 'no address says where the gateway is',
@@ -206,24 +209,19 @@ export const VALIDATION = {
   },
   EndpointAddressMalformed: {
     level: 'error',
-    sentence: 'is not the IP address of a gateway',
+    sentence: '{value} is not the IP address of a gateway',
     fix: 'Write one that this cluster can reach, or name the gateway in host',
   },
 
   // MeshConfig.
   RangeMalformed: {
     level: 'error',
-    sentence: 'is not a range of addresses',
+    sentence: '{value} is not a range of addresses',
     fix: 'Write address/bits, for example {suggestion}',
   },
   AmountMalformed: {
     level: 'error',
-    sentence: 'is not an amount',
+    sentence: '{value} is not an amount above zero',
     fix: 'Write it as in a container, for example 100m or 128Mi',
-  },
-  ResourceUnknown: {
-    level: 'error',
-    sentence: 'names an unknown resource',
-    fix: 'Use cpu, memory or ephemeral-storage',
   },
 } as const satisfies Record<string, Diagnostic>

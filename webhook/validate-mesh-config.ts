@@ -1,0 +1,58 @@
+/** Rules for MeshConfig. */
+import { isIP } from 'node:net'
+import { quantityValue, SETTINGS } from './inject-settings.ts'
+import { isAddress } from './validate-fields.ts'
+import { type At, at, type Finding, found, items, repeated, text } from './validate-read.ts'
+
+export function* meshConfigRules(root: At): Iterable<Finding> {
+  const ranges = items(at(root, 'spec', 'traffic', 'outboundIPRangeExclusionList'))
+  const ports = items(at(root, 'spec', 'traffic', 'outboundPortExclusionList'))
+  for (const range of ranges) {
+    const value = text(range)
+    if (value !== undefined && !isRange(value))
+      yield found('RangeMalformed', range, { suggestion: suggestedRange(value) })
+  }
+  for (const list of [ranges, ports]) {
+    for (const twin of repeated(list, (entry) => JSON.stringify(entry.value))) yield found('EntryDuplicate', twin)
+  }
+  yield* amountRules(root)
+}
+
+function isRange(value: string): boolean {
+  const [address = '', bits = '', ...rest] = value.split('/')
+  const most = isIP(address) === 4 ? 32 : 128
+  return rest.length === 0 && isAddress(address) && /^(0|[1-9]\d{0,2})$/.test(bits) && Number(bits) <= most
+}
+
+function suggestedRange(value: string): string {
+  const address = value.split('/')[0] ?? ''
+  return isAddress(address) ? `${address}/${isIP(address) === 4 ? 32 : 128}` : '10.43.0.1/32'
+}
+
+const RESOURCES = [
+  { resource: 'cpu', request: SETTINGS.cpuRequest, limit: SETTINGS.cpuLimit },
+  { resource: 'memory', request: SETTINGS.memoryRequest, limit: SETTINGS.memoryLimit },
+] as const
+
+function* amountRules(root: At): Iterable<Finding> {
+  const resources = at(root, 'spec', 'sidecar', 'resources')
+  for (const { resource, request, limit } of RESOURCES) {
+    const asked = at(resources, 'requests', resource)
+    const most = at(resources, 'limits', resource)
+    for (const amount of [asked, most]) {
+      if (isAmount(amount.value) && quantityValue(String(amount.value)) === undefined) {
+        yield found('AmountMalformed', amount)
+      }
+    }
+    // Each alone meets the other's built-in value.
+    const requested = String(asked.value ?? request.default)
+    const allowed = String(most.value ?? limit.default)
+    if ((quantityValue(requested) ?? 0) <= (quantityValue(allowed) ?? Number.POSITIVE_INFINITY)) continue
+    const at_ = asked.value === undefined ? most : asked
+    yield found('RequestExceedsLimit', { path: at_.path, value: requested }, { resource, limit: allowed })
+  }
+}
+
+function isAmount(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'number'
+}

@@ -1,0 +1,73 @@
+/** Rules for pathRewrite: an RE2 expression and what replaces its matches. */
+import { RE2JS } from 're2js'
+import { type At, type Finding, field, found, text } from './validate-read.ts'
+
+export function* rewriteRules(rewrite: At, rules: readonly At[]): Iterable<Finding> {
+  const from = field(rewrite, 'from')
+  const to = field(rewrite, 'to')
+  const compiled = compile(text(from))
+  if (compiled.problem !== undefined) yield found('RewriteInvalid', from, { problem: compiled.problem })
+  if (typeof to.value !== 'string') return
+  const bad = [...replacementRules(to, to.value, compiled.expression)]
+  yield* bad
+  if (bad.length > 0 || compiled.expression === undefined) return
+  yield* resultRules(from, to.value, compiled.expression, rules)
+}
+
+interface Compiled {
+  readonly expression?: RE2JS
+  readonly problem?: string
+}
+
+function compile(source: string | undefined): Compiled {
+  if (source === undefined) return {}
+  try {
+    return { expression: RE2JS.compile(source) }
+  } catch (cause) {
+    return { problem: (cause instanceof Error ? cause.message : String(cause)).replace(/^error parsing regexp: /, '') }
+  }
+}
+
+function* replacementRules(to: At, replacement: string, from: RE2JS | undefined): Iterable<Finding> {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+  if (/[\x00-\x20?#]/.test(replacement)) yield found('RewriteCharacters', to)
+  for (const [, odd] of replacement.matchAll(/\\\\|\\\d|([$]\{?\d+\}?|\\(?:[^\d\\]|$))/g)) {
+    if (odd === undefined) continue
+    const digit = /^[$]\{?(\d)/.exec(odd)?.[1]
+    yield found('RewriteEscape', to, {
+      escape: odd,
+      suggestion: digit === undefined ? '\\\\ for a backslash' : `\\${digit} for a group`,
+    })
+  }
+  if (from === undefined) return
+  const groups = from.groupCount()
+  for (const group of new Set([...replacement.matchAll(/\\(\d)|\\\\/g)].map(([, digit]) => Number(digit ?? 0)))) {
+    if (group > groups) yield found('RewriteGroupMissing', to, { group: `\\${group}`, groups: counted(groups) })
+  }
+}
+
+function counted(groups: number): string {
+  return groups === 0 ? 'no groups' : groups === 1 ? 'one group, \\1' : `${groups} groups, \\1 to \\${groups}`
+}
+
+/** What the gateway would make of the plainest calls: the path itself, and one element below it. */
+function* resultRules(from: At, to: string, expression: RE2JS, rules: readonly At[]): Iterable<Finding> {
+  const replacement = to
+    .replaceAll('$', '$$$$')
+    .replaceAll(/\\(\d|\\)/g, (_, c: string) => (c === '\\' ? '\\\\' : `$${c}`))
+  for (const rule of rules) {
+    const prefix = text(field(rule, 'path'))
+    if (!prefix?.startsWith('/')) continue
+    const calls = field(rule, 'pathType').value === 'Exact' ? [prefix] : [prefix, `${prefix.replace(/\/$/, '')}/x`]
+    for (const path of calls) {
+      const result = expression.matcher(path).replaceAll(replacement)
+      if (result.startsWith('/')) continue
+      yield found('RewriteLosesSlash', from, {
+        path,
+        result: JSON.stringify(result),
+        from: `^${RE2JS.quote(prefix)}/?`,
+      })
+      return
+    }
+  }
+}
