@@ -1,0 +1,40 @@
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Registry } from 'prom-client'
+
+export interface PlainServer {
+  readonly port: number
+  readonly close: () => Promise<void>
+}
+
+const serve = async (port: number, listener: RequestListener): Promise<PlainServer> => {
+  const server = createServer(listener)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, resolve)
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+/** /healthz says that the process runs, /readyz what `waitingFor` lists: 200 when that is nothing. */
+export const serveHealth = (port: number, waitingFor: () => readonly string[]): Promise<PlainServer> =>
+  serve(port, (request, response) => {
+    const missing = request.url === '/readyz' ? waitingFor() : []
+    const known = request.url === '/readyz' || request.url === '/healthz'
+    response.writeHead(known ? (missing.length === 0 ? 200 : 503) : 404, { 'content-type': 'text/plain' })
+    response.end(missing.length === 0 ? 'ok\n' : `waiting for ${missing.join(', ')}\n`)
+  })
+
+export const serveMetrics = (port: number, registry: Registry): Promise<PlainServer> =>
+  serve(port, async (request, response) => {
+    if (request.url === '/metrics') {
+      response.writeHead(200, { 'content-type': registry.contentType }).end(await registry.metrics())
+    } else response.writeHead(404).end()
+  })
