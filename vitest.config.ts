@@ -17,14 +17,25 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'lab',
+          include: ['test/lab/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
           name: 'clusters',
-          include: ['test/lab/**/*.test.ts', 'test/e2e/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts'],
+          globalSetup: 'test/e2e/global-setup.ts',
           // Whole clusters on a few cores: one file at a time, so that a measured delay is the system's and not the neighbour's.
           fileParallelism: false,
           isolate: false,
           testTimeout: 180_000,
           hookTimeout: 600_000,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -1,0 +1,126 @@
+/** `make demo`: two real clusters, and the way of a call from one to the other, step by step, as a person would do it. */
+import { spawn } from 'node:child_process'
+import { join, relative } from 'node:path'
+import { GATEWAY_NODE_PORT, installCommand, loadImages, terminalEnv } from '../e2e/mesh.ts'
+import { chooseProvider } from '../lab/provider.ts'
+import { stage } from './stage.ts'
+
+const started = performance.now()
+const seconds = () => ((performance.now() - started) / 1000).toFixed(0)
+const file = (name: string) => join(relative(process.cwd(), import.meta.dirname), name)
+
+const clusters = await chooseProvider()
+console.log(`Two clusters, east and west (${clusters.kind}). The first time on a machine this takes minutes; then it is cached.`)
+await clusters.up(['east', 'west'])
+await loadImages(clusters, ['east', 'west'])
+const address = await clusters.nodeAddress('east')
+const env = await terminalEnv(clusters, ['east', 'west'], { EAST: address, PORT: String(GATEWAY_NODE_PORT) })
+const { title, say, show, settle } = stage(env, (text) => process.stdout.write(text))
+
+const IN_CURL = 'kubectl --context west -n curl exec deploy/curl --'
+const CALL = `${IN_CURL} curl -s http://httpbin.httpbin:8080/`
+const calls = (n: number) => `${IN_CURL} sh -c 'for i in $(seq ${n}); do curl -s http://httpbin.httpbin:8080/; done' | sort | uniq -c`
+const EAST = /from east/
+const WEST = /from west/
+const PROGRAMMED = 'kubectl --context west -n httpbin wait --for=condition=Programmed gtp/httpbin --timeout=30s'
+
+title('Two real clusters, Portolan in both')
+await show('kubectl --context east get nodes; kubectl --context west get nodes')
+await Promise.all(['east', 'west'].map((name) => show(installCommand(name), { output: /STATUS: deployed/ })))
+await show('kubectl --context west -n portolan-system get pods')
+
+title('east: an app, exported under a path')
+await show('kubectl --context east create namespace httpbin')
+await show(`sed s/CLUSTER_NAME/east/ ${file('httpbin.yaml')} | kubectl --context east apply -f -`)
+await show(`kubectl --context east apply -f ${file('export.yaml')}`)
+await show('kubectl --context east -n httpbin rollout status deploy/httpbin --timeout=60s')
+say("Plain curl, from this machine, to east's gateway:")
+const GATEWAY = `curl -sf http://${address}:${GATEWAY_NODE_PORT}/east/httpbin`
+await settle(GATEWAY, { output: EAST })
+await show(GATEWAY, { output: EAST })
+
+title('west: the import, and a pod in a mesh namespace')
+await show('kubectl --context west create namespace httpbin; kubectl --context west create namespace curl')
+await show('kubectl --context west label namespace httpbin curl flomesh.io/monitored-by=portolan')
+await show(`sed "s/EAST/$EAST/g; s/PORT/$PORT/" ${file('import.yaml')} | kubectl --context west apply -f -`)
+await show(`kubectl --context west apply -f ${file('curl.yaml')}`)
+await show('kubectl --context west -n curl rollout status deploy/curl --timeout=60s')
+await show(
+  "kubectl --context west -n curl get pods -o custom-columns='NAME:.metadata.name,PHASE:.status.phase,BEFORE THE APP:.spec.initContainers[*].name,APP:.spec.containers[*].name'",
+  { output: /portolan-proxy/ },
+)
+
+title('No policy: a call stays local, and nothing is local')
+await show(CALL, { code: 7 })
+
+title('FailOver: answered by east')
+await show(`kubectl --context west apply -f ${file('failover.yaml')}`)
+await show(PROGRAMMED)
+await settle(CALL, { output: EAST })
+await show(CALL, { output: EAST })
+
+say('From here on a loop calls the service 20 times a second; its count comes at the end.')
+const loop = loopOfCalls()
+
+title('A local Service in west: FailOver prefers it')
+await show(`sed s/CLUSTER_NAME/west/ ${file('httpbin.yaml')} | kubectl --context west apply -f -`)
+await show('kubectl --context west -n httpbin rollout status deploy/httpbin --timeout=60s')
+await settle(CALL, { output: WEST })
+await show(calls(5), { output: /^\s*5 .*from west/ })
+
+title('ActiveActive: both, by weight (west 300, east 100)')
+await show(`kubectl --context west apply -f ${file('activeactive.yaml')}`)
+await show(PROGRAMMED)
+await settle(calls(8), { output: EAST })
+await show(calls(60), { output: /from east[\s\S]*from west/ })
+
+title('The local pods are killed: all from east')
+await show('kubectl --context west -n httpbin scale deploy/httpbin --replicas=0')
+await show('kubectl --context west -n httpbin delete pod -l app=httpbin --force --grace-period=0 2>/dev/null; true')
+await settle(calls(8), { output: /^\s*8 .*from east/ })
+await show(calls(20), { output: /^\s*20 .*from east/ })
+
+title('A bad policy is refused, with all that is wrong with it')
+await show(`cat ${file('bad.yaml')}`)
+await show(`kubectl --context west apply -f ${file('bad.yaml')}`, { code: 1, output: /weight/ })
+
+title('What there is')
+await show('kubectl --context east -n httpbin get serviceexports')
+await show('kubectl --context west -n httpbin get serviceimports,globaltrafficpolicies')
+await show('kubectl --context west get meshconfigs -A; kubectl --context west get clusters')
+await show("kubectl --context west -n curl get configmap portolan-routes -o jsonpath='{.data.table\\.json}'", { output: /httpbin/ })
+
+title('The loop that ran all along')
+const { total, failed, answers } = await loop.stop()
+say(`${total} calls, ${failed} failed; answers: ${JSON.stringify(answers)}`)
+if (failed > 0 || total === 0) throw new Error(`${failed} of ${total} calls failed`)
+
+console.log(`
+Done in ${seconds()} s. The clusters are still up. To go on:
+
+  export PATH=${(env['PATH'] ?? '').split(':')[0]}:$PATH
+  export KUBECONFIG=${env['KUBECONFIG']}
+  ${CALL}
+  kubectl --context west -n httpbin edit gtp httpbin
+
+  make demo-down      removes everything
+`)
+
+/** Calls from inside the curl pod until told to stop. */
+function loopOfCalls(): { stop(): Promise<{ total: number; failed: number; answers: Record<string, number> }> } {
+  const script = 'node /app/load.ts http://httpbin.httpbin:8080/ --rps 20 --seconds 900 & P=$!; read _; kill -TERM $P; wait $P'
+  const args = ['--context', 'west', '-n', 'curl', 'exec', '-i', 'deploy/curl', '--', 'sh', '-c', script]
+  const child = spawn('kubectl', args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString()
+  })
+  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
+  return {
+    async stop() {
+      child.stdin.end('\n')
+      await ended
+      return JSON.parse(output)
+    },
+  }
+}

@@ -1,0 +1,49 @@
+import type { LoadReport } from '../lab/app/load.ts'
+import { exec, type Site } from './site.ts'
+
+export type { LoadReport }
+
+export interface LoadOptions {
+  readonly rps?: number
+  readonly seconds?: number
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+/** Calls `url` from inside a client pod for a while; resolves when the last answer is in. */
+export async function load(
+  site: Site,
+  namespace: string,
+  target: string,
+  url: string,
+  { rps = 50, seconds = 10, method = 'GET', headers = {}, body = '' }: LoadOptions = {},
+): Promise<LoadReport> {
+  const flags = Object.entries(headers).flatMap(([key, value]) => ['--header', `${key}:${value}`])
+  const result = await exec(
+    site,
+    namespace,
+    target,
+    'curl',
+    'node',
+    '/app/load.ts',
+    url,
+    '--rps',
+    String(rps),
+    '--seconds',
+    String(seconds),
+    '--method',
+    method,
+    '--body',
+    body,
+    ...flags,
+  )
+  const line = result.stdout.trim().split('\n').at(-1) ?? ''
+  if (result.code !== 0) throw new Error(`load ${url}: exit ${result.code}: ${result.stderr}`)
+  return JSON.parse(line) as LoadReport
+}
+
+/** What curl would show: exit code and the body. */
+export async function curl(site: Site, namespace: string, target: string, ...args: readonly string[]) {
+  return exec(site, namespace, target, 'curl', 'curl', '-s', '--max-time', '10', ...args)
+}

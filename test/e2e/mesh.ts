@@ -1,0 +1,98 @@
+/** Portolan in clusters of the lab (or of kind), installed as a user would: with the chart, by helm. */
+import { delimiter, dirname, join } from 'node:path'
+import { IMAGE } from '../lab/images.ts'
+import type { ClusterProvider } from '../lab/provider.ts'
+import { run, tryRun } from '../lab/run.ts'
+import { binary } from '../lab/toolchain.ts'
+import type { Site } from './site.ts'
+
+export const CONTROL_PLANE = 'portolan-system'
+export const GATEWAY_NODE_PORT = 30_080
+const ROOT = join(import.meta.dirname, '../..')
+/** Under CI's own hand: which clusters the tests of this run talk to. Set by global-setup.ts. */
+export const SITES_VARIABLE = 'PORTOLAN_TEST_SITES'
+
+interface SiteRecord {
+  readonly name: string
+  readonly address: string
+  readonly kubeconfig: string
+  readonly kubectl: string
+}
+
+const [repository, tag] = IMAGE.portolan.split(':') as [string, string]
+const image = (key: string, name: string) => {
+  const [repository = '', tag = ''] = name.split(':')
+  return [`${key}.repository=${repository}`, `${key}.tag=${tag}`]
+}
+
+/** The helm command for one cluster, as it can be typed in a terminal with `terminalEnv`. */
+export function installCommand(name: string): string {
+  const values = [
+    `cluster.name=${name}`,
+    `image.repository=${repository}`,
+    `image.tag=${tag}`,
+    ...image('envoy.image', IMAGE.envoy),
+    ...image('dns.image', IMAGE.coredns),
+    'gateway.service.type=NodePort',
+    `gateway.service.nodePort=${GATEWAY_NODE_PORT}`,
+  ]
+  return `helm --kube-context ${name} upgrade --install portolan charts/portolan --namespace ${CONTROL_PLANE} --create-namespace --wait --timeout 3m --set ${values.join(',')}`
+}
+
+/** PATH and KUBECONFIG of a terminal in which `kubectl --context NAME` and `helm --kube-context NAME` reach the clusters. */
+export async function terminalEnv(
+  clusters: ClusterProvider,
+  names: readonly string[],
+  extra: Readonly<Record<string, string>> = {},
+): Promise<Readonly<Record<string, string>>> {
+  const paths = await Promise.all(names.map((name) => clusters.kubeconfig(name)))
+  const tools = dirname(await binary('kubectl'))
+  return { ...extra, PATH: [tools, process.env['PATH']].join(delimiter), KUBECONFIG: paths.join(delimiter) }
+}
+
+export async function loadImages(clusters: ClusterProvider, names: readonly string[]): Promise<void> {
+  for (const name of names) for (const each of [IMAGE.portolan, IMAGE.demoApp]) await clusters.loadImage(name, each)
+}
+
+export async function installMesh(clusters: ClusterProvider, names: readonly string[]): Promise<void> {
+  await clusters.up(names)
+  await loadImages(clusters, names)
+  const env = await terminalEnv(clusters, names)
+  await Promise.all(names.map((name) => run('bash', ['-c', installCommand(name)], { cwd: ROOT, env })))
+}
+
+export async function describeSites(clusters: ClusterProvider, names: readonly string[]): Promise<string> {
+  const records = names.map(
+    async (name): Promise<SiteRecord> => ({
+      name,
+      address: await clusters.nodeAddress(name),
+      kubeconfig: await clusters.kubeconfig(name),
+      kubectl: await binary('kubectl'),
+    }),
+  )
+  return JSON.stringify(await Promise.all(records))
+}
+
+/** The two clusters under test, both with Portolan: east exports, west imports. */
+export function sites(): { readonly east: Site; readonly west: Site; readonly gatewayPort: number } {
+  const records = JSON.parse(process.env[SITES_VARIABLE] ?? '[]') as readonly SiteRecord[]
+  const site = (name: string): Site => {
+    const record = records.find((each) => each.name === name)
+    if (record === undefined)
+      throw new Error(`${SITES_VARIABLE} names no cluster ${name}: the global set-up did not run`)
+    const { address, kubeconfig, kubectl } = record
+    const env = { KUBECONFIG: kubeconfig }
+    return {
+      name,
+      address,
+      kubectl: (args, input) =>
+        tryRun(kubectl, args, { env, timeout: 180_000, ...(input === undefined ? {} : { input }) }),
+    }
+  }
+  return { east: site('east'), west: site('west'), gatewayPort: GATEWAY_NODE_PORT }
+}
+
+/** The command line tool, offline. */
+export function portolan(args: readonly string[], input = ''): Promise<string> {
+  return run(process.execPath, [join(ROOT, 'cli/main.ts'), ...args], { input })
+}

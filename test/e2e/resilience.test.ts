@@ -1,0 +1,159 @@
+/** What goes on when parts change or are gone. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { until } from '../lab/run.ts'
+import { curl, load } from './load.ts'
+import {
+  app,
+  client,
+  clusterKey,
+  documents,
+  meshNamespace,
+  plainNamespace,
+  policy,
+  serviceExport,
+  serviceImport,
+} from './manifests.ts'
+import { CONTROL_PLANE, portolan, sites } from './mesh.ts'
+import { apply, get, kubectl, type Loose, ready } from './site.ts'
+
+const { east, west, gatewayPort } = sites()
+const NS = 'resilience'
+const URL = `http://httpbin.${NS}:8080/`
+
+const remote = (name: string) => ({
+  clusterKey: clusterKey(name),
+  host: east.address,
+  port: gatewayPort,
+  path: `/${NS}/${name}`,
+})
+const answers = async () => (await curl(west, NS, 'deploy/client', URL)).stdout.trim()
+
+beforeAll(async () => {
+  const names = ['c1', 'c2']
+  await apply(
+    east,
+    documents(
+      plainNamespace(NS),
+      ...names.flatMap((name) => app({ namespace: NS, name, says: name })),
+      ...names.map((name) => serviceExport(NS, name, { rules: [{ portNumber: 8080, path: `/${NS}/${name}` }] })),
+    ),
+  )
+  await apply(
+    west,
+    documents(
+      meshNamespace(NS),
+      serviceImport(NS, 'httpbin', names.map(remote)),
+      policy(
+        NS,
+        'httpbin',
+        'ActiveActive',
+        names.map((name) => ({ clusterKey: clusterKey(name) })),
+      ),
+      client(NS, 'client'),
+    ),
+  )
+  await Promise.all([ready(east, NS, '--all'), ready(west, NS, '--all')])
+  await until('an answer', async () => /c[12]/.test(await answers()))
+})
+
+afterAll(async () => {
+  await Promise.all([east, west].map((site) => kubectl(site, 'delete', 'namespace', NS, '--wait=false')))
+})
+
+test('100 table changes under load lose no request', async () => {
+  const running = load(west, NS, 'deploy/client', URL, { rps: 100, seconds: 60 })
+  let ended = false
+  const done = running.finally(() => {
+    ended = true
+  })
+  const versions = new Set<string>()
+  for (let n = 0; n < 100 && !ended; n++) {
+    const targets = [
+      { clusterKey: clusterKey('c1'), weight: 100 + n },
+      { clusterKey: clusterKey('c2'), weight: 50 + (n % 7) },
+    ]
+    await apply(west, documents(policy(NS, 'httpbin', n % 2 === 0 ? 'ActiveActive' : 'FailOver', targets)))
+    const table = await get(west, '-n', NS, 'configmap', 'portolan-routes')
+    versions.add(table.metadata.resourceVersion)
+  }
+  const { failed, failures, total } = await done
+  expect({ failed, failures }).toEqual({ failed: 0, failures: {} })
+  expect(total).toBeGreaterThan(3000)
+  console.log(
+    `${versions.size} versions of the table seen while 100 policies were applied; ${total} requests, ${failed} failed`,
+  )
+  expect(versions.size).toBeGreaterThan(20)
+})
+
+test("a gateway's pods are replaced under load: no idempotent request fails", async () => {
+  const running = load(west, NS, 'deploy/client', URL, { rps: 50, seconds: 25 })
+  await kubectl(east, '-n', CONTROL_PLANE, 'rollout', 'restart', 'deploy/portolan-gateway')
+  await kubectl(east, '-n', CONTROL_PLANE, 'rollout', 'status', 'deploy/portolan-gateway', '--timeout=60s')
+  await kubectl(east, '-n', NS, 'rollout', 'restart', 'deploy/c1')
+  await kubectl(east, '-n', NS, 'rollout', 'status', 'deploy/c1', '--timeout=60s')
+  const { failed, failures } = await running
+  expect({ failed, failures }).toEqual({ failed: 0, failures: {} })
+})
+
+test('the control plane is gone: calls go on, and a new pod with a sidecar starts and routes', async () => {
+  const names = ['webhook', 'compiler']
+  await kubectl(west, '-n', CONTROL_PLANE, 'scale', ...names.map((name) => `deploy/portolan-${name}`), '--replicas=0')
+  try {
+    await until('the control plane has no pods', async () => {
+      const { items } = await get(
+        west,
+        '-n',
+        CONTROL_PLANE,
+        'pod',
+        '-l',
+        `app.kubernetes.io/component in (${names.join(',')})`,
+      )
+      return items.length === 0
+    })
+    const { failed, total } = await load(west, NS, 'deploy/client', URL, { rps: 50, seconds: 3 })
+    expect({ failed, some: total > 100 }).toEqual({ failed: 0, some: true })
+
+    // Nobody is there to inject, so the pod brings its sidecar along, made offline by the same function.
+    const dns = (await get(west, '-n', CONTROL_PLANE, 'service', 'portolan-dns')).spec.clusterIP
+    const injected = await portolan(
+      [
+        'inject',
+        '-f',
+        '-',
+        '--dns',
+        dns,
+        '--mesh-name',
+        'portolan',
+        '--proxy-image',
+        'portolan.test/envoy:1',
+        '--init-image',
+        'portolan.test/portolan:dev',
+      ],
+      documents(meshNamespace(NS), client(NS, 'newcomer')),
+    )
+    await apply(west, injected)
+    await ready(west, NS, '-l', 'app=newcomer')
+    expect((await curl(west, NS, 'deploy/newcomer', URL)).stdout).toMatch(/c[12]/)
+  } finally {
+    await kubectl(west, '-n', CONTROL_PLANE, 'scale', ...names.map((name) => `deploy/portolan-${name}`), '--replicas=2')
+    for (const name of names)
+      await kubectl(west, '-n', CONTROL_PLANE, 'rollout', 'status', `deploy/portolan-${name}`, '--timeout=60s')
+  }
+})
+
+test('a burst of deletions: the gateway answers 404 with a sentence, the importer fails over', async () => {
+  await apply(
+    west,
+    documents(policy(NS, 'httpbin', 'FailOver', [{ clusterKey: clusterKey('c1') }, { clusterKey: clusterKey('c2') }])),
+  )
+  const running = load(west, NS, 'deploy/client', URL, { rps: 50, seconds: 10 })
+  await kubectl(east, '-n', NS, 'delete', 'pod', '-l', 'app=c1', '--force', '--grace-period=0')
+  await kubectl(east, '-n', NS, 'scale', 'deploy/c1', '--replicas=0')
+  await delay(3_000) // long enough for several rounds of outlier detection at the proxies
+  const { failed, failures } = await running
+  expect({ failed, failures }).toEqual({ failed: 0, failures: {} })
+  const status = (await get(east, '-n', NS, 'serviceexport', 'c1')).status as Loose
+  expect(status.conditions).toEqual(expect.arrayContaining([expect.objectContaining({ type: 'Valid' })]))
+  await kubectl(east, '-n', NS, 'scale', 'deploy/c1', '--replicas=1')
+})
