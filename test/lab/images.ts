@@ -43,7 +43,7 @@ export const PORTOLAN_CONTENT = [
 const REPOSITORY = join(import.meta.dirname, '../..')
 const PATH = 'PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 /** Bumped when a recipe below changes what it puts into a layer. */
-const RECIPE = 1
+const RECIPE = 2
 
 /** A layer that depends on nothing but versions, kept in the cache. */
 async function cachedLayer(name: string, key: string, fill: (dir: string) => Promise<void>): Promise<Layer> {
@@ -120,9 +120,9 @@ async function baseLayer(): Promise<Layer> {
       if (applet !== 'busybox' && !/^ip6?tables/.test(applet)) symlinkSync('busybox', join(dir, 'bin', applet))
     writeFileSync(
       join(dir, 'etc/passwd'),
-      'root:x:0:0:root:/root:/bin/sh\nnode:x:1000:1000::/tmp:/bin/sh\nnobody:x:65534:65534::/tmp:/bin/sh\n',
+      'root:x:0:0:root:/root:/bin/sh\nnonroot:x:65532:65532::/tmp:/bin/sh\nnobody:x:65534:65534::/tmp:/bin/sh\n',
     )
-    writeFileSync(join(dir, 'etc/group'), 'root:x:0:\nnode:x:1000:\nnobody:x:65534:\n')
+    writeFileSync(join(dir, 'etc/group'), 'root:x:0:\nnonroot:x:65532:\nnobody:x:65534:\n')
     writeFileSync(join(dir, 'etc/nsswitch.conf'), 'hosts: files dns\n')
   })
 }
@@ -184,6 +184,7 @@ async function appLayer(): Promise<Layer> {
   return freshLayer('demo-app', (dir) => {
     const from = join(import.meta.dirname, 'app')
     for (const file of filesBelow(from)) if (!isTest(file)) cpSync(join(from, file), join(dir, 'app', file))
+    writeFileSync(join(dir, 'app/package.json'), JSON.stringify({ type: 'module' }))
   })
 }
 
@@ -220,7 +221,7 @@ export async function portolanImage(): Promise<Image> {
   const config = {
     Entrypoint: ['node', '/opt/portolan/cli/main.ts'],
     Env: [PATH, 'NODE_ENV=production'],
-    User: '1000',
+    User: '65532:65532',
     WorkingDir: '/opt/portolan',
   }
   return { name: IMAGE.portolan, layers, config }

@@ -1,10 +1,12 @@
 /** `node test/lab/main.ts up|down|status`: the lab's command line; see `usage`. */
 import { parseArgs } from 'node:util'
 import { down, status, up } from './lab.ts'
+import { labProvider } from './lab-provider.ts'
 
 const usage = `node test/lab/main.ts up [--n 2 | --names east,west] [--sync 1s] [--nodes 1]
 node test/lab/main.ts down [--names east,west]
 node test/lab/main.ts status
+node test/lab/main.ts load IMAGE [--names east,west]
 PORTOLAN_LAB names another lab's directory; labs live beside each other.`
 
 const { values, positionals } = parseArgs({
@@ -26,6 +28,12 @@ try {
         nodes: Number(values.nodes),
       })
       for (const { name, kubeconfig } of clusters) console.log(`${name}: export KUBECONFIG=${kubeconfig}`)
+      break
+    }
+    case 'load': {
+      const provider = labProvider()
+      for (const image of positionals.slice(1))
+        await Promise.all((names ?? (await provider.running())).map((name) => provider.loadImage(name, image)))
       break
     }
     case 'down':
