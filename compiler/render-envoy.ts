@@ -57,9 +57,12 @@ const RUNTIME = {
 /** Completed by RUNTIME. */
 export const OUTLIER_DETECTION = { split_external_local_origin_errors: true }
 
-/** High enough never to be met by one pod's calls; Envoy's own default of 3 retries at a time loses calls when a cluster fails. */
+/**
+ * High enough never to be met by one pod's calls. Envoy's own default of 3 retries at a time loses calls when a cluster
+ * fails. Calls that wait for a connection are bounded by max_requests or by the connections themselves.
+ */
 export const CIRCUIT_BREAKERS = {
-  thresholds: [{ max_connections: 65536, max_pending_requests: 65536, max_requests: 65536, max_retries: 65536 }],
+  thresholds: [{ max_connections: 9999, max_requests: 9999, max_retries: 9999 }],
 }
 
 const CONNECT_FAILED = 'connect-failure,refused-stream,reset-before-request'
@@ -97,8 +100,15 @@ export const IDEMPOTENT_METHODS = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'] as
 /** Larger bodies are streamed and not sent again. */
 export const REPLAY_BUFFER_BYTES = 8 * 1024 * 1024
 
-/** Metadata namespace of our endpoints, and prefix of our filter state. */
+/** Prefix of our filter state. */
 export const OURS = 'portolan'
+
+/** Endpoint metadata. Written out once per endpoint, hence the short names. */
+export const METADATA = { namespace: 'mesh', clusterKey: 'key', pathPrefix: 'path', host: 'host' } as const
+
+/** An access log or header format that yields a value of the endpoint in use. */
+export const ofEndpoint = (value: 'clusterKey' | 'pathPrefix' | 'host'): string =>
+  `%UPSTREAM_METADATA(${METADATA.namespace}:${METADATA[value]})%`
 
 const accessLog = (): Json =>
   extension('envoy.access_loggers.stdout', 'envoy.extensions.access_loggers.stream.v3.StdoutAccessLog', {
@@ -112,8 +122,8 @@ const accessLog = (): Json =>
         why: '%RESPONSE_CODE_DETAILS%',
         flags: '%RESPONSE_FLAGS%',
         service: '%UPSTREAM_CLUSTER%',
-        cluster: `%UPSTREAM_METADATA(${OURS}:clusterKey)%`,
-        prefix: `%UPSTREAM_METADATA(${OURS}:pathPrefix)%`,
+        cluster: ofEndpoint('clusterKey'),
+        prefix: ofEndpoint('pathPrefix'),
         upstream: '%UPSTREAM_HOST%',
         tries: '%UPSTREAM_REQUEST_ATTEMPT_COUNT%',
         failure: '%UPSTREAM_TRANSPORT_FAILURE_REASON%',

@@ -10,8 +10,10 @@ import {
   IDEMPOTENT_METHODS,
   isDnsName,
   type Json,
+  METADATA,
   OURS,
   OUTLIER_DETECTION,
+  ofEndpoint,
   REPLAY_BUFFER_BYTES,
   RETRY_IDEMPOTENT,
   RETRY_UNSEEN,
@@ -77,10 +79,10 @@ const perTryFilters = [
   extension('envoy.filters.http.header_mutation', 'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation', {
     mutations: {
       request_mutations: [
-        overwrite(TARGET, `%UPSTREAM_METADATA(${OURS}:pathPrefix)%%FILTER_STATE(${OURS}.path:PLAIN)%`),
+        overwrite(TARGET, `${ofEndpoint('pathPrefix')}%FILTER_STATE(${OURS}.path:PLAIN)%`),
         overwrite(AUTHORITY, `%FILTER_STATE(${OURS}.host:PLAIN)%`),
         // An absent value changes nothing, so the caller's Host stays.
-        overwrite(AUTHORITY, `%UPSTREAM_METADATA(${OURS}:host)%`),
+        overwrite(AUTHORITY, ofEndpoint('host')),
       ],
     },
   }),
@@ -166,11 +168,11 @@ const lbEndpoint = (backend: Backend, to: Address, weight: number): Json => ({
   ...(weight === 1 ? {} : { load_balancing_weight: weight }),
   metadata: {
     filter_metadata: {
-      [OURS]: {
-        clusterKey: backend.clusterKey,
-        ...(backend.pathPrefix === '' ? {} : { pathPrefix: backend.pathPrefix }),
+      [METADATA.namespace]: {
+        [METADATA.clusterKey]: backend.clusterKey,
+        ...(backend.pathPrefix === '' ? {} : { [METADATA.pathPrefix]: backend.pathPrefix }),
         // An ingress that is known by name wants to be called by it.
-        ...(isDnsName(to.host) ? { host: to.host } : {}),
+        ...(isDnsName(to.host) ? { [METADATA.host]: to.host } : {}),
       },
     },
   },
@@ -192,8 +194,12 @@ const httpOptions = (backends: readonly Backend[]): Json => ({
 const clusterOf = ({ service, vip, port, backends }: ServiceRoute): Json => {
   const weights = endpointWeights(backends)
   const hosts = backends.flatMap((backend) => backend.endpoints.map(({ host }) => host))
-  // Half-failed priorities keep all of their traffic instead of spilling over to the next.
-  const spills = backends.some((backend) => backend.priority > 0)
+  // A priority keeps all of its traffic while any endpoint of it is left, instead of spilling over by degrees.
+  const last = backends.at(-1)?.priority ?? 0
+  const spills = Object.values(Object.groupBy(backends, (backend) => backend.priority)).some(
+    (peers = []) =>
+      peers.some(({ priority }) => priority < last) && peers.flatMap(({ endpoints }) => endpoints).length > 1,
+  )
   return typed('envoy.config.cluster.v3.Cluster', {
     name: `${vip}:${port}`,
     alt_stat_name: `out|${service}|${port}`,
