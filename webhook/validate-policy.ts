@@ -46,10 +46,12 @@ function* importRules(targets: readonly At[], ref: ObjectRef, world: World): Ite
     yield { code: 'PolicyWithoutImport', at: { path: '', value: undefined }, params: { namespace, name } }
     return
   }
+  // Not knowing which cluster this is, any target may be the cluster itself, which needs no export.
+  if (world.clusterKey === undefined) return
   const exporters = new Set(own.spec.ports.flatMap((port) => (port.endpoints ?? []).map((e) => e.clusterKey)))
   for (const target of targets) {
     const key = keyOf(target)
     if (key === undefined || exporters.has(key) || key === world.clusterKey) continue
-    yield found('TargetExportsNothing', field(target, 'clusterKey'))
+    yield found('TargetExportsNothing', field(target, 'clusterKey'), { namespace, name })
   }
 }
