@@ -75,21 +75,36 @@ export async function describeSites(clusters: ClusterProvider, names: readonly s
 
 /** The two clusters under test, both with Portolan: east exports, west imports. */
 export function sites(): { readonly east: Site; readonly west: Site; readonly gatewayPort: number } {
+  return { east: siteNamed('east'), west: siteNamed('west'), gatewayPort: GATEWAY_NODE_PORT }
+}
+
+function siteNamed(name: string): Site {
   const records = JSON.parse(process.env[SITES_VARIABLE] ?? '[]') as readonly SiteRecord[]
-  const site = (name: string): Site => {
-    const record = records.find((each) => each.name === name)
-    if (record === undefined)
-      throw new Error(`${SITES_VARIABLE} names no cluster ${name}: the global set-up did not run`)
-    const { address, kubeconfig, kubectl } = record
-    const env = { KUBECONFIG: kubeconfig }
-    return {
-      name,
-      address,
-      kubectl: (args, input) =>
-        tryRun(kubectl, args, { env, timeout: 180_000, ...(input === undefined ? {} : { input }) }),
-    }
+  const record = records.find((each) => each.name === name)
+  if (record === undefined) throw new Error(`${SITES_VARIABLE} names no cluster ${name}: the global set-up did not run`)
+  const { address, kubeconfig, kubectl } = record
+  const env = { KUBECONFIG: kubeconfig }
+  return {
+    name,
+    address,
+    kubectlPath: kubectl,
+    env,
+    kubectl: (args, input) =>
+      tryRun(kubectl, args, { env, timeout: 180_000, ...(input === undefined ? {} : { input }) }),
   }
-  return { east: site('east'), west: site('west'), gatewayPort: GATEWAY_NODE_PORT }
+}
+
+/** Changes values of the release in a cluster under test; all others stay as they are. */
+export async function helm(name: string, ...flags: readonly string[]): Promise<void> {
+  const { env } = siteNamed(name)
+  await run(
+    await binary('helm'),
+    ['upgrade', 'portolan', 'charts/portolan', '-n', CONTROL_PLANE, '--reuse-values', '--wait', ...flags],
+    {
+      cwd: ROOT,
+      env,
+    },
+  )
 }
 
 /** The command line tool, offline. */

@@ -5,6 +5,9 @@ export interface Site {
   readonly name: string
   /** Address under which other clusters reach this one's node ports. */
   readonly address: string
+  readonly kubectlPath: string
+  /** What makes kubectl talk to this cluster. */
+  readonly env: Readonly<Record<string, string>>
   /** Runs kubectl; never throws for a non-zero exit. */
   kubectl(args: readonly string[], input?: string): Promise<RunResult>
 }
