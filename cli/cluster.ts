@@ -1,0 +1,65 @@
+import type { Issue, ObjectRef } from '../api/issue.ts'
+import { compile } from '../compiler/compile.ts'
+import type { MeshSettings } from '../compiler/snapshot.ts'
+import type { Tables } from '../compiler/tables.ts'
+import { admissionFindings, at } from './check.ts'
+import { type Io, UsageError } from './io.ts'
+import { type Finding, type Manifest, parseManifests } from './manifests.ts'
+import { byKind, givenTwice, refOf, settle } from './objects.ts'
+import { asApplied } from './offline.ts'
+import { exitCode } from './print.ts'
+import { readSources } from './sources.ts'
+
+/** The options that say which files make up a cluster, and what the chart would say of it. */
+export interface ClusterOptions {
+  readonly filename: readonly string[]
+  readonly namespace: string
+  readonly meshName: string
+  readonly clusterKey: string
+  readonly clusterDomain: string
+  readonly vipRange: string
+  readonly down: readonly string[]
+}
+
+export interface Compiled {
+  /** Absent when the objects would not be admitted. */
+  readonly tables?: Tables
+  readonly findings: readonly Finding[]
+}
+
+/** Compiles the objects in files as the cluster would that they are applied to. */
+export async function compileFiles(options: ClusterOptions, io: Pick<Io, 'stdin'>): Promise<Compiled> {
+  const settled = settle(parseManifests(await readSources(options.filename, io)), options.namespace)
+  const { manifests } = settled
+  const admission = admissionFindings(manifests, options.clusterKey)
+  const findings = [...settled.findings, ...givenTwice(manifests), ...admission]
+  if (exitCode(findings) !== 0) return { findings }
+
+  const objects = byKind(manifests)
+  const services = new Set(objects.services.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`))
+  for (const name of options.down)
+    if (!services.has(name))
+      throw new UsageError(`--down ${name}: the files hold no such Service; write namespace/name`)
+
+  const tables = compile(asApplied(objects, settingsOf(options), options.down))
+  const known = new Set(admission.map(({ issue }) => keyOf(issue)))
+  const compiled = tables.issues.filter((issue) => !known.has(keyOf(issue))).map((issue) => locate(manifests, issue))
+  return { tables, findings: [...findings, ...compiled] }
+}
+
+function settingsOf({ meshName, clusterKey, clusterDomain, vipRange }: ClusterOptions): MeshSettings {
+  return { meshName, clusterKey, clusterDomain, vipRange }
+}
+
+function keyOf({ code, object, path }: Issue): string {
+  return JSON.stringify([code, object, path])
+}
+
+function locate(manifests: readonly Manifest[], issue: Issue): Finding {
+  const manifest = manifests.find(({ object }) => same(refOf(object), issue.object))
+  return manifest === undefined ? { issue, file: '-' } : at(manifest, issue)
+}
+
+function same(a: ObjectRef, b: ObjectRef): boolean {
+  return a.kind === b.kind && a.name === b.name && a.namespace === b.namespace
+}

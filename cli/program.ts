@@ -1,0 +1,129 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { DEFAULT_CLUSTER_DOMAIN, DEFAULT_VIP_RANGE } from '../api/names.ts'
+import manifest from '../package.json' with { type: 'json' }
+import type { ExitCode, Io } from './io.ts'
+import type { Format } from './print.ts'
+
+const { version } = manifest
+/** As in the chart's values. */
+const PROXY_IMAGE = 'envoyproxy/envoy:distroless-v1.40.0'
+
+/** What is common to all offline commands. */
+interface Common {
+  readonly filename: readonly string[]
+  readonly namespace: string
+  readonly output: Format
+  readonly color: 'auto' | 'always' | 'never'
+}
+
+/**
+ * The command line. What a command needs is imported when it runs: `--help` loads nothing but this.
+ * @param done is told the exit code of the command that ran
+ */
+export function program(io: Io, done: (code: ExitCode) => void): Command {
+  const root = new Command('portolan')
+    .description("Calls between Kubernetes clusters by the service's ordinary name, routed by plain data.")
+    .version(version)
+    .helpCommand(false)
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: io.out, writeErr: io.err })
+  const withColors = <T extends Pick<Common, 'color'>>(options: T) => ({
+    ...options,
+    colors: options.color === 'always' || (options.color === 'auto' && io.terminal),
+  })
+
+  offline(root.command('validate'))
+    .summary('find everything that is wrong with manifests')
+    .description('Says what admission would refuse or warn of, for every object in every file at once.')
+    .action(async (options: Common) => {
+      const { validateCommand } = await import('./validate.ts')
+      done(await validateCommand(withColors(options), io))
+    })
+
+  cluster(offline(root.command('compile')))
+    .summary('compile routing tables from manifests')
+    .description(
+      'Compiles the imports, policies and exports of one cluster to the tables that its sidecars, gateways and mesh DNS work by.',
+    )
+    .option('--out <dir>', 'write the files that proxies load: sidecars/NAMESPACE, gateway, dns')
+    .action(async (options) => {
+      const { compileCommand } = await import('./compile.ts')
+      done(await compileCommand(withColors(options), io))
+    })
+
+  files(root.command('inject'))
+    .summary('add sidecars to pods and to the templates of workloads')
+    .description(
+      'Prints the manifests with sidecars, for where no webhook runs. A namespace that no file describes counts as one of the mesh.',
+    )
+    .addOption(new Option('-o, --output <format>', 'how to print').choices(['yaml', 'json']).default('yaml'))
+    .addOption(color())
+    .addOption(meshName())
+    .addOption(clusterDomain())
+    .addOption(vipRange())
+    .option('--proxy-image <image>', 'image of the sidecar', PROXY_IMAGE)
+    .option('--init-image <image>', 'image of the init container', `portolan/portolan:${version}`)
+    .addOption(
+      new Option('--image-pull-policy <policy>', 'of both')
+        .choices(['Always', 'IfNotPresent', 'Never'])
+        .default('IfNotPresent'),
+    )
+    .option('--dns-address <ip>', 'address of mesh DNS: the ClusterIP of Service portolan-dns', '10.96.0.53')
+    .action(async (options) => {
+      const { injectCommand } = await import('./inject.ts')
+      done(await injectCommand(withColors(options), io))
+    })
+  return root
+}
+
+function files(command: Command): Command {
+  return command
+    .addOption(
+      new Option('-f, --filename <path>', 'file, directory or - for stdin; may be repeated')
+        .argParser(collect)
+        .makeOptionMandatory(),
+    )
+    .option('-n, --namespace <name>', 'namespace of objects that name none', 'default')
+}
+
+function offline(command: Command): Command {
+  return files(command)
+    .addOption(new Option('-o, --output <format>', 'how to print').choices(['text', 'json', 'yaml']).default('text'))
+    .addOption(color())
+}
+
+function cluster(command: Command): Command {
+  return command
+    .addOption(meshName())
+    .addOption(
+      new Option('--cluster-key <key>', 'the cluster that the files are for, as region/zone/group/name')
+        .default('default/default/default/default')
+        .argParser(clusterKey),
+    )
+    .addOption(clusterDomain())
+    .addOption(vipRange())
+    .addOption(
+      new Option('--down <namespace/name>', 'take a Service for one without ready pods; may be repeated')
+        .argParser(collect)
+        .default([]),
+    )
+}
+
+const color = () => new Option('--color <when>', 'colour the text').choices(['auto', 'always', 'never']).default('auto')
+const meshName = () =>
+  new Option('--mesh-name <name>', 'value of the label flomesh.io/monitored-by that makes a namespace ours').default(
+    'portolan',
+  )
+const clusterDomain = () =>
+  new Option('--cluster-domain <domain>', "DNS suffix of the cluster's own names").default(DEFAULT_CLUSTER_DOMAIN)
+const vipRange = () =>
+  new Option('--vip-range <cidr>', 'range that addresses of imports come from').default(DEFAULT_VIP_RANGE)
+
+function collect(value: string, earlier: readonly string[] | undefined): readonly string[] {
+  return [...(earlier ?? []), value]
+}
+
+function clusterKey(value: string): string {
+  if (!/^([^/\s]+\/){3}[^/\s]+$/.test(value)) throw new InvalidArgumentError('Write region/zone/group/name.')
+  return value
+}

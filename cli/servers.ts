@@ -1,0 +1,155 @@
+import { hostname } from 'node:os'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { DEFAULT_CLUSTER_DOMAIN, DEFAULT_VIP_RANGE } from '../api/names.ts'
+
+/** Adds the commands that run in a cluster: `webhook` and `compiler`. What they need is imported when they run. */
+export function addServers(root: Command): void {
+  cluster(root.command('webhook'))
+    .summary('serve admission: validate, set defaults, inject sidecars')
+    .option('--service <name>', 'Service by which the API server calls this webhook', 'portolan-webhook')
+    .requiredOption('--proxy-image <image>', 'image of the sidecar')
+    .requiredOption('--init-image <image>', 'image of the container that sets capture up')
+    .addOption(
+      new Option('--image-pull-policy <policy>', 'of both images')
+        .choices(['Always', 'IfNotPresent', 'Never'])
+        .default('IfNotPresent'),
+    )
+    .option('--dns-service <name>', 'Service of mesh DNS', 'portolan-dns')
+    .option('--secret <name>', 'Secret with the certificate authorities', 'portolan-webhook-tls')
+    .option('--webhook-config <names>', 'webhook configurations that trust them, separated by commas', names, [
+      'portolan',
+    ])
+    .option('--port <port>', 'where to serve HTTPS', port, 9443)
+    .action(async (flags: WebhookFlags) => {
+      const { runWebhook } = await import('../webhook/main.ts')
+      const { webhookConfig, clusterKey: _, ...rest } = flags
+      await serve(flags, 'webhook', (tools) =>
+        runWebhook({ ...rest, webhookConfigs: webhookConfig }, tools.client, tools.log, tools.stop),
+      )
+    })
+
+  cluster(root.command('compiler'))
+    .summary('compile routing tables and write them for sidecars, gateways and mesh DNS')
+    .option('--identity <name>', 'name of this replica', process.env['POD_NAME'] ?? hostname())
+    .option('--lease <name>', 'Lease that the replicas take turns by', 'portolan-compiler')
+    .option('--nudge', 'touch pods whose tables have changed, so that they reach them at once', true)
+    .option('--no-nudge', 'leave pods alone: changes take up to 90 s to reach them')
+    .option('--nudges-per-second <count>', 'how many pods to touch in a second', count, 20)
+    .action(async (flags: CompilerFlags) => {
+      const { runCompiler } = await import('../compiler/main.ts')
+      await serve(flags, 'compiler', (tools) => runCompiler(flags, tools.client, tools.log, tools.stop))
+    })
+}
+
+interface ClusterFlags {
+  readonly namespace: string
+  readonly meshName: string
+  readonly meshConfig: { readonly namespace: string; readonly name: string }
+  readonly clusterKey: string
+  readonly clusterDomain: string
+  readonly vipRange: string
+  readonly healthPort: number
+  readonly metricsPort: number
+  readonly kubeconfig?: string
+  readonly logLevel: string
+}
+
+interface WebhookFlags extends ClusterFlags {
+  readonly service: string
+  readonly proxyImage: string
+  readonly initImage: string
+  readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never'
+  readonly dnsService: string
+  readonly secret: string
+  readonly webhookConfig: readonly string[]
+  readonly port: number
+}
+
+interface CompilerFlags extends ClusterFlags {
+  readonly identity: string
+  readonly lease: string
+  readonly nudge: boolean
+  readonly nudgesPerSecond: number
+}
+
+function cluster(command: Command): Command {
+  const namespace = process.env['POD_NAMESPACE'] ?? 'portolan-system'
+  return command
+    .option('--namespace <name>', "Portolan's own namespace", namespace)
+    .option('--mesh-name <name>', 'value of the label flomesh.io/monitored-by that makes a namespace ours', 'portolan')
+    .option('--mesh-config <namespace/name>', 'the MeshConfig to go by', objectName, {
+      namespace,
+      name: 'portolan-mesh-config',
+    })
+    .option(
+      '--cluster-key <key>',
+      'this cluster, as region/zone/group/name',
+      clusterKey,
+      'default/default/default/default',
+    )
+    .option('--cluster-domain <domain>', "DNS suffix of the cluster's own names", DEFAULT_CLUSTER_DOMAIN)
+    .option('--vip-range <cidr>', 'range that addresses of imports come from', DEFAULT_VIP_RANGE)
+    .option('--health-port <port>', 'where to serve /healthz and /readyz', port, 8081)
+    .option('--metrics-port <port>', 'where to serve /metrics', port, 9090)
+    .option('--kubeconfig <file>', 'how to reach the API server; unset = the service account, when there is one')
+    .addOption(
+      new Option('--log-level <level>', 'least level to log')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
+}
+
+interface Tools {
+  readonly client: import('../kube/client.ts').KubeClient
+  readonly log: import('pino').Logger
+  readonly stop: AbortSignal
+}
+
+/** Runs a server until SIGTERM or SIGINT; a second signal ends it at once. */
+async function serve(flags: ClusterFlags, name: string, run: (tools: Tools) => Promise<void>): Promise<void> {
+  const [{ pino }, { connect }, { createClient }] = await Promise.all([
+    import('pino'),
+    import('../kube/connection.ts'),
+    import('../kube/client.ts'),
+  ])
+  const log = pino({ level: flags.logLevel, base: { server: name }, timestamp: pino.stdTimeFunctions.isoTime })
+  const stopping = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort())
+  const { kubeconfig } = flags
+  const client = createClient(await connect(kubeconfig === undefined ? {} : { kubeconfig }), {
+    userAgent: `portolan-${name}`,
+  })
+  try {
+    await run({ client, log, stop: stopping.signal })
+  } catch (err) {
+    log.fatal({ err }, `${name} cannot run`)
+    // Whatever has been started already would keep the process alive.
+    process.exit(1)
+  }
+  await client.close()
+}
+
+function port(value: string): number {
+  const number = Number(value)
+  if (Number.isInteger(number) && number >= 0 && number <= 65_535) return number
+  throw new InvalidArgumentError('Write a port, 0 to 65535.')
+}
+
+function count(value: string): number {
+  const number = Number(value)
+  if (Number.isInteger(number) && number > 0) return number
+  throw new InvalidArgumentError('Write a whole number above 0.')
+}
+
+function objectName(value: string): { readonly namespace: string; readonly name: string } {
+  const [namespace, name, ...rest] = value.split('/')
+  if (namespace && name && rest.length === 0) return { namespace, name }
+  throw new InvalidArgumentError('Write namespace/name.')
+}
+
+function clusterKey(value: string): string {
+  if (/^([^/\s]+\/){3}[^/\s]+$/.test(value)) return value
+  throw new InvalidArgumentError('Write region/zone/group/name.')
+}
+
+const names = (value: string): readonly string[] => value.split(',').filter((name) => name !== '')

@@ -1,0 +1,85 @@
+import { REFUSING_ADDRESS } from '../api/names.ts'
+import type { Backend, GatewayRoute, ServiceRoute, SidecarTable, Tables } from '../compiler/tables.ts'
+import { columns, type Paint } from './print.ts'
+
+/** Routing tables for people: who calls whom, by which name, and through which gateway path. */
+export function renderTables(tables: Tables, paint: Paint): string {
+  return [
+    ...alike(tables.sidecars).map((sidecars) => renderSidecars(sidecars, paint)),
+    section('Names that mesh DNS answers', renderNames(tables, paint), paint),
+    section('Paths that the gateway serves', renderPaths(tables.gateway.routes), paint),
+  ]
+    .filter((text) => text !== '')
+    .join('\n')
+}
+
+function section(title: string, body: string, paint: Paint): string {
+  return body === '' ? '' : `${paint('bold', title)}\n${body}`
+}
+
+/** Namespaces with one and the same table, together. */
+function alike(sidecars: readonly SidecarTable[]): readonly (readonly SidecarTable[])[] {
+  return [...Map.groupBy(sidecars, ({ version }) => version).values()]
+}
+
+function renderSidecars(sidecars: readonly SidecarTable[], paint: Paint): string {
+  const [first] = sidecars
+  const where = sidecars.map(({ namespace }) => namespace).join(', ')
+  const title = `Calls from pods in ${where}`
+  if (first === undefined || first.routes.length === 0) return section(title, '  none is routed\n', paint)
+  return section(title, first.routes.map((route) => renderRoute(route, paint)).join(''), paint)
+}
+
+function renderRoute(route: ServiceRoute, paint: Paint): string {
+  const head = `  ${paint('cyan', host(route.service))}:${route.port}  ${route.policy}  ${paint('dim', `${route.vip}:${route.port}`)}\n`
+  if (route.backends.length === 0) return `${head}    ${paint('red', 'nowhere: answered with 503')}\n`
+  const rows = route.backends.map((backend) => [
+    order(backend),
+    share(backend, route.backends),
+    ...destination(backend, paint),
+  ])
+  return head + columns(rows, '    ')
+}
+
+/** namespace/name → name.namespace, as callers write it. */
+export function host(service: string): string {
+  return service.split('/').reverse().join('.')
+}
+
+function order({ priority }: Backend): string {
+  return `${priority + 1}.`
+}
+
+/** Of the traffic of its priority. */
+export function share({ priority, weight }: Backend, all: readonly Backend[]): string {
+  const total = all.filter((other) => other.priority === priority).reduce((sum, other) => sum + other.weight, 0)
+  return `${Math.round((100 * weight) / total)} %`.padStart(5)
+}
+
+export function destination(backend: Backend, paint: Paint): readonly [key: string, where: string] {
+  if (backend.local) return [paint('green', backend.clusterKey), "this cluster's Service"]
+  const urls = backend.endpoints.map(({ host, port }) => `http://${host}:${port}${backend.pathPrefix}`)
+  return [backend.clusterKey, urls.join(', ')]
+}
+
+function renderNames({ dns }: Tables, paint: Paint): string {
+  return columns(
+    dns.map(({ name, address }) => [
+      name,
+      address,
+      address === REFUSING_ADDRESS ? paint('dim', 'refuses: not routed, no local Service') : '',
+    ]),
+  )
+}
+
+function renderPaths(routes: readonly GatewayRoute[]): string {
+  return columns(
+    routes.map((route) => [route.path, route.pathType, `${host(route.service)}:${route.port}`, appSees(route)]),
+  )
+}
+
+function appSees({ path, pathType, rewrite }: GatewayRoute): string {
+  if (rewrite !== undefined) return `path rewritten: ${rewrite.from} to ${rewrite.to}`
+  if (path === '/') return ''
+  return pathType === 'Exact' ? 'the app sees /' : `the app sees what follows ${path}`
+}
