@@ -52,6 +52,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
   ]
 
   return {
+    cluster: { key: snapshot.mesh.clusterKey, domain: snapshot.mesh.clusterDomain },
     sidecars,
     gateway: { version: versionOf(routes), routes },
     dns: dnsRecords(

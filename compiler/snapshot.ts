@@ -1,5 +1,6 @@
 import type { EndpointSlice, Namespace, Service } from '../api/core.ts'
 import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
+import type { KubeObject } from '../api/meta.ts'
 import type { ServiceExport } from '../api/service-export.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 
@@ -23,4 +24,19 @@ export interface MeshSettings {
   readonly clusterDomain: string
   /** CIDR that import addresses come from. */
   readonly vipRange: string
+}
+
+/** A snapshot out of a heap of objects, such as the documents of a folder of manifests. Kinds that routing ignores are left out. */
+export const snapshotOf = (mesh: MeshSettings, objects: readonly KubeObject[]): Snapshot => {
+  const ofKind = <T extends KubeObject>(kind: string): readonly T[] =>
+    objects.filter((object): object is T => object.kind === kind)
+  return {
+    mesh,
+    namespaces: ofKind<Namespace>('Namespace'),
+    services: ofKind<Service>('Service'),
+    endpointSlices: ofKind<EndpointSlice>('EndpointSlice'),
+    imports: ofKind<ServiceImport>('ServiceImport'),
+    exports: ofKind<ServiceExport>('ServiceExport'),
+    policies: ofKind<GlobalTrafficPolicy>('GlobalTrafficPolicy'),
+  }
 }

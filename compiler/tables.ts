@@ -3,6 +3,8 @@ import type { Condition } from '../api/meta.ts'
 
 /** The neutral routing tables: what a compilation decides, before any proxy's syntax. Sorted, total, plain data. */
 export interface Tables {
+  /** The cluster compiled for. */
+  readonly cluster: { readonly key: string; readonly domain: string }
   /** One per mesh namespace, sorted by it. */
   readonly sidecars: readonly SidecarTable[]
   readonly gateway: GatewayTable

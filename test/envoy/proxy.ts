@@ -1,0 +1,116 @@
+/** Real Envoys for tests: started on loopback addresses, fed by a folder that is swapped as the kubelet swaps a ConfigMap's. */
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { envoy } from '../lab/toolchain.ts'
+
+export const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer()
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const found = server.address()
+      server.close(() => resolve(typeof found === 'object' && found ? found.port : 0))
+    })
+  })
+
+/** A mounted ConfigMap: files are links into `..data`, which a rename moves from one version to the next. */
+export class Mount {
+  readonly directory = mkdtempSync(join(tmpdir(), 'portolan-envoy-'))
+  #version = 0
+
+  swap(files: Readonly<Record<string, string>>): void {
+    const version = `..v${++this.#version}`
+    mkdirSync(join(this.directory, version))
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(this.directory, version, name), text)
+    symlinkSync(version, join(this.directory, '..data_tmp'))
+    const old = this.#version > 1 ? readlinkSync(join(this.directory, '..data')) : undefined
+    renameSync(join(this.directory, '..data_tmp'), join(this.directory, '..data'))
+    if (old === undefined)
+      for (const name of Object.keys(files)) symlinkSync(`..data/${name}`, join(this.directory, name))
+    else rmSync(join(this.directory, old), { recursive: true })
+  }
+
+  remove(): void {
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+export interface RunningEnvoy {
+  readonly adminPort: number
+  readonly metricsPort: number
+  /** Statistics whose name matches, by name. */
+  readonly stats: (filter: string) => Promise<Readonly<Record<string, string>>>
+  /** Resolves when the proxy runs this version of its clusters. */
+  readonly runs: (version: string) => Promise<void>
+  readonly output: () => string
+  readonly stop: () => Promise<void>
+}
+
+const DEADLINE_MS = 20_000
+
+export const until = async (what: string, holds: () => Promise<boolean> | boolean): Promise<void> => {
+  const end = Date.now() + DEADLINE_MS
+  for (;;) {
+    if (await Promise.resolve(holds()).catch(() => false)) return
+    if (Date.now() > end) throw new Error(`not within ${DEADLINE_MS} ms: ${what}`)
+    await sleep(10)
+  }
+}
+
+/** Starts an Envoy on a bootstrap and waits until it is live. */
+export const startEnvoy = async (
+  bootstrap: unknown,
+  ports: { readonly adminPort: number; readonly metricsPort: number },
+): Promise<RunningEnvoy> => {
+  const directory = mkdtempSync(join(tmpdir(), 'portolan-bootstrap-'))
+  const file = join(directory, 'bootstrap.json')
+  writeFileSync(file, JSON.stringify(bootstrap))
+  const flags = ['--disable-hot-restart', '--concurrency', '1', '--drain-time-s', '5', '-l', 'warning']
+  const identity = ['--service-node', 'pod.namespace', '--service-cluster', 'namespace']
+  const strict = ['--reject-unknown-dynamic-fields', '--file-flush-interval-msec', '20']
+  const child = spawn(await envoy(), ['-c', file, ...flags, ...identity, ...strict], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
+  const gone = new Promise<void>((resolve) => child.on('exit', () => resolve()))
+
+  const admin = async (path: string): Promise<string> => {
+    const answer = await fetch(`http://127.0.0.1:${ports.adminPort}${path}`)
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`)
+    return answer.text()
+  }
+  const stats = async (filter: string) => {
+    const lines = (await admin(`/stats?filter=${encodeURIComponent(filter)}`)).trim().split('\n')
+    return Object.fromEntries(
+      lines.filter((line) => line.includes(': ')).map((line) => line.replaceAll('"', '').split(': ')),
+    )
+  }
+  const stop = async () => {
+    child.kill('SIGKILL')
+    await gone
+    rmSync(directory, { recursive: true, force: true })
+  }
+  try {
+    await until('Envoy is live', async () => {
+      if (child.exitCode !== null) return true
+      return (await admin('/ready')).startsWith('LIVE')
+    })
+    if (child.exitCode !== null) throw new Error(`Envoy ended with code ${child.exitCode}`)
+  } catch (cause) {
+    await stop()
+    throw new Error(`Envoy does not start:\n${output.slice(-3000)}`, { cause })
+  }
+  return {
+    ...ports,
+    stats,
+    runs: (version) =>
+      until(`Envoy runs ${version}`, async () => Object.values(await stats('cds.version_text')).includes(version)),
+    output: () => output,
+    stop,
+  }
+}

@@ -1,0 +1,148 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { compile } from '../../compiler/compile.ts'
+import type { Snapshot } from '../../compiler/snapshot.ts'
+import type { SidecarTable } from '../../compiler/tables.ts'
+import * as build from '../compiler/build.ts'
+import { type Backend, startBackend } from './backend.ts'
+import { call, startLoad } from './call.ts'
+import { freePort } from './proxy.ts'
+import { type Sidecar, startSidecar, VIP_RANGE } from './site.ts'
+
+/** Remote clusters are played by applications that answer at any path: what a sidecar does needs no gateway. */
+let west: Backend
+let east: Backend
+let north: Backend
+let port: number
+const stops: (() => Promise<void>)[] = []
+
+beforeAll(async () => {
+  port = await freePort()
+  west = await startBackend('west', '127.43.0.7', port)
+  east = await startBackend('east', '127.50.0.1')
+  north = await startBackend('north', '127.50.0.2')
+})
+
+afterAll(async () => {
+  await Promise.all([west, east, north].map((each) => each.kill()))
+})
+
+afterEach(async () => {
+  await Promise.all(stops.splice(0).map((stop) => stop()))
+  for (const each of [west, east, north]) {
+    each.seen.length = 0
+    each.behaviour = () => 'answer'
+  }
+})
+
+const exporters = () => [
+  { cluster: 'east', host: east.host, port: east.port, path: '/e/x' },
+  { cluster: 'north', host: north.host, port: north.port, path: '/n/x' },
+]
+
+const tableOf = (parts: Partial<Snapshot>): SidecarTable => {
+  const [table] = compile(build.snapshot({ mesh: { ...build.mesh, vipRange: VIP_RANGE }, ...parts })).sidecars
+  if (!table) throw new Error('no table')
+  return table
+}
+
+const local = () => ({
+  services: [build.service('shop/web', { clusterIP: west.host, ports: [{ port }] })],
+  endpointSlices: [build.pods('shop/web', ['10.0.0.1'], 80)],
+})
+
+const failOver = (): SidecarTable =>
+  tableOf({
+    ...local(),
+    imports: [build.serviceImport('shop/web', exporters(), [{ port }])],
+    policies: [build.policy('shop/web', 'FailOver', ['east', 'north'])],
+  })
+
+const activeActive = (weights: readonly number[]): SidecarTable =>
+  tableOf({
+    ...local(),
+    imports: [build.serviceImport('shop/web', exporters(), [{ port }])],
+    policies: [
+      build.policy(
+        'shop/web',
+        'ActiveActive',
+        ['west', 'east', 'north'].map((cluster, index) => ({ cluster, weight: weights[index] ?? 0 })),
+      ),
+    ],
+  })
+
+const start = async (table: SidecarTable): Promise<{ sidecar: Sidecar; host: string }> => {
+  const sidecar = await startSidecar(table, build.mesh.clusterKey)
+  stops.push(sidecar.stop)
+  return { sidecar, host: table.routes[0]?.vip ?? '' }
+}
+
+describe('FailOver', () => {
+  test('kills under load cost no idempotent call', async () => {
+    const { host } = await start(failOver())
+    const load = startLoad({ host, port, path: '/q?x=1' })
+    for (let kill = 0; kill < 3; kill++) {
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      await west.kill()
+      await new Promise((resolve) => setTimeout(resolve, 400))
+      await west.revive()
+    }
+    const counts = await load.stop()
+    expect(Object.keys(counts).sort()).toEqual(['east', 'north', 'west'])
+    expect(counts['east']).toBeGreaterThan(50)
+  })
+
+  test('a POST is sent again when it was refused, and never once it was sent', async () => {
+    const { host } = await start(failOver())
+    west.behaviour = () => 'reset'
+    expect((await call({ host, port, method: 'POST', body: 'order' })).status).toBe(503)
+    expect([west, east, north].map((each) => each.seen.length)).toEqual([1, 0, 0])
+    await west.kill()
+    const answer = await call({ host, port, path: '/pay', method: 'POST', body: 'order' })
+    expect(answer).toMatchObject({ status: 200, seen: { method: 'POST', body: 'order' } })
+    expect(answer.seen?.path).toMatch(/^\/[en]\/x\/pay$/)
+    await west.revive()
+  })
+
+  test.each(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])('%s is sent again after a reset', async (method) => {
+    const { host } = await start(failOver())
+    west.behaviour = () => 'reset'
+    expect((await call({ host, port, method })).status).toBe(200)
+    expect(west.seen.length).toBe(1)
+  })
+
+  test('the path prefix is that of the cluster that is tried, however many were tried before', async () => {
+    const { host } = await start(failOver())
+    for (const each of [west, east, north]) each.behaviour = () => 503
+    let tries = 0
+    north.behaviour = () => (++tries < 2 ? 503 : 'answer')
+    for (let i = 0; i < 5; i++) await call({ host, port, path: '/a?b=/c' })
+    expect(new Set(west.seen.map((seen) => seen.path))).toEqual(new Set(['/a?b=/c']))
+    expect(new Set(east.seen.map((seen) => seen.path))).toEqual(new Set(['/e/x/a?b=/c']))
+    expect(new Set(north.seen.map((seen) => seen.path))).toEqual(new Set(['/n/x/a?b=/c']))
+  })
+})
+
+describe('ActiveActive', () => {
+  const share = async (host: string, calls: number) => {
+    const counts: Record<string, number> = {}
+    for (let i = 0; i < calls; i++) {
+      const { seen } = await call({ host, port })
+      counts[seen?.name ?? ''] = (counts[seen?.name ?? ''] ?? 0) + 1
+    }
+    return counts
+  }
+
+  test.each([
+    { weights: [100, 100, 100], calls: 300 },
+    { weights: [100, 50, 25], calls: 350 },
+    { weights: [0, 90, 10], calls: 200 },
+  ])('calls are shared by weight $weights', async ({ weights, calls }) => {
+    const { host } = await start(activeActive(weights))
+    const counts = await share(host, calls)
+    const sum = weights.reduce((a, b) => a + b)
+    ;[west, east, north].forEach(({ name }, index) => {
+      const expected = (calls * (weights[index] ?? 0)) / sum
+      expect(Math.abs((counts[name] ?? 0) - expected)).toBeLessThanOrEqual(expected === 0 ? 0 : 3)
+    })
+  })
+})

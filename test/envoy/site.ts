@@ -1,0 +1,85 @@
+/** A cluster's data plane on loopback: what the compiler decided, run by real Envoys. */
+import { gatewayBootstrap, gatewayCds, gatewayRds } from '../../compiler/render-gateway.ts'
+import { sidecarBootstrap, sidecarCds } from '../../compiler/render-sidecar.ts'
+import type { GatewayTable, SidecarTable } from '../../compiler/tables.ts'
+import { freePort, Mount, type RunningEnvoy, startEnvoy } from './proxy.ts'
+
+/** The range that tests take VIPs from: loopback, so that a proxy can listen on every one of them. */
+export const VIP_RANGE = '127.240.0.0/16'
+
+interface Listener {
+  readonly name: string
+  readonly address: unknown
+}
+
+export interface Sidecar extends RunningEnvoy {
+  readonly swap: (table: SidecarTable) => Promise<void>
+}
+
+/** Stands in for capture: instead of one listener that is told where a call went, one of the same form at each such place. */
+const capturedAt = (bootstrap: ReturnType<typeof sidecarBootstrap>, places: readonly string[]) => {
+  const resources = bootstrap['static_resources'] as { readonly listeners: readonly Listener[] }
+  const listeners = resources.listeners.flatMap((listener) =>
+    listener.name !== 'outbound'
+      ? [listener]
+      : places.map((place) => {
+          const [host = '', port = ''] = place.split(':')
+          return { ...listener, name: place, address: { socket_address: { address: host, port_value: Number(port) } } }
+        }),
+  )
+  return { ...bootstrap, static_resources: { ...resources, listeners } }
+}
+
+/** @param elsewhere further places, `host:port`, that calls are captured at although the table does not know them */
+export const startSidecar = async (
+  table: SidecarTable,
+  clusterKey: string,
+  elsewhere: readonly string[] = [],
+): Promise<Sidecar> => {
+  const mount = new Mount()
+  mount.swap({ 'cds.json': sidecarCds(table) })
+  const [adminPort, metricsPort] = [await freePort(), await freePort()]
+  const settings = { clusterKey, directory: mount.directory, accessLog: true, adminPort, metricsPort, capturePort: 0 }
+  const places = [...table.routes.map((route) => `${route.vip}:${route.port}`), ...elsewhere]
+  const proxy = await startEnvoy(capturedAt(sidecarBootstrap(settings), places), settings)
+  return {
+    ...proxy,
+    swap: (next) => {
+      mount.swap({ 'cds.json': sidecarCds(next) })
+      return proxy.runs(next.version)
+    },
+    stop: async () => {
+      await proxy.stop()
+      mount.remove()
+    },
+  }
+}
+
+export interface Gateway extends RunningEnvoy {
+  readonly port: number
+  readonly swap: (table: GatewayTable) => Promise<void>
+}
+
+export const startGateway = async (first: GatewayTable, clusterKey: string): Promise<Gateway> => {
+  const mount = new Mount()
+  let running = first
+  const write = (table: GatewayTable, previous?: GatewayTable): void =>
+    mount.swap({ 'cds.json': gatewayCds(table, previous), 'rds.json': gatewayRds(table) })
+  write(first)
+  const [adminPort, metricsPort, port] = [await freePort(), await freePort(), await freePort()]
+  const settings = { clusterKey, directory: mount.directory, accessLog: true, adminPort, metricsPort, port }
+  const proxy = await startEnvoy(gatewayBootstrap(settings), settings)
+  return {
+    ...proxy,
+    port,
+    swap: (next) => {
+      write(next, running)
+      running = next
+      return proxy.runs(next.version)
+    },
+    stop: async () => {
+      await proxy.stop()
+      mount.remove()
+    },
+  }
+}
