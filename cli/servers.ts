@@ -22,7 +22,7 @@ export function addServers(root: Command): void {
     .option('--port <port>', 'where to serve HTTPS', port, 9443)
     .action(async (flags: WebhookFlags) => {
       const { runWebhook } = await import('../webhook/main.ts')
-      const { webhookConfig, clusterKey: _, ...rest } = flags
+      const { webhookConfig, ...rest } = flags
       await serve(flags, 'webhook', (tools) =>
         runWebhook({ ...rest, webhookConfigs: webhookConfig }, tools.client, tools.log, tools.stop),
       )
@@ -30,7 +30,9 @@ export function addServers(root: Command): void {
 
   cluster(root.command('compiler'))
     .summary('compile routing tables and write them for sidecars, gateways and mesh DNS')
-    .option('--identity <name>', 'name of this replica', process.env['POD_NAME'] ?? hostname())
+    .addOption(
+      new Option('--identity <name>', 'name of this replica').default(process.env['POD_NAME'] ?? hostname(), "the pod's"),
+    )
     .option('--lease <name>', 'Lease that the replicas take turns by', 'portolan-compiler')
     .option('--nudge', 'touch pods whose tables have changed, so that they reach them at once', true)
     .option('--no-nudge', 'leave pods alone: changes take up to 90 s to reach them')

@@ -83,6 +83,9 @@ export function fromAnswer(what: string, httpStatus: number, body: unknown, retr
   const code = status?.code ?? httpStatus
   const reason = BY_REASON[status?.reason ?? ''] ?? BY_STATUS[code] ?? 'Unknown'
   const seconds = status?.details?.retryAfterSeconds ?? Number(retryAfter)
+  if (code === 404 && status === undefined) {
+    return { reason: 'NotFound', status: code, message: `cannot ${what}: the API server does not serve this kind` }
+  }
   const said = status?.message ?? (typeof body === 'string' && body.trim() !== '' ? body.trim().slice(0, 300) : '')
   return {
     reason,

@@ -1,0 +1,178 @@
+import { type Code, formatProblem } from '../../api/diagnostics.ts'
+import type { Issue } from '../../api/issue.ts'
+import type { Condition } from '../../api/meta.ts'
+import { dnsFiles, type FileSet, gatewayFiles, sidecarFiles } from '../files.ts'
+import type { GatewayTable, ObjectStatus, SidecarTable, Tables } from '../tables.ts'
+import { hashesOf, type Observed, type ObservedTable } from './observed.ts'
+import type { Desired, DesiredTable } from './plan.ts'
+import type { Verdict } from './programmed.ts'
+
+export interface Place {
+  /** Portolan's own. */
+  readonly namespace: string
+  readonly clusterKey: string
+}
+
+/** Files of one table, with their hashes. */
+type Rendered = FileSet & { readonly hashes: DesiredTable['hashes'] }
+
+/** Renders tables, and remembers: most changes leave most tables alone, and namespaces of equal scope have equal clusters. */
+export interface Renderer {
+  readonly sidecar: (table: SidecarTable) => Rendered
+  readonly keepOnly: (tables: readonly SidecarTable[]) => void
+}
+
+export function createRenderer({ clusterKey }: Place): Renderer {
+  const byNamespace = new Map<string, { readonly version: string; readonly rendered: Rendered }>()
+  const byVersion = new Map<string, Rendered>()
+
+  function render(table: SidecarTable): Rendered {
+    const twin = byVersion.get(table.version)
+    if (twin === undefined) {
+      const set = sidecarFiles(table, clusterKey)
+      const rendered = { ...set, hashes: hashesOf(set.files) }
+      byVersion.set(table.version, rendered)
+      return rendered
+    }
+    const own = { 'table.json': JSON.stringify(table) }
+    const { name, files, hashes, refusal } = twin
+    const object = refusal && { ...refusal.object, namespace: table.namespace }
+    return {
+      name,
+      files: { ...files, ...own },
+      hashes: { ...hashes, ...hashesOf(own) },
+      ...(refusal && object ? { refusal: { ...refusal, object } } : {}),
+    }
+  }
+
+  return {
+    sidecar: (table) => {
+      const known = byNamespace.get(table.namespace)
+      if (known?.version === table.version) return known.rendered
+      const rendered = render(table)
+      byNamespace.set(table.namespace, { version: table.version, rendered })
+      return rendered
+    },
+    keepOnly: (tables) => {
+      const namespaces = new Set(tables.map(({ namespace }) => namespace))
+      const versions = new Set(tables.map(({ version }) => version))
+      for (const key of byNamespace.keys()) if (!namespaces.has(key)) byNamespace.delete(key)
+      for (const key of byVersion.keys()) if (!versions.has(key)) byVersion.delete(key)
+    },
+  }
+}
+
+export interface Situation {
+  readonly tables: Tables
+  readonly observed: Observed
+  readonly place: Place
+  readonly renderer: Renderer
+  /** Gateway tables of the last moments: a gateway may still run any of them. */
+  readonly recentGateways: readonly GatewayTable[]
+  /** What proxies say about the routes of a service, `ns/name`. */
+  readonly judge: (service: string) => Verdict | undefined
+}
+
+/** What the cluster should hold, and which tables must not be written as they are. */
+export function desire(situation: Situation): { readonly desired: Desired; readonly refusals: readonly Issue<Code>[] } {
+  const { tables, place, renderer } = situation
+  renderer.keepOnly(tables.sidecars)
+  const sidecars = tables.sidecars.map((table) => ({ table, set: renderer.sidecar(table) }))
+  const gateway = renderGateway(situation)
+  const dns = hashed(dnsFiles(tables.dns, place.namespace))
+
+  const all = [
+    ...sidecars.map(({ table, set }) => ({ namespace: table.namespace, set })),
+    ...(gateway === undefined ? [] : [{ namespace: place.namespace, set: gateway }]),
+    { namespace: place.namespace, set: dns },
+  ]
+  const refused = all.filter(({ set }) => set.refusal !== undefined)
+  const tooLarge = new Map<string, Issue<Code>>()
+  for (const { table, set } of sidecars)
+    if (set.refusal !== undefined) for (const { service } of table.routes) tooLarge.set(service, set.refusal)
+
+  return {
+    desired: {
+      tables: all
+        .filter(({ set }) => set.refusal === undefined)
+        .map(({ namespace, set }) => ({ namespace, name: set.name, data: set.files, hashes: set.hashes })),
+      kept: new Set(refused.map(({ namespace, set }) => `${namespace}/${set.name}`)),
+      addresses: tables.vips,
+      statuses: tables.statuses.map((status) => withProgrammed(status, situation, tooLarge)),
+    },
+    refusals: refused.flatMap(({ set }) => (set.refusal === undefined ? [] : [set.refusal])),
+  }
+}
+
+const hashed = (set: FileSet): Rendered => ({ ...set, hashes: hashesOf(set.files) })
+
+/** Nothing when the gateway's files are fine as they are, although they may hold clusters of one generation ago. */
+function renderGateway({ tables, observed, place, recentGateways }: Situation): Rendered | undefined {
+  const fresh = hashed(gatewayFiles(tables.gateway, undefined, place))
+  const there = observed.tables.get(`${place.namespace}/${fresh.name}`)
+  if (there !== undefined && serves(there, fresh)) return undefined
+  const routes = [
+    ...(there?.gateway?.table.routes ?? []),
+    ...recentGateways.toReversed().flatMap((table) => table.routes),
+  ]
+  return hashed(gatewayFiles(tables.gateway, { version: 'recent', routes }, place))
+}
+
+function serves(there: ObservedTable, fresh: Rendered): boolean {
+  const differing = Object.keys(fresh.hashes).filter((key) => there.hashes[key] !== fresh.hashes[key])
+  if (differing.length === 0) return true
+  if (differing.length > 1 || differing[0] !== 'cds.json') return false
+  const clusters = new Set(clustersOf(there.gateway?.cds ?? ''))
+  return clustersOf(fresh.files['cds.json'] ?? '').every((cluster) => clusters.has(cluster))
+}
+
+function clustersOf(cds: string): readonly string[] {
+  try {
+    const { resources } = JSON.parse(cds) as { readonly resources: readonly unknown[] }
+    return resources.map((cluster) => JSON.stringify(cluster))
+  } catch {
+    return []
+  }
+}
+
+/** Policies also tell whether proxies run them: never from what was written, always from what proxies say. */
+function withProgrammed(
+  status: ObjectStatus,
+  { observed, judge }: Situation,
+  tooLarge: ReadonlyMap<string, Issue<Code>>,
+): ObjectStatus {
+  const { kind, namespace = '', name } = status.object
+  if (kind !== 'GlobalTrafficPolicy') return status
+  const key = `${namespace}/${name}`
+  const refusal = tooLarge.get(key)
+  if (refusal !== undefined) return withCondition(status, 'False', refusal)
+  const verdict = judge(key)
+  if (verdict === undefined) return status
+  const before = observed.policies.get(key)?.status?.conditions?.find(({ type }) => type === PROGRAMMED)
+  if (verdict.unasked && before !== undefined && before.observedGeneration === status.generation) {
+    const { lastTransitionTime: _, ...condition } = before
+    return { ...status, conditions: [...status.conditions, condition] }
+  }
+  return withCondition(status, verdict.status, {
+    code: verdict.code,
+    object: status.object,
+    path: '',
+    params: verdict.params,
+  })
+}
+
+const PROGRAMMED = 'Programmed'
+
+const withCondition = (status: ObjectStatus, value: Condition['status'], issue: Issue<Code>): ObjectStatus => ({
+  ...status,
+  conditions: [
+    ...status.conditions,
+    {
+      type: PROGRAMMED,
+      status: value,
+      reason: issue.code,
+      message: formatProblem(issue),
+      observedGeneration: status.generation,
+    },
+  ],
+})

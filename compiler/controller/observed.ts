@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto'
+import type { GlobalTrafficPolicy } from '../../api/global-traffic-policy.ts'
+import type { KubeObject } from '../../api/meta.ts'
+import { FIELD_MANAGER, GATEWAY_CONFIGMAP } from '../../api/names.ts'
+import type { ConfigMap } from '../../api/resources.ts'
+import type { ServiceExport } from '../../api/service-export.ts'
+import type { ServiceImport } from '../../api/service-import.ts'
+import type { GatewayTable } from '../tables.ts'
+import { lastApplied, ownedUnder } from './owned.ts'
+
+/** A ConfigMap of ours as it is in the cluster. Contents by their hash: a mesh of many namespaces has many megabytes of them. */
+export interface ObservedTable extends KubeObject {
+  /** Content hash by key. */
+  readonly hashes: Readonly<Record<string, string>>
+  /** Keys that the compiler wrote. */
+  readonly owned: readonly string[]
+  /** Of the neutral table where there is one, else of all content. */
+  readonly version: string
+  /** When the compiler last changed it, RFC 3339. */
+  readonly changedAt?: string
+  /** Kept of the gateway alone: its next files depend on them. */
+  readonly gateway?: { readonly table: GatewayTable; readonly cds: string }
+}
+
+export const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16)
+
+export const hashesOf = (data: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(data).map(([key, text]) => [key, hashOf(text)]))
+
+export function observeTable(object: ConfigMap): ObservedTable {
+  const { managedFields: _, ...metadata } = object.metadata
+  const data = object.data ?? {}
+  const hashes = hashesOf(data)
+  const table = parseTable(data['table.json'])
+  const changedAt = lastApplied(object, FIELD_MANAGER.compiler)
+  const isGateway = metadata.name === GATEWAY_CONFIGMAP && table !== undefined
+  return {
+    apiVersion: object.apiVersion,
+    kind: object.kind,
+    metadata,
+    hashes,
+    owned: ownedUnder(object, FIELD_MANAGER.compiler, ['data']),
+    version: table?.version ?? hashOf(JSON.stringify(Object.entries(hashes).toSorted())),
+    ...(changedAt === undefined ? {} : { changedAt }),
+    ...(isGateway ? { gateway: { table, cds: data['cds.json'] ?? '' } } : {}),
+  }
+}
+
+/** What is in the cluster may have been edited by hand: anything that is not a table of ours counts as none. */
+function parseTable(text: string | undefined): GatewayTable | undefined {
+  try {
+    const table = JSON.parse(text ?? '') as Partial<GatewayTable> | null
+    return typeof table?.version === 'string' && Array.isArray(table.routes) ? (table as GatewayTable) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Objects whose status the compiler writes. Of managedFields they carry the compiler's own. */
+export type Reported = ServiceExport | ServiceImport | GlobalTrafficPolicy
+
+/** What the cluster holds of what the compiler writes. */
+export interface Observed {
+  /** By ns/name. */
+  readonly tables: ReadonlyMap<string, ObservedTable>
+  readonly imports: ReadonlyMap<string, ServiceImport>
+  readonly exports: ReadonlyMap<string, ServiceExport>
+  readonly policies: ReadonlyMap<string, GlobalTrafficPolicy>
+  /** Namespaces being deleted: nothing can be created there. */
+  readonly terminating: ReadonlySet<string>
+}

@@ -1,0 +1,45 @@
+import type { KubeObject } from '../../api/meta.ts'
+
+interface ManagedFields {
+  readonly manager?: string
+  readonly operation?: string
+  readonly subresource?: string
+  readonly time?: string
+  readonly fieldsV1?: FieldSet
+}
+
+type FieldSet = { readonly [key: string]: FieldSet }
+
+const entriesOf = (object: KubeObject, manager: string): readonly ManagedFields[] =>
+  ((object.metadata.managedFields ?? []) as readonly ManagedFields[]).filter(
+    (entry) => entry.manager === manager && entry.operation === 'Apply',
+  )
+
+/**
+ * Names of the fields, or keys of the list entries, right under `path` that `manager` has applied: what it must repeat
+ * or else give up. Read from the object, so that it is known after a restart too.
+ */
+export function ownedUnder(object: KubeObject, manager: string, path: readonly string[]): readonly string[] {
+  const found = entriesOf(object, manager).flatMap(({ fieldsV1 }) => {
+    const fields = path.reduce<FieldSet | undefined>((set, name) => set?.[`f:${name}`], fieldsV1)
+    return Object.keys(fields ?? {})
+  })
+  return found.flatMap((key) => {
+    if (key.startsWith('f:')) return [key.slice(2)]
+    if (!key.startsWith('k:')) return []
+    const [value] = Object.values(JSON.parse(key.slice(2)) as Readonly<Record<string, unknown>>)
+    return [String(value)]
+  })
+}
+
+/** When `manager` last changed the object, RFC 3339. */
+export const lastApplied = (object: KubeObject, manager: string): string | undefined =>
+  entriesOf(object, manager)
+    .flatMap(({ time }) => (time === undefined ? [] : [time]))
+    .toSorted()
+    .at(-1)
+
+/** The object without what other managers have written about their own fields: the greater part of many objects. */
+export function withOwnFieldsOnly<T extends KubeObject>(object: T, manager: string): T {
+  return { ...object, metadata: { ...object.metadata, managedFields: entriesOf(object, manager) } }
+}

@@ -1,0 +1,150 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Condition } from '../../api/meta.ts'
+import { FIELD_MANAGER, MANAGED_BY, ROUTES_CONFIGMAP } from '../../api/names.ts'
+import type { ObjectStatus, VipAssignment } from '../tables.ts'
+import type { Observed, ObservedTable, Reported } from './observed.ts'
+import { ownedUnder } from './owned.ts'
+
+/** What the compiler wants the cluster to hold. */
+export interface Desired {
+  readonly tables: readonly DesiredTable[]
+  /** `ns/name` of ConfigMaps that stay as they are, whatever they hold. */
+  readonly kept: ReadonlySet<string>
+  readonly addresses: readonly VipAssignment[]
+  readonly statuses: readonly ObjectStatus[]
+}
+
+export interface DesiredTable {
+  readonly namespace: string
+  readonly name: string
+  readonly data: Readonly<Record<string, string>>
+  /** Content hash by key. */
+  readonly hashes: Readonly<Record<string, string>>
+}
+
+export type Action =
+  | {
+      readonly do: 'applyAddresses'
+      readonly namespace: string
+      readonly name: string
+      readonly uid: string
+      readonly ips: readonly string[]
+    }
+  | { readonly do: 'applyTable'; readonly table: DesiredTable }
+  | { readonly do: 'removeTable'; readonly namespace: string; readonly name: string; readonly uid: string }
+  | {
+      readonly do: 'applyStatus'
+      readonly kind: Reported['kind']
+      readonly namespace: string
+      readonly name: string
+      readonly uid: string
+      readonly status: Readonly<Record<string, unknown>>
+    }
+
+/**
+ * The writes that take the cluster from `observed` to `desired`, and no others. In the order in which they are safe:
+ * addresses, then tables that route them, then names that lead there, then what is left over, then statuses.
+ * @param now for lastTransitionTime, RFC 3339
+ */
+export function plan(desired: Desired, observed: Observed, now: string): readonly Action[] {
+  const addresses = desired.addresses.flatMap((assignment) => planAddresses(assignment, observed))
+  // A new address makes a new generation: its status follows when that is known.
+  const moving = new Set(addresses.map(({ namespace, name }) => `${namespace}/${name}`))
+  const settled = desired.statuses.filter(
+    ({ object }) => object.kind !== 'ServiceImport' || !moving.has(`${object.namespace}/${object.name}`),
+  )
+  return [
+    ...addresses,
+    ...desired.tables.flatMap((table) => planTable(table, observed)),
+    ...planRemovals(desired, observed),
+    ...settled.flatMap((status) => planStatus(status, observed, now)),
+  ]
+}
+
+function planAddresses(
+  { namespace, name, ips }: VipAssignment,
+  { imports }: Observed,
+): readonly Extract<Action, { do: 'applyAddresses' }>[] {
+  const object = imports.get(`${namespace}/${name}`)
+  if (object === undefined || isDeepStrictEqual(object.spec.ips ?? [], ips)) return []
+  return [{ do: 'applyAddresses', namespace, name, uid: object.metadata.uid ?? '', ips }]
+}
+
+function planTable(table: DesiredTable, { tables, terminating }: Observed): readonly Action[] {
+  if (terminating.has(table.namespace)) return []
+  const there = tables.get(`${table.namespace}/${table.name}`)
+  return there !== undefined && holds(there, table) ? [] : [{ do: 'applyTable', table }]
+}
+
+/** True when applying `table` would change nothing. Keys that somebody else added are theirs. */
+function holds(there: ObservedTable, table: DesiredTable): boolean {
+  const wanted = Object.entries(table.hashes)
+  const labelled = Object.entries(MANAGED_BY).every(([key, value]) => there.metadata.labels?.[key] === value)
+  return (
+    labelled &&
+    wanted.every(([key, hash]) => there.hashes[key] === hash) &&
+    there.owned.every((key) => table.hashes[key] !== undefined)
+  )
+}
+
+/** Routing tables of namespaces that have left the mesh. */
+function planRemovals(desired: Desired, { tables, terminating }: Observed): readonly Action[] {
+  const wanted = new Set(desired.tables.map(({ namespace, name }) => `${namespace}/${name}`))
+  return [...tables].toSorted().flatMap(([key, { metadata }]): readonly Action[] => {
+    const { name, namespace = '', uid = '', labels } = metadata
+    const ours = Object.entries(MANAGED_BY).every(([label, value]) => labels?.[label] === value)
+    if (!ours || name !== ROUTES_CONFIGMAP || wanted.has(key) || desired.kept.has(key) || terminating.has(namespace))
+      return []
+    return [{ do: 'removeTable', namespace, name, uid }]
+  })
+}
+
+function planStatus(
+  { object, conditions, extra = {} }: ObjectStatus,
+  observed: Observed,
+  now: string,
+): readonly Action[] {
+  const { namespace = '', name } = object
+  const there = find(observed, object.kind, `${namespace}/${name}`)
+  if (there === undefined) return []
+  const before = (there.status ?? {}) as Readonly<Record<string, unknown>> & {
+    readonly conditions?: readonly Condition[]
+  }
+  const stamped = conditions.map((condition) => stamp(condition, before.conditions ?? [], now))
+  const status = { ...extra, conditions: stamped }
+  const same =
+    stamped.every((condition) =>
+      isDeepStrictEqual(
+        condition,
+        before.conditions?.find(({ type }) => type === condition.type),
+      ),
+    ) && Object.entries(extra).every(([key, value]) => isDeepStrictEqual(value, before[key]))
+  if (same && !givesUp(there, status)) return []
+  return [{ do: 'applyStatus', kind: there.kind, namespace, name, uid: there.metadata.uid ?? '', status }]
+}
+
+/** Says nothing new = keeps the time at which it became so. */
+function stamp(condition: Omit<Condition, 'lastTransitionTime'>, before: readonly Condition[], now: string): Condition {
+  const was = before.find(({ type }) => type === condition.type)
+  return { ...condition, lastTransitionTime: was?.status === condition.status ? was.lastTransitionTime : now }
+}
+
+/** True when we once wrote a field or condition that is no longer wanted. */
+function givesUp(
+  there: Reported,
+  status: { readonly conditions: readonly Condition[] } & Readonly<Record<string, unknown>>,
+): boolean {
+  const owned = (path: readonly string[]) => ownedUnder(there, FIELD_MANAGER.compiler, path)
+  const types = new Set(status.conditions.map(({ type }) => type))
+  return (
+    owned(['status', 'conditions']).some((type) => !types.has(type)) ||
+    owned(['status']).some((key) => status[key] === undefined)
+  )
+}
+
+function find(observed: Observed, kind: string, key: string): Reported | undefined {
+  if (kind === 'ServiceImport') return observed.imports.get(key)
+  if (kind === 'ServiceExport') return observed.exports.get(key)
+  if (kind === 'GlobalTrafficPolicy') return observed.policies.get(key)
+  return undefined
+}

@@ -1,0 +1,126 @@
+import { Agent, request } from 'undici'
+import { METRICS_PORT } from '../../api/names.ts'
+import { readStats, type Sample } from './programmed.ts'
+
+export interface SampleTarget {
+  readonly uid: string
+  readonly ip: string
+  /** The version it should run: it is asked often until it does, and rarely from then on. */
+  readonly wanted: string
+}
+
+export interface Sampler {
+  /** The proxies there are, and what they should run. */
+  readonly retarget: (targets: readonly SampleTarget[]) => void
+  readonly sampleOf: (uid: string) => Sample | undefined
+  readonly stop: () => Promise<void>
+}
+
+export interface SamplerOptions {
+  /** A proxy said something else than before. */
+  readonly onChange: () => void
+  readonly onFailure?: (ip: string, cause: unknown) => void
+  readonly port?: number
+  readonly random?: () => number
+}
+
+interface Entry {
+  readonly target: SampleTarget
+  readonly sample?: Sample
+  /** update_rejected when it last ran what it should. */
+  readonly baseline?: number
+  readonly dueAt: number
+  /** How often it was asked since it last ran what it should. */
+  readonly tries: number
+}
+
+const TICK_MS = 250
+const AT_ONCE = 16
+const TIMEOUT_MS = 2_000
+const SETTLED_MS = 60_000
+const SLOWEST_MS = 5_000
+/** The files of a pod need that long to get there even when it is nudged. */
+const FIRST_MS = 300
+const QUERY = `filter=${encodeURIComponent('^cluster_manager\\.cds\\.(version_text|update_rejected)$')}`
+
+/** Keeps asking proxies what they run. */
+export function startSampler({
+  onChange,
+  onFailure,
+  port = METRICS_PORT,
+  random = Math.random,
+}: SamplerOptions): Sampler {
+  const agent = new Agent({ connect: { timeout: TIMEOUT_MS }, keepAliveTimeout: 1_000, allowH2: false })
+  const entries = new Map<string, Entry>()
+  const asking = new Map<string, Promise<void>>()
+  const ticker = setInterval(tick, TICK_MS)
+
+  function tick() {
+    const now = performance.now()
+    for (const [uid, { dueAt }] of entries) {
+      if (asking.size >= AT_ONCE) return
+      if (dueAt > now || asking.has(uid)) continue
+      asking.set(
+        uid,
+        ask(uid).finally(() => asking.delete(uid)),
+      )
+    }
+  }
+
+  async function ask(uid: string): Promise<void> {
+    const entry = entries.get(uid)
+    if (entry === undefined) return
+    const host = entry.target.ip.includes(':') ? `[${entry.target.ip}]` : entry.target.ip
+    try {
+      const answer = await request(`http://${host}:${port}/stats?${QUERY}`, {
+        dispatcher: agent,
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      })
+      const stats = readStats(await answer.body.text())
+      if (stats === undefined) throw new Error(`answered ${answer.statusCode} without the version it runs`)
+      take(uid, stats)
+    } catch (cause) {
+      onFailure?.(entry.target.ip, cause)
+      take(uid, undefined)
+    }
+  }
+
+  function take(uid: string, stats: { readonly version: string; readonly rejected: number } | undefined) {
+    // The target may have moved on while the proxy was asked.
+    const entry = entries.get(uid)
+    if (entry === undefined) return
+    const settled = stats?.version === entry.target.wanted
+    const tries = settled ? 0 : entry.tries + 1
+    const wait = settled ? SETTLED_MS * (0.75 + random() / 2) : Math.min(SLOWEST_MS, TICK_MS * 2 ** Math.min(tries, 10))
+    const baseline = settled || entry.baseline === undefined ? stats?.rejected : entry.baseline
+    // A proxy restarts its counters when it restarts.
+    const refused = stats === undefined ? 0 : Math.max(0, stats.rejected - (baseline ?? 0))
+    const sample = stats === undefined ? undefined : { version: stats.version, refused }
+    entries.set(uid, {
+      target: entry.target,
+      dueAt: performance.now() + wait,
+      tries,
+      ...(sample === undefined ? {} : { sample }),
+      ...(baseline === undefined ? {} : { baseline }),
+    })
+    if (JSON.stringify(sample) !== JSON.stringify(entry.sample)) onChange()
+  }
+
+  return {
+    retarget: (targets) => {
+      const present = new Set(targets.map(({ uid }) => uid))
+      for (const uid of entries.keys()) if (!present.has(uid)) entries.delete(uid)
+      for (const target of targets) {
+        const known = entries.get(target.uid)
+        if (known?.target.wanted === target.wanted && known.target.ip === target.ip) continue
+        entries.set(target.uid, { ...known, target, tries: 0, dueAt: performance.now() + (known ? FIRST_MS : 0) })
+      }
+    },
+    sampleOf: (uid) => entries.get(uid)?.sample,
+    stop: async () => {
+      clearInterval(ticker)
+      await agent.destroy()
+      await Promise.allSettled(asking.values())
+    },
+  }
+}

@@ -1,0 +1,182 @@
+import type { EndpointSlice, Namespace, Service } from '../../api/core.ts'
+import type { GlobalTrafficPolicy } from '../../api/global-traffic-policy.ts'
+import type { MeshConfig } from '../../api/mesh-config.ts'
+import type { KubeObject } from '../../api/meta.ts'
+import { DNS_CONFIGMAP, FIELD_MANAGER, GATEWAY_CONFIGMAP, ROUTES_CONFIGMAP } from '../../api/names.ts'
+import * as resources from '../../api/resources.ts'
+import type { ServiceExport } from '../../api/service-export.ts'
+import type { ServiceImport } from '../../api/service-import.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import { type Informer, type InformerEvent, type InformerOptions, startInformer } from '../../kube/informer.ts'
+import type { MeshSettings, Snapshot } from '../snapshot.ts'
+import { type Observed, type ObservedTable, observeTable } from './observed.ts'
+import { withOwnFieldsOnly } from './owned.ts'
+import { keepPod, type MeshPod } from './pods.ts'
+import { rememberWrites } from './written.ts'
+
+export interface SourceOptions {
+  readonly client: KubeClient
+  readonly mesh: MeshSettings
+  /** Portolan's own. */
+  readonly namespace: string
+  readonly meshConfig: { readonly namespace: string; readonly name: string }
+  readonly observe: (source: string, event: InformerEvent) => void
+  /** Something that is compiled changed. */
+  readonly onInput: () => void
+  /** Something else changed: pods, or what was written. */
+  readonly onOther: () => void
+}
+
+/** All that the compiler sees of its cluster, kept up to date. */
+export interface Sources {
+  /** Names of what has not been listed yet; pods left out, as tables do not need them. */
+  readonly missing: () => readonly string[]
+  readonly snapshot: () => Snapshot
+  readonly observed: () => Observed
+  readonly namespaces: () => ReadonlyMap<string, Namespace>
+  readonly meshConfig: () => MeshConfig | undefined
+  /** Pods of the namespaces last given to `followPods`, and Portolan's own. */
+  readonly pods: () => readonly MeshPod[]
+  readonly followPods: (namespaces: readonly string[]) => void
+  /** Takes note of an object as the API server answered a write. */
+  readonly written: (object: KubeObject) => void
+  readonly stop: () => Promise<void>
+}
+
+export function startSources(options: SourceOptions): Sources {
+  const { client, mesh, namespace, meshConfig, observe, onInput, onOther } = options
+  const started: { readonly name: string; readonly informer: Informer<KubeObject> }[] = []
+
+  function start<T extends KubeObject, S extends KubeObject = T>(
+    name: string,
+    rest: Omit<InformerOptions<T, S>, 'client' | 'observe'>,
+    tell = onInput,
+  ): Informer<S> {
+    const informer = startInformer<T, S>({ client, observe: (event) => observe(name, event), ...rest })
+    informer.onChange(tell)
+    started.push({ name, informer })
+    return informer
+  }
+
+  const own = <T extends KubeObject>(object: T): T => withOwnFieldsOnly(object, FIELD_MANAGER.compiler)
+  const named = (name: string) => `metadata.name=${name}`
+  const namespaces = start('namespaces', { resource: resources.NAMESPACES })
+  const services = start<Service>('services', { resource: resources.SERVICES })
+  const slices = start('endpointslices', { resource: resources.ENDPOINT_SLICES, keep: keepSlice })
+  const imports = start<ServiceImport>('serviceimports', { resource: resources.SERVICE_IMPORTS, keep: own })
+  const exports = start<ServiceExport>('serviceexports', { resource: resources.SERVICE_EXPORTS, keep: own })
+  const policies = start<GlobalTrafficPolicy>('globaltrafficpolicies', {
+    resource: resources.GLOBAL_TRAFFIC_POLICIES,
+    keep: own,
+  })
+  const configs = start<MeshConfig>('meshconfigs', {
+    resource: resources.MESH_CONFIGS,
+    scope: { namespace: meshConfig.namespace, fieldSelector: named(meshConfig.name) },
+  })
+  const tables = [
+    { name: ROUTES_CONFIGMAP, scope: {} },
+    { name: GATEWAY_CONFIGMAP, scope: { namespace } },
+    { name: DNS_CONFIGMAP, scope: { namespace } },
+  ].map(({ name, scope }) =>
+    start<resources.ConfigMap, ObservedTable>(
+      `configmaps/${name}`,
+      {
+        resource: resources.CONFIGMAPS,
+        scope: { ...scope, fieldSelector: named(name) },
+        keep: observeTable,
+      },
+      onOther,
+    ),
+  )
+
+  const writes = {
+    ConfigMap: rememberWrites<ObservedTable>(),
+    ServiceImport: rememberWrites<ServiceImport>(),
+    ServiceExport: rememberWrites<ServiceExport>(),
+    GlobalTrafficPolicy: rememberWrites<GlobalTrafficPolicy>(),
+  }
+
+  const startPods = (of: string) =>
+    start<resources.LivePod, MeshPod>(
+      `pods/${of}`,
+      { resource: resources.PODS, scope: { namespace: of }, keep: keepPod },
+      onOther,
+    )
+  const pods = new Map([[namespace, startPods(namespace)]])
+  const stopping: Promise<void>[] = []
+
+  return {
+    missing: () =>
+      started
+        .filter(({ informer }) => informer.resource !== resources.PODS && !informer.hasSynced())
+        .map(({ name }) => name),
+    snapshot: () => ({
+      mesh,
+      namespaces: namespaces.list(),
+      services: services.list(),
+      endpointSlices: slices.list(),
+      imports: [...writes.ServiceImport.over(imports.store()).values()],
+      exports: exports.list(),
+      policies: policies.list(),
+    }),
+    observed: () => ({
+      tables: writes.ConfigMap.over(new Map(tables.flatMap((informer) => [...informer.store()]))),
+      imports: writes.ServiceImport.over(imports.store()),
+      exports: writes.ServiceExport.over(exports.store()),
+      policies: writes.GlobalTrafficPolicy.over(policies.store()),
+      terminating: new Set(
+        namespaces
+          .list()
+          .filter(({ metadata }) => metadata.deletionTimestamp !== undefined)
+          .map(({ metadata }) => metadata.name),
+      ),
+    }),
+    namespaces: () => namespaces.store(),
+    meshConfig: () => configs.list()[0],
+    pods: () => [...pods.values()].flatMap((informer) => informer.list()),
+    followPods: (wanted) => {
+      const all = new Set([namespace, ...wanted])
+      for (const name of all) if (!pods.has(name)) pods.set(name, startPods(name))
+      for (const [name, informer] of pods) {
+        if (all.has(name)) continue
+        pods.delete(name)
+        started.splice(
+          started.findIndex((entry) => entry.informer === informer),
+          1,
+        )
+        stopping.push(informer.stop())
+      }
+    },
+    written: (object) => {
+      const key = `${object.metadata.namespace}/${object.metadata.name}`
+      if (object.kind === 'ConfigMap') writes.ConfigMap.remember(key, observeTable(object))
+      else if (object.kind === 'ServiceImport') writes.ServiceImport.remember(key, own(object as ServiceImport))
+      else if (object.kind === 'ServiceExport') writes.ServiceExport.remember(key, own(object as ServiceExport))
+      else if (object.kind === 'GlobalTrafficPolicy')
+        writes.GlobalTrafficPolicy.remember(key, own(object as GlobalTrafficPolicy))
+    },
+    stop: async () => {
+      await Promise.all([...stopping, ...started.map(({ informer }) => informer.stop())])
+    },
+  }
+}
+
+/** Slices are the most numerous of all: of an endpoint only what routing reads is kept. */
+function keepSlice(slice: EndpointSlice): EndpointSlice {
+  const { name, namespace, uid, resourceVersion, labels } = slice.metadata
+  return {
+    ...slice,
+    metadata: {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(uid === undefined ? {} : { uid }),
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+      ...(labels === undefined ? {} : { labels }),
+    },
+    // A slice without endpoints carries null.
+    endpoints: (slice.endpoints ?? []).map(({ addresses, conditions }) => ({
+      addresses: addresses.slice(0, 1),
+      ...(conditions === undefined ? {} : { conditions }),
+    })),
+  }
+}
