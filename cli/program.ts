@@ -3,6 +3,7 @@ import { DEFAULT_CLUSTER_DOMAIN, DEFAULT_VIP_RANGE } from '../api/names.ts'
 import manifest from '../package.json' with { type: 'json' }
 import type { ExitCode, Io } from './io.ts'
 import type { Format } from './print.ts'
+import { addServers } from './servers.ts'
 
 const { version } = manifest
 /** As in the chart's values. */
@@ -73,6 +74,7 @@ export function program(io: Io, done: (code: ExitCode) => void): Command {
       const { injectCommand } = await import('./inject.ts')
       done(await injectCommand(withColors(options), io))
     })
+  addServers(root)
   return root
 }
 

@@ -31,7 +31,10 @@ export function addServers(root: Command): void {
   cluster(root.command('compiler'))
     .summary('compile routing tables and write them for sidecars, gateways and mesh DNS')
     .addOption(
-      new Option('--identity <name>', 'name of this replica').default(process.env['POD_NAME'] ?? hostname(), "the pod's"),
+      new Option('--identity <name>', 'name of this replica').default(
+        process.env['POD_NAME'] ?? hostname(),
+        "the pod's",
+      ),
     )
     .option('--lease <name>', 'Lease that the replicas take turns by', 'portolan-compiler')
     .option('--nudge', 'touch pods whose tables have changed, so that they reach them at once', true)

@@ -24,6 +24,8 @@ export interface WebhookOptions {
   /** Name of the Service that the API server calls. */
   readonly service: string
   readonly meshName: string
+  /** region/zone/group/name of this cluster. */
+  readonly clusterKey: string
   readonly meshConfig: { readonly namespace: string; readonly name: string }
   readonly proxyImage: string
   readonly initImage: string
@@ -98,7 +100,12 @@ export const runWebhook = async (
       dns: { nameserver: nameserver() ?? '', clusterDomain, extraSearches: searches },
     }),
     namespace: async (name) => namespaces.get(undefined, name) ?? mustOrMissing(await client.get(NAMESPACES, { name })),
-    world: () => ({ services: services.list(), exports: exports.list(), imports: imports.list() }),
+    world: () => ({
+      services: services.list(),
+      exports: exports.list(),
+      imports: imports.list(),
+      clusterKey: options.clusterKey,
+    }),
   }
 
   const metrics = createMetrics()
