@@ -34,6 +34,11 @@ const frozen = <T>(value: T): T => {
   return value
 }
 
+const proxyUid = (pod: Pod, seed: string): number => {
+  const [proxy] = inject(request(pod, seed)).pod.spec.initContainers ?? []
+  return (proxy as unknown as { securityContext: { runAsUser: number } }).securityContext.runAsUser
+}
+
 const law = (check: (pod: Pod, seed: string) => void): void =>
   fc.assert(
     fc.property(pods, fc.uuid(), (pod, seed) => {
@@ -80,8 +85,7 @@ test('the same request gives the same bytes', () => {
 
 test("the proxy's uid is in its range and none of the pod's own", () => {
   law((pod, seed) => {
-    const [proxy] = inject(request(pod, seed)).pod.spec.initContainers ?? []
-    const uid = (proxy?.['securityContext'] as { runAsUser: number }).runAsUser
+    const uid = proxyUid(pod, seed)
     expect(uid).toBeGreaterThanOrEqual(15_000)
     expect(uid).toBeLessThan(16_000)
     expect(JSON.stringify(pod.spec)).not.toContain(`"runAsUser":${uid}`)
@@ -90,10 +94,7 @@ test("the proxy's uid is in its range and none of the pod's own", () => {
 
 test('uids spread: 1000 pods of a node share none more than a few times', () => {
   const [pod] = fc.sample(pods, 1)
-  const uids = Array.from({ length: 1000 }, (_, i) => {
-    const [proxy] = inject(request(pod as Pod, `seed ${i}`)).pod.spec.initContainers ?? []
-    return (proxy?.['securityContext'] as { runAsUser: number }).runAsUser
-  })
+  const uids = Array.from({ length: 1000 }, (_, i) => proxyUid(pod as Pod, `seed ${i}`))
   const most = Math.max(...Object.values(Object.groupBy(uids, String)).map((same) => same?.length ?? 0))
   expect(most).toBeLessThanOrEqual(8)
 })
