@@ -1,0 +1,154 @@
+/** Where does this call go? Answered from tables alone, without a proxy; a test holds the answers against Envoy's. */
+import { REFUSING_ADDRESS } from '../api/names.ts'
+import { normalized } from './gateway-path.ts'
+import { rewritten } from './regex.ts'
+import { IDEMPOTENT_METHODS, isDnsName } from './render-envoy.ts'
+import { rewriteOf } from './render-gateway.ts'
+import type { GatewayRoute, GatewayTable, ServiceRoute, Tables } from './tables.ts'
+import type { Address } from './world.ts'
+
+export interface Call {
+  /** The caller's namespace; a pod outside the mesh is never routed. */
+  readonly fromNamespace: string
+  /** A name as the application writes it, or an address. */
+  readonly to: string
+  readonly port: number
+  readonly method?: string
+  /** With its query, if any. */
+  readonly path?: string
+}
+
+export type Answer =
+  /** Portolan has no part in it: plain DNS, a plain connection. */
+  | {
+      readonly outcome: 'plain'
+      readonly why: 'outside the mesh' | 'name of the cluster' | 'address outside the range'
+    }
+  | { readonly outcome: 'refused'; readonly address: string }
+  | { readonly outcome: 'status'; readonly status: 400 | 503; readonly why: string }
+  | RoutedAnswer
+
+export interface RoutedAnswer {
+  readonly outcome: 'routed'
+  readonly service: string
+  readonly vip: string
+  readonly policy: ServiceRoute['policy']
+  /** What is tried elsewhere after a failure: anything, or only what no application can have seen. */
+  readonly replay: 'anything' | 'unseen'
+  /** In the order of their use. */
+  readonly backends: readonly BackendAnswer[]
+}
+
+export interface BackendAnswer {
+  readonly clusterKey: string
+  readonly local: boolean
+  readonly priority: number
+  /** Of new calls while nothing fails, 0..1; the shares add up to 1. */
+  readonly share: number
+  readonly endpoints: readonly Address[]
+  /** What the endpoint sees. */
+  readonly path: string
+  /** What the endpoint sees as Host, when that is not what the caller wrote. */
+  readonly host?: string
+  /** What becomes of the call there, when that cluster's tables are known. */
+  readonly gateway?: GatewayAnswer
+}
+
+export type GatewayAnswer =
+  | { readonly status: 400 | 404 | 503; readonly why: string }
+  | {
+      readonly status: 'served'
+      readonly service: string
+      readonly port: number
+      /** What the application sees. */
+      readonly path: string
+      readonly endpoints: readonly Address[]
+    }
+
+const split = (path: string): readonly [path: string, query: string] => {
+  const at = path.indexOf('?')
+  return at < 0 ? [path, ''] : [path.slice(0, at), path.slice(at)]
+}
+
+const matches = (route: GatewayRoute, path: string): boolean =>
+  route.pathType === 'Exact'
+    ? path === route.path
+    : route.path === '/' || path === route.path || path.startsWith(`${route.path}/`)
+
+/** What a gateway does with a path. */
+export const atGateway = ({ routes }: GatewayTable, pathAndQuery: string): GatewayAnswer => {
+  const [raw, query] = split(pathAndQuery)
+  const path = normalized(raw)
+  if (path === undefined)
+    return { status: 400, why: 'the path has an escaped slash or a character that must be escaped' }
+  const route = routes.find((candidate) => matches(candidate, path))
+  if (!route) return { status: 404, why: 'no export is served at this path' }
+  const endpoints = route.endpoints.length > 0 ? route.endpoints : route.fallback ? [route.fallback] : []
+  if (endpoints.length === 0) return { status: 503, why: 'the Service has no ready pod' }
+  const rewrite = rewriteOf(route)
+  const seen = (rewrite ? rewritten(path, rewrite) : path) + query
+  return { status: 'served', service: route.service, port: route.port, path: seen, endpoints }
+}
+
+/** The number of dots below which a resolver goes through its search list first. */
+const NDOTS = 5
+
+const resolve = ({ dns, cluster }: Tables, name: string, namespace: string): string | undefined => {
+  const plain = name.toLowerCase().replace(/\.$/, '')
+  const searched = [`${namespace}.svc.${cluster.domain}`, `svc.${cluster.domain}`, cluster.domain].map(
+    (suffix) => `${plain}.${suffix}`,
+  )
+  const dots = plain.split('.').length - 1
+  const candidates = name.endsWith('.') ? [plain] : dots < NDOTS ? [...searched, plain] : [plain, ...searched]
+  return candidates
+    .map((candidate) => dns.find((record) => record.name === candidate)?.address)
+    .find((address) => address !== undefined)
+}
+
+/**
+ * @param elsewhere tables of other clusters by clusterKey, for what their gateways do with the call
+ */
+export const whereTo = (tables: Tables, call: Call, elsewhere: ReadonlyMap<string, Tables> = new Map()): Answer => {
+  const { fromNamespace, to, port, method = 'GET', path = '/' } = call
+  const sidecar = tables.sidecars.find((table) => table.namespace === fromNamespace)
+  if (!sidecar) return { outcome: 'plain', why: 'outside the mesh' }
+
+  const address = isDnsName(to) ? resolve(tables, to, fromNamespace) : to
+  if (address === undefined) return { outcome: 'plain', why: 'name of the cluster' }
+  if (address === REFUSING_ADDRESS) return { outcome: 'refused', address }
+  if (!tables.vips.some((vip) => vip.ips.includes(address)))
+    return { outcome: 'plain', why: 'address outside the range' }
+
+  if (!/^\/[\x21-\x7e]*$/.test(path) || path.includes('#')) {
+    return { outcome: 'status', status: 400, why: 'the path has a character that must be escaped' }
+  }
+  const route = sidecar.routes.find((candidate) => candidate.vip === address && candidate.port === port)
+  if (!route) return { outcome: 'status', status: 503, why: `nothing is routed at ${address}:${port}` }
+  if (route.backends.length === 0)
+    return { outcome: 'status', status: 503, why: `no cluster takes calls to ${route.service}` }
+
+  const first = route.backends.filter((backend) => backend.priority === 0)
+  const sum = first.reduce((total, backend) => total + backend.weight, 0)
+  return {
+    outcome: 'routed',
+    service: route.service,
+    vip: route.vip,
+    policy: route.policy,
+    replay: IDEMPOTENT_METHODS.some((idempotent) => idempotent === method) ? 'anything' : 'unseen',
+    backends: route.backends.map((backend) => {
+      const { clusterKey, local, priority, weight, endpoints, pathPrefix } = backend
+      const remote = local ? undefined : elsewhere.get(clusterKey)
+      const host = endpoints.find((endpoint) => isDnsName(endpoint.host))?.host
+      return {
+        clusterKey,
+        local,
+        priority,
+        share: priority === 0 ? weight / sum : 0,
+        endpoints,
+        path: pathPrefix + path,
+        ...(host === undefined ? {} : { host }),
+        ...(remote ? { gateway: atGateway(remote.gateway, pathPrefix + path) } : {}),
+      }
+    }),
+  }
+}
