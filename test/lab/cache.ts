@@ -59,8 +59,10 @@ export async function cached(
   if (existsSync(done)) return done
   return locked(join(CACHE, `.lock-${name}`), async () => {
     if (existsSync(done)) return done
-    const draft = join(CACHE, `.draft-${name}`)
-    rmSync(draft, { recursive: true, force: true })
+    // Its name is ours alone: what a killed maker's programs still write goes nowhere.
+    for (const left of readdirSync(CACHE).filter((each) => each.startsWith(`.draft-${name}.`)))
+      rmSync(join(CACHE, left), { recursive: true, force: true })
+    const draft = join(CACHE, `.draft-${name}.${process.pid}`)
     mkdirSync(draft, { recursive: true })
     const start = performance.now()
     let detail = ''

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { Agent, request } from 'undici'
+import { connectAdmin, hasCondition } from './api.ts'
 import { locked, say } from './cache.ts'
 import { cgroupMemory, cgroupNames, cgroupProcesses, cgroupVersion, createCgroup, removeCgroup } from './cgroup.ts'
 import { nodeFiles, type Tools } from './config.ts'
@@ -132,26 +132,31 @@ async function startCluster(lab: LabPlan, cluster: ClusterPlan, tools: Tools, st
       node,
       cluster.nodes.filter((other) => other !== node),
     )
-  const ready = apiProbe(cluster)
+  const api = connectAdmin(cluster)
   try {
-    await until(`the API server of ${cluster.name} to answer`, ready.probe, { timeout: 120_000 })
+    await until(`the API server of ${cluster.name} is ready`, api.isReady, { timeout: 120_000 })
+    for (const node of cluster.nodes) writeFileSync(join(node.dir, 'api-ready'), '')
+    say(`  ${cluster.name}: API server ready after ${seconds(start)}`)
+    await api.apply(readFileSync(join(import.meta.dirname, 'coredns.yaml'), 'utf8').replaceAll('IMAGE', IMAGE.coredns))
+    for (const node of cluster.nodes)
+      await until(
+        `node ${node.name} is Ready`,
+        async () => hasCondition(await api.get(`/api/v1/nodes/${node.name}`), 'Ready'),
+        { timeout: 120_000 },
+      )
+    const dns = '/apis/apps/v1/namespaces/kube-system/deployments/coredns'
+    await until(
+      `the DNS of ${cluster.name} is ready`,
+      async () => ((await api.get(dns))?.status?.readyReplicas ?? 0) > 0,
+      { timeout: 120_000 },
+    )
+    markWhole(cluster)
+    say(`  ${cluster.name}: node and DNS ready after ${seconds(start)}`)
   } catch (cause) {
-    throw new Error(`${(cause as Error).message}; logs: ${join(cluster.nodes[0].dir, 'log')}`, { cause })
+    throw new Error(`${(cause as Error).message}; logs: ${join(cluster.dir, 'nodes/*/log')}`, { cause })
   } finally {
-    await ready.close()
+    await api.close()
   }
-  for (const node of cluster.nodes) writeFileSync(join(node.dir, 'api-ready'), '')
-  say(`  ${cluster.name}: API server ready after ${seconds(start)}`)
-  const kubectl = (...args: readonly string[]) =>
-    run(join(tools.bin, 'kubectl'), ['--kubeconfig', cluster.kubeconfig, ...args])
-  const manifest = readFileSync(join(import.meta.dirname, 'coredns.yaml'), 'utf8').replaceAll('IMAGE', IMAGE.coredns)
-  await run(join(tools.bin, 'kubectl'), ['--kubeconfig', cluster.kubeconfig, 'apply', '-f', '-'], { input: manifest })
-  const nodes = cluster.nodes.map((node) => `node/${node.name}`)
-  await kubectl('wait', '--for=create', ...nodes, '--timeout=90s')
-  await kubectl('wait', '--for=condition=Ready', ...nodes, '--timeout=90s')
-  await kubectl('-n', 'kube-system', 'rollout', 'status', 'deployment/coredns', '--timeout=120s')
-  markWhole(cluster)
-  say(`  ${cluster.name}: node and DNS ready after ${seconds(start)}`)
 }
 
 async function startNode(
@@ -172,7 +177,7 @@ async function startNode(
   await connectNode(lab, node)
   const members = createCgroup(node.cgroup)
   // Joining the group comes before the namespaces: inside, the group's files have other names.
-  const join_ =
+  const script =
     'for file in $members; do echo 0 > "$file"; done; exec nsenter --net="$netns" unshare --mount --pid --fork --kill-child --mount-proc --uts --ipc bash "$@"'
   const output = openSync(join(node.dir, 'node.log'), 'a')
   const args = [
@@ -184,30 +189,14 @@ async function startNode(
     String(cgroupVersion()),
   ]
   const env = { ...process.env, members: members.join(' '), netns: `/run/netns/${node.namespace}` }
-  const child = spawn('sh', ['-ec', join_, 'join', ...args], { env, detached: true, stdio: ['ignore', output, output] })
+  const child = spawn('sh', ['-ec', script, 'join', ...args], {
+    env,
+    detached: true,
+    stdio: ['ignore', output, output],
+  })
   child.on('error', () => {}) // the readiness probe reports it, with the log
   writeFileSync(join(node.dir, 'pid'), String(child.pid))
   child.unref()
-}
-
-/** Asks the API server whether it is ready, as the administrator. */
-function apiProbe(cluster: ClusterPlan) {
-  const pem = (name: string) => readFileSync(join(cluster.pki, name))
-  const agent = new Agent({ connect: { ca: pem('ca.crt'), cert: pem('admin.crt'), key: pem('admin.key') } })
-  return {
-    probe: async () => {
-      try {
-        const { statusCode, body } = await request(`${cluster.server}/readyz`, {
-          dispatcher: agent,
-          headersTimeout: 2000,
-        })
-        return statusCode === 200 && (await body.text()) === 'ok'
-      } catch {
-        return false
-      }
-    },
-    close: () => agent.destroy(),
-  }
 }
 
 /** Ends every cluster of the lab, or those named, and removes all that was made for them. Never fails on what is missing. */

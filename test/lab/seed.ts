@@ -36,7 +36,7 @@ export async function seed(): Promise<string> {
   const name = `seed-${shortHash(debian.host, ...images.map((image) => image.name + imageDigest(image)))}`
   const step = { title: 'the image store that clusters start from', expect: '10 s' }
   const dir = await cached(name, step, async (dir) => {
-    const work = join(CACHE, `.draft-${name}-work`)
+    const work = join(CACHE, `.draft-${name}.work`)
     await run('mkdir', ['-p', work])
     const archives = await Promise.all(images.map((image, i) => archive(image, join(work, `${i}.tar`))))
     const config = join(work, 'containerd.toml')
