@@ -11,7 +11,8 @@ function keyPart(what: string) {
       maxLength: 63,
       ...cel({
         rule: `self.matches('^${KEY_PART}$')`,
-        message: 'is part of the cluster key; use letters, digits, -, _ and ., with a letter or digit at both ends',
+        message:
+          'cannot be part of a cluster key; use letters, digits, -, _ and ., with a letter or digit at both ends',
       }),
     }),
   )

@@ -72,11 +72,17 @@ export const ServiceExportSpecSchema = Type.Object(
           to: Type.String({
             description: 'What replaces each match. \\1 to \\9 stand for groups of `from`, \\0 for the whole match.',
             maxLength: 512,
-            ...cel({
-              rule: "!self.matches('[\\\\x00-\\\\x20?#]')",
-              message:
-                'has a space, a control character, ? or #, which a path cannot have; leave it out, the query is kept as it is',
-            }),
+            ...cel(
+              {
+                rule: String.raw`!self.matches(r'[$][{]?[0-9]') && self.matches(r'^([^\\]|\\[0-9\\])*$')`,
+                message: 'has $ or \\ where it stands for nothing; write \\1 for a group and \\\\ for a backslash',
+              },
+              {
+                rule: "!self.matches('[\\\\x00-\\\\x20?#]')",
+                message:
+                  'has a space, a control character, ? or #, which a path cannot have; leave it out, the query is kept as it is',
+              },
+            ),
           }),
         },
         {

@@ -2,12 +2,13 @@
 import { KEY_PART } from '../api/fields.ts'
 import { gatewayHostRules } from './validate-fields.ts'
 import { kubeconfigRules } from './validate-kubeconfig.ts'
-import { type At, type Finding, field, found, foundAbout, text } from './validate-read.ts'
+import { type At, type Finding, field, found, foundAbout, isRecord, text } from './validate-read.ts'
 
 const KEY_PART_FORM = new RegExp(`^${KEY_PART}$`)
 
 export function* clusterRules(root: At): Iterable<Finding> {
   const spec = field(root, 'spec')
+  if (!isRecord(spec.value)) return
   for (const part of ['region', 'zone', 'group'].map((name) => field(spec, name))) {
     const value = text(part)
     if (value !== undefined && !KEY_PART_FORM.test(value)) yield found('KeyPartMalformed', part)

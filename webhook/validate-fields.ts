@@ -17,8 +17,8 @@ export function* clusterKeyRules(at: At): Iterable<Finding> {
 
 /** Missing parts are `default`, as they are for a Cluster that does not set them. */
 function suggestedKey(key: string): string {
-  const parts = key.split('/').filter((part) => part !== '')
-  const padded = parts.length < 4 ? [...Array<string>(4 - parts.length).fill('default'), ...parts] : parts.slice(0, 4)
+  const parts = key.split('/').map((part) => part || 'default')
+  const padded = [...Array<string>(4).fill('default'), ...parts].slice(-4)
   const suggestion = padded.join('/')
   return CLUSTER_KEY_FORM.test(suggestion) ? suggestion : 'default/default/default/cluster-1'
 }

@@ -9,12 +9,18 @@ export function* policyRules(root: At, ref: ObjectRef, world: World): Iterable<F
   const list = at(root, 'spec', 'targets')
   const targets = items(list)
   if (lbType === 'Locality') yield* localityRules(list, targets)
-  if (lbType === 'FailOver' && targets.length === 0) yield foundAbout('FailOverNeedsTargets', list)
+  if (lbType === 'FailOver' && targets.length === 0 && isListOrAbsent(list))
+    yield foundAbout('FailOverNeedsTargets', list)
   for (const key of targets.map((target) => field(target, 'clusterKey'))) yield* clusterKeyRules(key)
   for (const twin of repeated(targets, keyOf)) yield found('TargetDuplicate', field(twin, 'clusterKey'))
   yield* weightRules(list, targets)
   if (lbType === 'Locality' || lbType === 'ActiveActive') yield* priorityRules(targets, lbType)
   yield* importRules(targets, ref, world)
+}
+
+/** Anything else has been reported as being no list. */
+function isListOrAbsent({ value }: At): boolean {
+  return value === undefined || value === null || Array.isArray(value)
 }
 
 function keyOf(target: At): string | undefined {

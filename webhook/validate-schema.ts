@@ -15,7 +15,14 @@ const validators: ReadonlyMap<string, ValidateFunction> = new Map(
 export function schemaFindings(object: KubeObject, kind: Kind): readonly Finding[] {
   const validate = validators.get(kind.kind)
   if (validate === undefined || validate(object)) return []
-  return (validate.errors ?? []).map((error) => toFinding(error, object))
+  const errors = validate.errors ?? []
+  // What has the wrong type is also none of the allowed values; once said is enough.
+  const ofWrongType = new Set(
+    errors.filter(({ keyword }) => keyword === 'type').map(({ instancePath }) => instancePath),
+  )
+  return errors
+    .filter(({ keyword, instancePath }) => keyword === 'type' || !ofWrongType.has(instancePath))
+    .map((error) => toFinding(error, object))
 }
 
 function toFinding(error: ErrorObject, object: KubeObject): Finding {
@@ -28,7 +35,7 @@ function toFinding(error: ErrorObject, object: KubeObject): Finding {
     case 'required':
       return missingField(at.path, String(params['missingProperty']), schema)
     case 'type':
-      return { code: 'TypeWrong', at, params: { expected: expectedType(params['type']) } }
+      return wrongType(at, params['type'])
     case 'enum':
     case 'const':
       return unknownValue(at, (params['allowedValues'] ?? [params['allowedValue']]) as readonly unknown[])
@@ -74,8 +81,28 @@ function unknownValue(at: Finding['at'], allowed: readonly unknown[]): Finding {
   return {
     code: 'EnumUnknown',
     at,
-    params: { nearest: nearest(String(at.value), names) ?? names[0] ?? '', allowed: names.join(', ') },
+    params: { remedy: valueRemedy(nearest(String(at.value), names), names) },
   }
+}
+
+function valueRemedy(meant: string | undefined, names: readonly string[]): string {
+  if (names.length === 1) return String(names[0])
+  return meant === undefined ? `one of ${names.join(', ')}` : `${meant}; allowed are ${names.join(', ')}`
+}
+
+function wrongType(at: Finding['at'], type: unknown): Finding {
+  const expected = expectedType(type)
+  return { code: 'TypeWrong', at, params: { expected, remedy: typeRemedy(at.value, type) ?? `write ${expected}` } }
+}
+
+/** The usual slips of YAML. */
+function typeRemedy(value: unknown, type: unknown): string | undefined {
+  if (type === 'string' && typeof value === 'number') return `put it in quotes: "${value}"`
+  if (type === 'string' && typeof value === 'boolean')
+    return 'put the word in quotes; YAML reads yes, no, on and off as booleans'
+  if (type === 'integer' && typeof value === 'string' && /^-?\d+$/.test(value)) return `write ${value} without quotes`
+  if (type === 'array' && typeof value !== 'object') return 'write a list, even of one'
+  return undefined
 }
 
 function expectedType(type: unknown): string {

@@ -5,11 +5,11 @@ export const VALIDATION = {
   // Any field of any kind.
   FieldUnknown: { level: 'error', sentence: '{parent} has no field {field}', fix: 'Remove it{hint}' },
   FieldRequired: { level: 'error', sentence: 'the field is missing', fix: 'Set it: {meaning}' },
-  TypeWrong: { level: 'error', sentence: '{value} is not {expected}', fix: 'Write {expected}' },
+  TypeWrong: { level: 'error', sentence: '{value} is not {expected}', fix: '{remedy}' },
   EnumUnknown: {
     level: 'error',
     sentence: '{value} is none of the allowed values',
-    fix: 'Write {nearest}; allowed are {allowed}',
+    fix: 'Write {remedy}',
   },
   NumberOutOfRange: {
     level: 'error',

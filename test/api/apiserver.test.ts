@@ -1,0 +1,209 @@
+/** The rules that live in the CRDs, judged by a real API server with no webhook beside it. */
+import path from 'node:path'
+import { Agent, request } from 'undici'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { levelOf } from '../../api/diagnostics.ts'
+import { kindOf } from '../../api/kinds.ts'
+import type { KubeObject } from '../../api/meta.ts'
+import { applyDefaults, validateObject } from '../../webhook/validate.ts'
+import { type ApiServer, startApiServer } from '../kube/apiserver.ts'
+import { cases, filesOf, GOLDEN, readObjects } from './cases.ts'
+
+const CRDS = path.resolve(import.meta.dirname, '../../charts/portolan/files/crds')
+const CASES = cases()
+
+let api: ApiServer
+let agent: Agent
+
+beforeAll(async () => {
+  api = await startApiServer()
+  const { tls } = await api.connection.credentials()
+  agent = new Agent({ connect: { ...tls } })
+  await kubectl('apply', '-f', CRDS)
+  await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s')
+  for (const namespace of ['bar', 'dapr-test', 'httpbin', 'portolan-system', 'shop']) {
+    await kubectl('create', 'namespace', namespace)
+  }
+})
+
+afterAll(async () => {
+  await agent?.close()
+  await api?.stop()
+})
+
+async function kubectl(...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await api.kubectl(args)
+  if (code !== 0) throw new Error(stderr)
+  return stdout
+}
+
+interface Status {
+  readonly message: string
+  readonly details?: { readonly causes?: readonly { readonly field?: string; readonly message: string }[] }
+}
+
+/** What the API server says to the object, one problem a line; nothing is stored. */
+async function answer(object: KubeObject): Promise<string> {
+  const kind = kindOf(object)
+  if (kind === undefined) throw new Error(`${object.kind} is not ours`)
+  const namespace = kind.scope === 'Cluster' ? '' : `/namespaces/${object.metadata.namespace}`
+  const { headers } = await api.connection.credentials()
+  const { statusCode, body } = await request(
+    `${api.server}/apis/${object.apiVersion}${namespace}/${kind.plural}?dryRun=All&fieldValidation=Strict`,
+    {
+      dispatcher: agent,
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify(object),
+    },
+  )
+  if (statusCode === 201) {
+    await body.dump()
+    return 'accepted\n'
+  }
+  const status = (await body.json().catch(() => ({ message: `status ${statusCode}` }))) as Status
+  const causes = status.details?.causes?.map(({ field, message }) => `${field}: ${message}`)
+  return `${[...new Set(causes ?? [status.message])].sort().join('\n')}\n`
+}
+
+describe('each case has the API server’s answer in its golden file', () => {
+  test.for(CASES)('$name', async ({ name, object }) => {
+    await expect(await answer(object)).toMatchFileSnapshot(path.join(GOLDEN, 'validate', `${name}.api.out`))
+  })
+})
+
+/** What CEL cannot see, or the API server deliberately lets pass. */
+const WEBHOOK_ONLY = new Set([
+  // Text in text: CEL reads no YAML.
+  'KubeconfigBroken',
+  'KubeconfigNotSelfContained',
+  // CEL has no way to count the groups of an expression.
+  'RewriteGroupMissing',
+  // Needs the built-in values of the injector.
+  'RequestExceedsLimit',
+])
+
+test('what is refused by us and can be seen by CEL is refused without us', async () => {
+  const missed: string[] = []
+  for (const { name, object, world } of CASES) {
+    const errors = validateObject(object, world).filter((issue) => levelOf(issue) === 'error')
+    const visible = errors.filter(({ code }) => !WEBHOOK_ONLY.has(code))
+    const refused = (await answer(object)) !== 'accepted\n'
+    if (refused !== visible.length > 0)
+      missed.push(`${name}: ${refused ? 'refused' : 'accepted'} by the API server alone`)
+  }
+  expect(missed).toEqual([])
+})
+
+describe('the manifests of the guides apply as printed', () => {
+  const applied = filesOf('seeds', '.yaml').filter((file) => file !== '002-cluster-a.yaml')
+  const NAMESPACES: Readonly<Record<string, string>> = { '000': 'httpbin', '002': 'bar', '003': 'dapr-test' }
+
+  test.for(applied)('%s, and read back they carry documented defaults alone', async (file) => {
+    const source = path.join(GOLDEN, 'seeds', file)
+    const namespace = NAMESPACES[file.slice(0, 3)] ?? ''
+    const out = await kubectl('apply', '-n', namespace, '-f', source, '-o', 'json')
+    const parsed = JSON.parse(out) as KubeObject & { items?: readonly KubeObject[] }
+    const stored = parsed.items ?? [parsed]
+    const printed = readObjects(`seeds/${file}`)
+    expect(stored.map(specOf)).toEqual(printed.map(applyDefaults).map(specOf))
+  })
+
+  test('002-cluster-a.yaml is refused for its name alone: Kubernetes has no capitals in names', async () => {
+    const [cluster] = readObjects('seeds/002-cluster-a.yaml')
+    if (cluster === undefined) throw new Error('no document')
+    expect(await answer(cluster)).toMatch(/^metadata.name: .*RFC 1123 subdomain[^\n]*\n$/)
+    expect(await answer({ ...cluster, metadata: { name: 'cluster-a' } })).toBe('accepted\n')
+  })
+
+  test('an export reads back as the guide prints it', async () => {
+    await kubectl('apply', '-f', path.join(GOLDEN, 'seeds/000-exports-cluster-3.yaml'))
+    const spec = await kubectl('get', 'serviceexports', 'httpbin', '-n', 'httpbin', '-o', 'jsonpath={.spec}')
+    expect(JSON.parse(spec)).toEqual(readObjects('seeds/000-export-readback.json')[0])
+  })
+
+  test('an import is accepted as the guide prints it, and nothing is added', async () => {
+    const spec = readObjects('seeds/000-import-spec.json')[0]
+    const object = { apiVersion: 'flomesh.io/v1alpha1', kind: 'ServiceImport', metadata: { name: 'printed' }, spec }
+    const { code, stdout, stderr } = await api.kubectl(
+      ['apply', '-n', 'httpbin', '-f', '-', '-o', 'json'],
+      JSON.stringify(object),
+    )
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(specOf(JSON.parse(stdout) as KubeObject)).toEqual(spec)
+  })
+
+  test.for([
+    '{"spec":{"traffic":{"outboundIPRangeExclusionList":["10.43.0.1/32"]}}}',
+    '{"spec":{"traffic":{"outboundPortExclusionList":[50005,8201,6379]}}}',
+    '{"spec":{"traffic":{"enablePermissiveTrafficPolicyMode":false}}}',
+  ])('meshconfig takes patch %s', async (patch) => {
+    const config = {
+      apiVersion: 'config.flomesh.io/v1alpha1',
+      kind: 'MeshConfig',
+      metadata: { name: 'osm-mesh-config' },
+    }
+    await api.kubectl(['create', '-n', 'bar', '-f', '-'], JSON.stringify(config))
+    await kubectl('patch', 'meshconfig', 'osm-mesh-config', '-n', 'bar', '-p', patch, '--type=merge')
+    const stored = JSON.parse(await kubectl('get', 'meshconfig', 'osm-mesh-config', '-n', 'bar', '-o', 'json'))
+    expect(stored.spec.traffic).toMatchObject(JSON.parse(patch).spec.traffic)
+  })
+})
+
+function specOf(object: object): unknown {
+  return (object as { readonly spec?: unknown }).spec
+}
+
+describe('defaults', () => {
+  test('are filled in by the API server as by applyDefaults', async () => {
+    const differing: string[] = []
+    for (const { name, object } of CASES) {
+      if ((await answer(object)) !== 'accepted\n') continue
+      const { stdout, stderr } = await api.kubectl(
+        ['create', '--dry-run=server', '-o', 'json', '-f', '-'],
+        JSON.stringify(object),
+      )
+      if (stdout === '') throw new Error(`${name}: ${stderr}`)
+      const stored = specOf(JSON.parse(stdout) as KubeObject)
+      if (JSON.stringify(sorted(stored)) !== JSON.stringify(sorted(specOf(applyDefaults(object))))) differing.push(name)
+    }
+    expect(differing).toEqual([])
+  })
+})
+
+/** Names of fields in one order. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, child]) => [name, sorted(child)]),
+  )
+}
+
+describe('kubectl', () => {
+  test.for(['sexp', 'simp', 'gtp', 'clusters', 'meshconfig', 'portolan'])('get %s works', async (name) => {
+    await kubectl('get', name, '-A')
+  })
+
+  test('status is a subresource with typed conditions', async () => {
+    const condition = {
+      type: 'Accepted',
+      status: 'True',
+      reason: 'Accepted',
+      message: 'the policy is in force',
+      observedGeneration: 1,
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    }
+    const patch = (status: object) =>
+      api.kubectl([
+        ...['patch', 'gtp', 'httpbin', '-n', 'httpbin', '--type=merge', '--subresource=status'],
+        ...['-p', JSON.stringify({ status })],
+      ])
+    await kubectl('apply', '-n', 'httpbin', '-f', path.join(GOLDEN, 'seeds/000-policy-failover.yaml'))
+    expect(await patch({ conditions: [condition] })).toMatchObject({ code: 0 })
+    expect(await patch({ conditions: [{ ...condition, status: 'Maybe' }] })).toMatchObject({ code: 1 })
+    expect(await kubectl('get', 'gtp', '-n', 'httpbin')).toMatch(/FailOver +True/)
+  })
+})
