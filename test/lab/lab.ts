@@ -1,26 +1,19 @@
 /** Real Kubernetes clusters on one Linux machine without a container engine: up, down, and what is in between. */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { connectAdmin, hasCondition } from './api.ts'
 import { locked, say } from './cache.ts'
 import { cgroupMemory, cgroupNames, cgroupProcesses, cgroupVersion, createCgroup, removeCgroup } from './cgroup.ts'
 import { nodeFiles, type Tools } from './config.ts'
 import { IMAGE } from './images.ts'
-import {
-  connectHost,
-  connectNode,
-  disconnectHost,
-  disconnectNode,
-  namespaceExists,
-  routePods,
-  takeSlot,
-} from './network.ts'
+import { connectHost, connectNode, disconnectLab, disconnectNode, isConnected, isTaken, routePods } from './network.ts'
 import { writePki } from './pki.ts'
 import {
   type ClusterPlan,
   type LabPlan,
   MAX_CLUSTERS,
+  MAX_LABS,
   type NodePlan,
   nameProblem,
   planCluster,
@@ -37,9 +30,11 @@ import {
   labDirectory,
   loadClusters,
   loadLab,
+  lockSlots,
   markWhole,
   saveCluster,
-  saveLab,
+  saveSlot,
+  slotOwner,
 } from './state.ts'
 import { binaries, debianPackages } from './toolchain.ts'
 
@@ -110,17 +105,17 @@ async function claim(dir: string, names: readonly string[], options: UpOptions) 
 
 async function claimLab(dir: string): Promise<LabPlan> {
   const known = loadLab(dir)
-  if (known !== null && namespaceExists(known.bridgeNamespace) && existsSync(`/sys/class/net/${known.hostLink}`))
-    return known
-  if (known !== null) await removeLab(known) // a reboot or a crash between two steps: only files and a half are left
-  for (let slot = 0; slot < 100; slot += 1) {
-    const lab = planLab(dir, slot)
-    if (!(await takeSlot(lab))) continue
-    saveLab(lab)
-    await connectHost(lab)
-    return lab
-  }
-  throw new Error('100 labs are up on this machine: take one down with PORTOLAN_LAB=DIR make lab-down')
+  if (known !== null && isConnected(known)) return known
+  if (known !== null) await removeLab(known) // a reboot, or a crash between two steps
+  const lab = await lockSlots(async () => {
+    const plans = Array.from({ length: MAX_LABS }, (_, slot) => planLab(dir, slot))
+    const free = plans.find((plan) => slotOwner(plan.slot) === null && !isTaken(plan))
+    if (free === undefined) throw new Error(`${MAX_LABS} labs are up on this machine: PORTOLAN_LAB=DIR make lab-down`)
+    saveSlot(free)
+    return free
+  })
+  await connectHost(lab)
+  return lab
 }
 
 async function startCluster(lab: LabPlan, cluster: ClusterPlan, tools: Tools, store: string): Promise<void> {
@@ -211,10 +206,10 @@ export async function down(names: readonly string[] | null = null, dir = labDire
   await run('rm', ['-f', lockOf(dir)])
 }
 
+/** Goes by the names that begin with the lab's prefix, not by what the lab remembers. */
 async function removeLab(lab: LabPlan): Promise<void> {
-  for (const cluster of loadClusters(lab)) await removeCluster(lab, cluster)
-  for (const group of cgroupNames(`${lab.prefix}-`)) await removeCgroup(group)
-  await disconnectHost(lab)
+  await Promise.all(cgroupNames(`${lab.prefix}-`).map(removeCgroup))
+  await disconnectLab(lab)
   forgetLab(lab)
 }
 

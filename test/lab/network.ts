@@ -15,28 +15,25 @@ export function namespaceExists(name: string): boolean {
   return existsSync(join('/run/netns', name))
 }
 
-/** True when the kernel made the link, false when somebody has it: making it is how a lab takes a slot. */
-export async function takeSlot(lab: LabPlan): Promise<boolean> {
-  if (namespaceExists(lab.bridgeNamespace)) return false
-  const made = await tryRun('ip', ['link', 'add', lab.hostLink, 'type', 'veth', 'peer', 'name', `${lab.prefix}-peer`])
-  if (made.code !== 0 && !made.stderr.includes('exists')) throw new Error(`ip link add ${lab.hostLink}: ${made.stderr}`)
-  return made.code === 0
+/** Whether the lab's links are all there. */
+export function isConnected(lab: LabPlan): boolean {
+  return namespaceExists(lab.bridgeNamespace) && existsSync(`/sys/class/net/${lab.hostLink}`)
+}
+
+/** Whether anything of this machine has the lab's names, whoever made it. */
+export function isTaken(lab: LabPlan): boolean {
+  return namespaceExists(lab.bridgeNamespace) || existsSync(`/sys/class/net/${lab.hostLink}`)
 }
 
 export async function connectHost(lab: LabPlan): Promise<void> {
   await batch([
     `netns add ${lab.bridgeNamespace}`,
-    `link set ${lab.prefix}-peer netns ${lab.bridgeNamespace}`,
+    `link add ${lab.hostLink} type veth peer name host netns ${lab.bridgeNamespace}`,
     `addr add ${lab.hostAddress}/24 dev ${lab.hostLink}`,
     `link set ${lab.hostLink} up`,
   ])
   await batch(
-    [
-      'link set lo up',
-      `link add ${BRIDGE} type bridge`,
-      `link set ${BRIDGE} up`,
-      `link set ${lab.prefix}-peer master ${BRIDGE} up`,
-    ],
+    ['link set lo up', `link add ${BRIDGE} type bridge`, `link set ${BRIDGE} up`, `link set host master ${BRIDGE} up`],
     lab.bridgeNamespace,
   )
   await raiseInotifyLimit()
@@ -71,15 +68,16 @@ export async function disconnectNode(lab: LabPlan, node: NodePlan): Promise<void
   if (namespaceExists(node.namespace)) await tryRun('ip', ['netns', 'del', node.namespace])
 }
 
-export async function disconnectHost(lab: LabPlan): Promise<void> {
-  await tryRun('ip', ['link', 'del', lab.hostLink])
-  if (namespaceExists(lab.bridgeNamespace)) await tryRun('ip', ['netns', 'del', lab.bridgeNamespace])
+/** Removes every link and namespace of the lab, the nodes' too. */
+export async function disconnectLab(lab: LabPlan): Promise<void> {
+  for (const name of namespaces(new RegExp(`^${lab.prefix}-`))) await tryRun('ip', ['netns', 'del', name])
+  if (existsSync(`/sys/class/net/${lab.hostLink}`)) await tryRun('ip', ['link', 'del', lab.hostLink])
   await restoreInotifyLimit()
 }
 
-/** Namespaces that any lab has made. */
-export function labNamespaces(): readonly string[] {
-  return existsSync('/run/netns') ? readdirSync('/run/netns').filter((name) => /^ptl\d*-/.test(name)) : []
+/** Named network namespaces of this machine. */
+export function namespaces(pattern: RegExp): readonly string[] {
+  return existsSync('/run/netns') ? readdirSync('/run/netns').filter((name) => pattern.test(name)) : []
 }
 
 const INOTIFY = '/proc/sys/fs/inotify/max_user_instances'
@@ -99,7 +97,7 @@ function raiseInotifyLimit(): Promise<void> {
 /** Put back by the last lab that goes. */
 function restoreInotifyLimit(): Promise<void> {
   return locked(`${remembered}.lock`, async () => {
-    if (!existsSync(remembered) || labNamespaces().length > 0) return
+    if (!existsSync(remembered) || namespaces(/^ptl\d*-/).length > 0) return
     writeFileSync(INOTIFY, readFileSync(remembered))
     await run('rm', ['-f', remembered])
   })

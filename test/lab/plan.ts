@@ -48,6 +48,7 @@ export const API_SERVICE_ADDRESS = '10.43.0.1'
 export const DNS_ADDRESS = '10.43.0.10'
 export const API_PORT = 6443
 export const MAX_CLUSTERS = 89
+export const MAX_LABS = 100
 
 export function planLab(dir: string, slot: number): LabPlan {
   const prefix = slot === 0 ? 'ptl' : `ptl${slot}`

@@ -1,12 +1,12 @@
 /** What a lab remembers on disk: enough to take it down after any crash. Written before the thing it describes is made. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { CACHE } from './cache.ts'
+import { join, resolve } from 'node:path'
+import { CACHE, locked } from './cache.ts'
 import { type ClusterPlan, type ClusterRequest, type LabPlan, planCluster, planLab } from './plan.ts'
 
 /** The lab's directory: PORTOLAN_LAB, or the one that `make lab-up` uses. */
 export function labDirectory(): string {
-  return process.env['PORTOLAN_LAB'] ?? join(CACHE, 'lab')
+  return resolve(process.env['PORTOLAN_LAB'] ?? join(CACHE, 'lab'))
 }
 
 function write(file: string, value: unknown): void {
@@ -19,18 +19,35 @@ function read<T>(file: string): T | null {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T) : null
 }
 
-export function saveLab(lab: LabPlan): void {
-  write(join(lab.dir, 'lab.json'), { slot: lab.slot })
+/** One file for each slot that is taken, named by its number; it holds the directory of the lab that has it. */
+const SLOTS = join(CACHE, 'slots')
+
+/** Held while slots are looked at in order to take one. */
+export function lockSlots<T>(body: () => Promise<T>): Promise<T> {
+  return locked(join(CACHE, 'slots.lock'), body)
+}
+
+/** The lab that has a slot, or null. */
+export function slotOwner(slot: number): string | null {
+  const file = join(SLOTS, String(slot))
+  return existsSync(file) ? readFileSync(file, 'utf8') : null
+}
+
+export function saveSlot(lab: LabPlan): void {
+  mkdirSync(SLOTS, { recursive: true })
+  writeFileSync(join(SLOTS, String(lab.slot)), lab.dir)
 }
 
 /** The lab that lives in `dir`, up or half up, or null. */
 export function loadLab(dir: string): LabPlan | null {
-  const saved = read<{ slot: number }>(join(dir, 'lab.json'))
-  return saved === null ? null : planLab(dir, saved.slot)
+  const slots = existsSync(SLOTS) ? readdirSync(SLOTS).map(Number) : []
+  const slot = slots.find((each) => slotOwner(each) === dir)
+  return slot === undefined ? null : planLab(dir, slot)
 }
 
 export function forgetLab(lab: LabPlan): void {
   rmSync(lab.dir, { recursive: true, force: true })
+  rmSync(join(SLOTS, String(lab.slot)), { force: true })
 }
 
 export function saveCluster(cluster: ClusterPlan): void {
