@@ -52,6 +52,7 @@ export interface Informer<S extends KubeObject> {
 const DEFAULT_BACKOFF: BackoffOptions = { firstMs: 250, mostMs: 30_000 }
 /** A watch that lived shorter than this counts as a failure: a server that ends each at once must not be hammered. */
 const SHORT_LIFE_MS = 1_000
+const DOUBTFUL_FAILURES = 3
 
 export function startInformer<T extends KubeObject, S extends KubeObject = T>(
   options: InformerOptions<T, S>,
@@ -169,8 +170,9 @@ export function startInformer<T extends KubeObject, S extends KubeObject = T>(
       return undefined
     }
     await fail(failure)
-    // A resourceVersion the server cannot read, or from a database since restored: only a list helps.
-    return failure.reason === 'Unreachable' || failure.reason === 'Unavailable' ? reached : undefined
+    if (failure.reason === 'Unreachable') return reached
+    // Perhaps it is our resourceVersion that the server cannot serve: of a database since restored, or not a number to it.
+    return failure.reason === 'Unavailable' && failures < DOUBTFUL_FAILURES ? reached : undefined
   }
 
   async function fail(failure: Failure) {

@@ -41,7 +41,8 @@ export interface ApiServerOptions {
   readonly args?: readonly string[]
 }
 
-const ADMIN: User = { name: 'admin', groups: ['system:masters'] }
+/** The user of `kubeconfig`. */
+export const ADMIN: User = { name: 'admin', groups: ['system:masters'] }
 
 export async function startApiServer({ users = [], args = [] }: ApiServerOptions = {}): Promise<ApiServer> {
   const dir = await mkdtemp(join(tmpdir(), 'portolan-api-'))
