@@ -9,11 +9,11 @@ import { DEFAULT_LIVES } from '../certs/plan.ts'
 import { MUTATING, type Target, VALIDATING } from '../certs/publish.ts'
 import type { KubeClient, Scope } from '../kube/client.ts'
 import { mustOrMissing } from '../kube/failure.ts'
+import { serveHealth, serveMetrics } from '../kube/health.ts'
 import { type Informer, type InformerEvent, startInformer } from '../kube/informer.ts'
 import type { KubeObject, Ref, Resource } from '../kube/object.ts'
 import type { Sources } from './answer.ts'
 import type { Mesh } from './decision.ts'
-import { serveHealth, serveMetrics } from './health.ts'
 import { createMetrics } from './metrics.ts'
 import { extraSearches } from './searches.ts'
 import { listen } from './server.ts'
@@ -32,6 +32,8 @@ export interface WebhookOptions {
   readonly imagePullPolicy: Mesh['imagePullPolicy']
   /** Name of mesh DNS's Service, in `namespace`. */
   readonly dnsService: string
+  /** region/zone/group/name of this cluster. */
+  readonly clusterKey: string
   readonly clusterDomain: string
   readonly vipRange: string
   /** Name of the Secret with the roots, in `namespace`. */
