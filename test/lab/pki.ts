@@ -80,11 +80,12 @@ export async function writePki(cluster: ClusterPlan): Promise<void> {
 
 function kubeconfig(
   cluster: ClusterPlan,
-  user: string,
+  role: string,
   pem: { readonly ca: string; readonly certificate: string; readonly key: string },
 ): string {
   const base64 = (text: string) => Buffer.from(text).toString('base64')
   const { name, server } = cluster
+  const user = `${role}@${name}` // files of several clusters are merged by kubectl, and names must not meet
   return stringify({
     apiVersion: 'v1',
     kind: 'Config',
