@@ -52,6 +52,27 @@ export function program(io: Io, done: (code: ExitCode) => void): Command {
       done(await compileCommand(withColors(options), io))
     })
 
+  cluster(offline(root.command('where')))
+    .summary('explain where a call goes')
+    .description(
+      "Follows one call from a pod by its name, through the sidecar and the other side's gateway, to an application.",
+    )
+    .argument('<namespace>', 'namespace of the calling pod')
+    .argument('<call>', 'name:port/path, as the caller writes it')
+    .option('-X, --method <method>', 'HTTP method', 'GET')
+    .addOption(
+      new Option(
+        '--elsewhere <key=path>',
+        'manifests of another cluster, to see what its gateway does; may be repeated',
+      )
+        .argParser(collect)
+        .default([]),
+    )
+    .action(async (from: string, to: string, options) => {
+      const { whereCommand } = await import('./where.ts')
+      done(await whereCommand(from, to, withColors(options), io))
+    })
+
   files(root.command('inject'))
     .summary('add sidecars to pods and to the templates of workloads')
     .description(

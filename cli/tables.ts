@@ -1,4 +1,4 @@
-import { REFUSING_ADDRESS } from '../api/names.ts'
+import { CLUSTERSET_DOMAIN, REFUSING_ADDRESS } from '../api/names.ts'
 import type { Backend, GatewayRoute, ServiceRoute, SidecarTable, Tables } from '../compiler/tables.ts'
 import { columns, type Paint } from './print.ts'
 
@@ -31,7 +31,9 @@ function renderSidecars(sidecars: readonly SidecarTable[], paint: Paint): string
 }
 
 function renderRoute(route: ServiceRoute, paint: Paint): string {
-  const head = `  ${paint('cyan', host(route.service))}:${route.port}  ${route.policy}  ${paint('dim', `${route.vip}:${route.port}`)}\n`
+  // Only the clusterset's name leads here: the short one means the local Service.
+  const name = route.policy === 'Locality' ? `${host(route.service)}.svc.${CLUSTERSET_DOMAIN}` : host(route.service)
+  const head = `  ${paint('cyan', name)}:${route.port}  ${route.policy}  ${paint('dim', `${route.vip}:${route.port}`)}\n`
   if (route.backends.length === 0) return `${head}    ${paint('red', 'nowhere: answered with 503')}\n`
   const rows = route.backends.map((backend) => [
     order(backend),

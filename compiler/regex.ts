@@ -18,12 +18,14 @@ export const rewriteProblem = ({ from, to }: { readonly from: string; readonly t
 
 /** Every match replaced, `\1` standing for the first group: what Envoy does with regex_rewrite. */
 export const rewritten = (path: string, { from, to }: { readonly from: string; readonly to: string }): string =>
-  RE2JS.compile(from)
-    .matcher(path)
-    .replaceAll(
-      to.replaceAll('$', '\\$').replace(/\\(\d)/g, (_, digit) => `\${${digit}}`),
-      true,
-    )
+  RE2JS.compile(from).matcher(path).replaceAll(dollars(to), true)
+
+/** From `\1` to `$1`. A digit behind it is text, as RE2 has one-digit groups only, so it is escaped. */
+const dollars = (to: string): string =>
+  to.replace(/\\(\\|\d)(?=(\d?))|\$/g, (whole, escaped: string | undefined, next: string) => {
+    if (escaped === undefined || escaped === '\\') return `\\${whole.at(-1)}`
+    return `$${escaped}${next === '' ? '' : '\\'}`
+  })
 
 /** Text as an RE2 expression that matches nothing but itself. */
 export const quoted = (text: string): string => text.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&')
