@@ -80,7 +80,7 @@ export function gatewayHost(description: string) {
         message: 'is neither an IP address nor a DNS name; write the address that other clusters reach the gateway at',
       },
       {
-        rule: "isIP(self) ? ip(self).isGlobalUnicast() : !self.matches('(?i)^(.+[.])?localhost[.]?$')",
+        rule: "isIP(self) ? ip(self).isGlobalUnicast() && !self.startsWith('0.') : !self.matches('(?i)^(.+[.])?localhost[.]?$')",
         message:
           'means something else on every machine (loopback, unspecified, link-local, multicast); write the address that other clusters reach the gateway at',
       },

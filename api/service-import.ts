@@ -14,7 +14,7 @@ export const ImportEndpointSchema = Type.Object(
             minLength: 1,
             maxLength: 45,
             ...cel({
-              rule: 'isIP(self) && ip(self).isGlobalUnicast()',
+              rule: "isIP(self) && ip(self).isGlobalUnicast() && !self.startsWith('0.')",
               message: 'is not the IP address of a gateway; write one that this cluster can reach',
             }),
           }),

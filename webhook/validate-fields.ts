@@ -60,7 +60,12 @@ export function* gatewayHostRules(at: At): Iterable<Finding> {
 
 /** An IP address as the API server counts it: no zone, no IPv4 in IPv6's clothes. */
 export function isAddress(host: string): boolean {
-  return isIP(host) !== 0 && !host.includes('%') && !(host.includes(':') && host.includes('.'))
+  return isIP(host) !== 0 && !host.includes('%') && !/^::ffff:[0-9a-f]+:[0-9a-f]+$/.test(shortest(host))
+}
+
+/** The one way to write an address; `::1.2.3.4` in hexadecimal, which ipaddr.js would take for an IPv4 address. */
+function shortest(address: string): string {
+  return isIP(address) === 6 ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address
 }
 
 const SPECIAL: Readonly<Record<string, string>> = {
@@ -73,6 +78,6 @@ const SPECIAL: Readonly<Record<string, string>> = {
 
 /** Why no other machine can reach this address or name; undefined when one might. */
 export function unreachable(host: string): string | undefined {
-  if (isAddress(host)) return SPECIAL[ipaddr.parse(host).range()]
+  if (isAddress(host)) return SPECIAL[ipaddr.parse(shortest(host)).range()]
   return /^(.+[.])?localhost[.]?$/i.test(host) ? 'localhost' : undefined
 }

@@ -1,5 +1,6 @@
 /** Rules for pathRewrite: an RE2 expression and what replaces its matches. */
 import { RE2JS } from 're2js'
+import { quoted, rewritten } from '../compiler/regex.ts'
 import { type At, type Finding, field, found, text } from './validate-read.ts'
 
 export function* rewriteRules(rewrite: At, rules: readonly At[]): Iterable<Finding> {
@@ -11,7 +12,12 @@ export function* rewriteRules(rewrite: At, rules: readonly At[]): Iterable<Findi
   const bad = [...replacementRules(to, to.value, compiled.expression)]
   yield* bad
   if (bad.length > 0 || compiled.expression === undefined) return
-  yield* resultRules(from, to.value, compiled.expression, rules)
+  yield* resultRules(from, { from: compiled.expression.pattern(), to: to.value }, rules)
+}
+
+interface Rewrite {
+  readonly from: string
+  readonly to: string
 }
 
 interface Compiled {
@@ -51,22 +57,15 @@ function counted(groups: number): string {
 }
 
 /** What the gateway would make of the plainest calls: the path itself, and one element below it. */
-function* resultRules(from: At, to: string, expression: RE2JS, rules: readonly At[]): Iterable<Finding> {
-  const replacement = to
-    .replaceAll('$', '$$$$')
-    .replaceAll(/\\(\d|\\)/g, (_, c: string) => (c === '\\' ? '\\\\' : `$${c}`))
+function* resultRules(at: At, rewrite: Rewrite, rules: readonly At[]): Iterable<Finding> {
   for (const rule of rules) {
     const prefix = text(field(rule, 'path'))
     if (!prefix?.startsWith('/')) continue
-    const calls = field(rule, 'pathType').value === 'Exact' ? [prefix] : [prefix, `${prefix.replace(/\/$/, '')}/x`]
-    for (const path of calls) {
-      const result = expression.matcher(path).replaceAll(replacement)
+    const below = `${prefix.replace(/\/$/, '')}/x`
+    for (const path of field(rule, 'pathType').value === 'Exact' ? [prefix] : [prefix, below]) {
+      const result = rewritten(path, rewrite)
       if (result.startsWith('/')) continue
-      yield found('RewriteLosesSlash', from, {
-        path,
-        result: JSON.stringify(result),
-        from: `^${RE2JS.quote(prefix)}/?`,
-      })
+      yield found('RewriteLosesSlash', at, { path, result: JSON.stringify(result), from: `^${quoted(prefix)}/?` })
       return
     }
   }

@@ -1,5 +1,6 @@
 /** The rules that live in the CRDs, judged by a real API server with no webhook beside it. */
 import path from 'node:path'
+import fc from 'fast-check'
 import { Agent, request } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { levelOf } from '../../api/diagnostics.ts'
@@ -93,6 +94,112 @@ test('what is refused by us and can be seen by CEL is refused without us', async
       missed.push(`${name}: ${refused ? 'refused' : 'accepted'} by the API server alone`)
   }
   expect(missed).toEqual([])
+})
+
+describe('of arbitrary texts, CEL refuses the very ones that we refuse', () => {
+  const meta = { metadata: { name: 'any', namespace: 'shop' } }
+  const policy = (texts: readonly string[]) => ({
+    apiVersion: 'flomesh.io/v1alpha1',
+    kind: 'GlobalTrafficPolicy',
+    ...meta,
+    spec: { lbType: 'FailOver', targets: texts.map((clusterKey) => ({ clusterKey })) },
+  })
+  const exported = (texts: readonly string[]) => ({
+    apiVersion: 'flomesh.io/v1alpha1',
+    kind: 'ServiceExport',
+    ...meta,
+    spec: { rules: texts.map((path) => ({ portNumber: 80, path })) },
+  })
+  const imported = (key: 'host' | 'ip') => (texts: readonly string[]) => ({
+    apiVersion: 'flomesh.io/v1alpha1',
+    kind: 'ServiceImport',
+    ...meta,
+    spec: {
+      ports: [
+        {
+          port: 80,
+          endpoints: texts.map((text) => ({
+            clusterKey: 'a/b/c/d',
+            target: { port: 80, ...(key === 'ip' ? { host: 'a' } : {}), [key]: text },
+          })),
+        },
+      ],
+    },
+  })
+  const config = (texts: readonly string[]) => ({
+    apiVersion: 'config.flomesh.io/v1alpha1',
+    kind: 'MeshConfig',
+    ...meta,
+    spec: { traffic: { outboundIPRangeExclusionList: texts } },
+  })
+  const ADDRESSES = fc.oneof(
+    fc.ipV4(),
+    fc.ipV6(),
+    fc.constantFrom(
+      '127.0.0.1',
+      '::1',
+      '::',
+      '0.0.0.0',
+      '169.254.0.1',
+      'fe80::1',
+      'ff02::1',
+      '::ffff:1.2.3.4',
+      '1.2.3',
+    ),
+    fc.constantFrom('255.255.255.255', '240.0.0.1', '10.0.0.01', '1::2::3', 'fe80::1%lo', '[::1]', '0x7f.0.0.1'),
+  )
+  const KINDS_OF_TEXT = [
+    ['cluster keys', policy, 'a-Z._/ é', fc.constantFrom('a/b/c/d', 'a/b/c', 'default/default/default/x.y-z')],
+    ['paths', exported, '/a.%?~*:', fc.constantFrom('/', '/a', '/a/../b', '//', '/...', "/!$&'()+,;=:@")],
+    [
+      'hosts',
+      imported('host'),
+      'aZ.-_0 ',
+      fc.oneof(ADDRESSES, fc.domain(), fc.constantFrom('localhost', 'a.localhost.')),
+    ],
+    ['addresses', imported('ip'), '0:.1f', ADDRESSES],
+    ['ranges', config, '0:./12', fc.tuple(ADDRESSES, fc.nat(130)).map(([address, bits]) => `${address}/${bits}`)],
+  ] as const
+
+  test.for(KINDS_OF_TEXT)('%s', async ([, objectOf, alphabet, likely]) => {
+    const noise = fc.string({ unit: fc.constantFrom(...alphabet), minLength: 1, maxLength: 12 })
+    const texts = fc.uniqueArray(fc.oneof(likely, noise, fc.string({ minLength: 1, maxLength: 5 })), {
+      minLength: 40,
+      maxLength: 60,
+    })
+    await fc.assert(
+      fc.asyncProperty(texts, async (values) => {
+        const object = objectOf(values)
+        const ours = validateObject(object).filter((issue) => levelOf(issue) === 'error')
+        const places = [...(await answer(object)).matchAll(/^(spec[^:]*): /gm)].map(([, place = '']) => place)
+        expect(refusedTexts(values, places)).toEqual(
+          refusedTexts(
+            values,
+            ours.map((issue) => issue.path),
+          ),
+        )
+      }),
+      { numRuns: 10 },
+    )
+  })
+
+  test('expressions', async () => {
+    const expression = fc.string({ unit: fc.constantFrom(...'()[]{}?*+|\\^$.a1,-:=!<P'), minLength: 1, maxLength: 10 })
+    await fc.assert(
+      fc.asyncProperty(expression, async (from) => {
+        const object = { ...exported(['/a']), spec: { pathRewrite: { from, to: '/' } } }
+        const ours = validateObject(object).some(({ code }) => code === 'RewriteInvalid')
+        expect((await answer(object)) !== 'accepted\n').toBe(ours)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  /** The texts that stand where the last index of a place points. */
+  function refusedTexts(texts: readonly string[], places: readonly string[]): readonly string[] {
+    const indexes = new Set(places.map((place) => Number(/\[(\d+)\][^[]*$/.exec(place)?.[1])))
+    return texts.filter((_, i) => indexes.has(i))
+  }
 })
 
 describe('the manifests of the guides apply as printed', () => {
