@@ -32,8 +32,6 @@ export interface WebhookOptions {
   readonly imagePullPolicy: Mesh['imagePullPolicy']
   /** Name of mesh DNS's Service, in `namespace`. */
   readonly dnsService: string
-  /** region/zone/group/name of this cluster. */
-  readonly clusterKey: string
   readonly clusterDomain: string
   readonly vipRange: string
   /** Name of the Secret with the roots, in `namespace`. */
