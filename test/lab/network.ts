@@ -45,7 +45,15 @@ export async function connectNode(lab: LabPlan, node: NodePlan): Promise<void> {
     `link add ${node.link} netns ${lab.bridgeNamespace} type veth peer name eth0 netns ${node.namespace}`,
   ])
   await batch([`link set ${node.link} master ${BRIDGE} up`], lab.bridgeNamespace)
-  await batch([`addr add ${node.address}/24 dev eth0`, 'link set eth0 up'], node.namespace)
+  // The same hardware address each time: who talked to the node before need not find out that it is a new one.
+  const hardware = `02:00:${node.address
+    .split('.')
+    .map((byte) => Number(byte).toString(16).padStart(2, '0'))
+    .join(':')}`
+  await batch(
+    [`link set eth0 address ${hardware}`, `addr add ${node.address}/24 dev eth0`, 'link set eth0 up'],
+    node.namespace,
+  )
 }
 
 /** Each node's pods are routed by the others' nodes of the same cluster. */
