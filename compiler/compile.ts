@@ -44,7 +44,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
   const routes = gatewayRoutes(served)
 
   const issues: readonly Issue<Code>[] = [
-    ...served.flatMap((each) => each.issues),
+    ...served.flatMap((each) => [...each.faults, ...each.remarks]),
     // What the policy lacks is said of the policy.
     ...imports.flatMap((each) => each.routed.issues.filter((issue) => !ABOUT_POLICY.has(issue.code))),
     ...policies.flatMap((policy) => policyIssues(policy, routedOf.get(keyOf(policy)))),

@@ -11,8 +11,10 @@ import { clusterAddress, isExternalName, keyOf, readyEndpoints, tcpPorts, type W
 export interface ServedExport {
   readonly object: ServiceExport
   readonly routes: readonly GatewayRoute[]
-  /** The first one of level error is why the export is not valid. */
-  readonly issues: readonly Issue<Code>[]
+  /** Why the export is not valid, or not in all of its rules. */
+  readonly faults: readonly Issue<Code>[]
+  /** What else is to be said. */
+  readonly remarks: readonly Issue<Code>[]
 }
 
 interface Rule {
@@ -23,9 +25,12 @@ interface Rule {
   readonly field: string
 }
 
+/** Field of a rule that nobody wrote. */
+const OMITTED = 'spec.rules'
+
 const withoutFinalSlash = (path: string): string => path.replace(/\/+$/, '') || '/'
 
-/** Paths as gateways see them; see design of the gateway's listener. */
+/** Whether a path is one that a gateway can see, after it has put paths in order. */
 const canMatch = (path: string): boolean => /^\/[^?#\s]*$/.test(path) && !/\/\/|\/\.{1,2}(\/|$)|%2f|%5c/i.test(path)
 
 const rulesOf = (object: ServiceExport, service: Service | undefined): readonly Rule[] => {
@@ -42,7 +47,7 @@ const rulesOf = (object: ServiceExport, service: Service | undefined): readonly 
     port,
     path: `/${keyOf(object)}/${port}`,
     pathType: 'Prefix',
-    field: 'spec.rules',
+    field: OMITTED,
   }))
 }
 
@@ -67,29 +72,32 @@ const routeOf = (
   }
 }
 
+const issueOf = (
+  object: Issue['object'],
+  code: Code,
+  path: string,
+  value?: unknown,
+  params?: Issue['params'],
+): Issue<Code> => ({ code, object, path, ...(value === undefined ? {} : { value }), ...(params ? { params } : {}) })
+
 /** One export, given who holds which path. A rule that cannot be served leaves the export's other rules alone. */
 const serve = (world: World, object: ServiceExport, owners: ReadonlyMap<string, string>): ServedExport => {
   const key = keyOf(object)
   const { namespace = 'default', name } = object.metadata
   const reference = { kind: 'ServiceExport', namespace, name }
   const service = world.services.get(key)
-  const issues: Issue<Code>[] = []
-  const say = (code: Code, path: string, value?: unknown, params?: Issue['params']): void => {
-    issues.push({
-      code,
-      object: reference,
-      path,
-      ...(value === undefined ? {} : { value }),
-      ...(params ? { params } : {}),
-    })
+  const faults: Issue<Code>[] = []
+  const remarks: Issue<Code>[] = []
+  const fault = (code: Code, path: string, value?: unknown, params?: Issue['params']): void => {
+    faults.push(issueOf(reference, code, path, value, params))
   }
 
   const { pathRewrite } = object.spec
-  if (!service) say('ExportWithoutService', '', undefined, { namespace, name })
-  else if (isExternalName(service)) say('ExportOfExternalName', '')
-  const problem = pathRewrite && rewriteProblem(pathRewrite)
-  if (problem !== undefined) say('RewriteInvalid', 'spec.pathRewrite', undefined, { problem })
-  if (!service || isExternalName(service) || problem !== undefined) return { object, routes: [], issues }
+  if (!service) fault('ExportWithoutService', '', undefined, { namespace, name })
+  else if (isExternalName(service)) fault('ExportOfExternalName', '')
+  const why = pathRewrite && rewriteProblem(pathRewrite)
+  if (why !== undefined) fault('RewriteUnusable', 'spec.pathRewrite', undefined, { why })
+  if (!service || isExternalName(service) || why !== undefined) return { object, routes: [], faults, remarks }
 
   const routes: GatewayRoute[] = []
   const ports = tcpPorts(service)
@@ -98,23 +106,24 @@ const serve = (world: World, object: ServiceExport, owners: ReadonlyMap<string, 
     const owner = owners.get(rule.path)
     if (!port) {
       const known = ports.map((candidate) => candidate.port).join(', ') || 'none'
-      say('PortNotInService', `${rule.field}.portNumber`, rule.port, { ports: known })
+      fault('PortNotInService', `${rule.field}.portNumber`, rule.port, { ports: known })
     } else if (!isHttp(port.appProtocol)) {
-      say('PortNotServed', rule.field, port.appProtocol, { port: port.port })
+      const issue = issueOf(reference, 'PortNotServed', rule.field, port.appProtocol, { port: port.port })
+      ;(rule.field === OMITTED ? remarks : faults).push(issue)
     } else if (!canMatch(rule.path)) {
-      say('PathNeverMatches', `${rule.field}.path`, rule.path)
+      fault('PathNeverMatches', `${rule.field}.path`, rule.path)
     } else if (owner !== key) {
-      say('PathConflict', `${rule.field}.path`, rule.path, { owner: owner ?? '' })
+      fault('PathConflict', `${rule.field}.path`, rule.path, { owner: owner ?? '' })
     } else if (routes.some((route) => route.path === rule.path)) {
-      say('PathDuplicate', `${rule.field}.path`, rule.path)
+      fault('PathDuplicate', `${rule.field}.path`, rule.path)
     } else {
+      if (rule.pathType === 'Exact')
+        remarks.push(issueOf(reference, 'ExactNotImportable', `${rule.field}.pathType`, rule.path))
       routes.push(routeOf(world, object, service, port, rule))
     }
   }
-  if (routes.length === 0 && issues.every((issue) => issue.code === 'PortNotServed')) {
-    say('NothingToServe', 'spec.rules')
-  }
-  return { object, routes, issues }
+  if (routes.length === 0 && faults.length === 0) fault('NothingToServe', 'spec.rules')
+  return { object, routes, faults, remarks }
 }
 
 /**

@@ -102,7 +102,7 @@ export const gatewayCds = (table: GatewayTable, previous?: GatewayTable): string
 export const rewriteOf = (route: GatewayRoute): { readonly from: string; readonly to: string } | undefined => {
   if (route.rewrite) return route.rewrite
   if (route.path === '/') return undefined
-  return { from: route.pathType === 'Exact' ? '^.*$' : `^${quoted(route.path)}/?`, to: '/' }
+  return { from: `^${quoted(route.path)}${route.pathType === 'Exact' ? '$' : '/?'}`, to: '/' }
 }
 
 const routeOf = (route: GatewayRoute): Json => {

@@ -249,6 +249,8 @@ export const routeImport = (
   const routes: ServiceRoute[] = []
   const exporting = new Map<string, number>()
   let localReady: number | undefined
+  /** Whether any port is routed that other clusters may serve, so that the name is worth the proxy. */
+  let imports = false
 
   imported.spec.ports.forEach((port, p) => {
     port.endpoints?.forEach((endpoint, e) => {
@@ -264,6 +266,9 @@ export const routeImport = (
   })
 
   for (const port of ports) {
+    for (const { clusterKey, addresses } of remoteBackends(port.imported, ownKey)) {
+      exporting.set(clusterKey, Math.max(exporting.get(clusterKey) ?? 0, addresses.length))
+    }
     const appProtocol = appProtocolOf(port)
     if (!isHttp(appProtocol)) {
       if (plan.type !== 'Locality') {
@@ -274,19 +279,17 @@ export const routeImport = (
     }
     const local = localBackend(world, service, port.number)
     const remotes = remoteBackends(port.imported, ownKey)
-    for (const remote of remotes) {
-      exporting.set(remote.clusterKey, Math.max(exporting.get(remote.clusterKey) ?? 0, remote.addresses.length))
-    }
     if (local) localReady = Math.max(localReady ?? 0, local.ready)
     const backends = backendsOf(plan, ownKey, local, remotes)
     if (vip !== undefined) routes.push({ service, vip, port: port.number, policy: plan.type, backends })
+    imports ||= port.imported !== undefined
     if (backends.length === 0 && plan.type !== 'Locality') {
       issues.push({ code: 'NoBackend', object, path: 'spec.ports', params: { port: port.number } })
     }
   }
 
-  const routed = plan.type !== 'Locality' && routes.length > 0
-  if (plan.type !== 'Locality' && routes.length === 0 && vip !== undefined) {
+  const routed = plan.type !== 'Locality' && imports && vip !== undefined
+  if (plan.type !== 'Locality' && !imports) {
     issues.push({ code: 'NothingToRoute', object, path: 'spec.ports' })
   }
   return {

@@ -1,4 +1,4 @@
-import { type Code, formatProblem, levelOf } from '../api/diagnostics.ts'
+import { type Code, formatProblem } from '../api/diagnostics.ts'
 import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
 import type { Issue } from '../api/issue.ts'
 import type { KubeObject } from '../api/meta.ts'
@@ -44,14 +44,12 @@ const nonEmpty = (issues: readonly Issue<Code>[]): Said | undefined => {
   return first && [first, ...rest]
 }
 
-export const exportStatus = ({ object, routes, issues }: ServedExport): ObjectStatus => {
-  const errors = issues.filter((issue) => levelOf(issue) === 'error')
-  const others = issues.filter((issue) => levelOf(issue) !== 'error')
-  const wrong = nonEmpty([...errors, ...others])
-  if (errors.length > 0 && wrong) return statusOf(object, [verdict('Valid', 'False', wrong)])
+export const exportStatus = ({ object, routes, faults, remarks }: ServedExport): ObjectStatus => {
+  const wrong = nonEmpty(faults)
+  if (wrong) return statusOf(object, [verdict('Valid', 'False', [...wrong, ...remarks])])
   const paths = routes.map((route) => route.path).join(', ')
   const good: Issue<Code> = { code: 'Valid', object: referenceOf(object), path: '', params: { paths } }
-  return statusOf(object, [verdict('Valid', 'True', [good, ...others])])
+  return statusOf(object, [verdict('Valid', 'True', [good, ...remarks])])
 }
 
 export const importStatus = (
@@ -80,6 +78,8 @@ export const policyIssues = (object: GlobalTrafficPolicy, routed: RoutedImport |
   const { namespace = 'default', name } = object.metadata
   const { lbType = 'Locality', targets = [] } = object.spec
   if (!routed) return [{ code: 'PolicyWithoutImport', object: reference, path: '', params: { namespace, name } }]
+  const exhausted = routed.issues.filter((issue) => issue.code === 'AddressesExhausted')
+  if (exhausted.length > 0) return exhausted.map((issue) => ({ ...issue, object: reference, path: '' }))
   if (lbType === 'Locality') {
     return targets.map(({ clusterKey }, index) => ({
       code: 'LocalityTargetIgnored',
@@ -104,7 +104,12 @@ export const policyIssues = (object: GlobalTrafficPolicy, routed: RoutedImport |
   ]
 }
 
-const REFUSING: ReadonlySet<Code> = new Set(['PolicyWithoutImport', 'FailOverNeedsTargets', 'NothingToRoute'])
+const REFUSING: ReadonlySet<Code> = new Set([
+  'PolicyWithoutImport',
+  'FailOverNeedsTargets',
+  'NothingToRoute',
+  'AddressesExhausted',
+])
 
 export const policyStatus = (object: GlobalTrafficPolicy, routed: RoutedImport | undefined): ObjectStatus => {
   const reference = referenceOf(object)

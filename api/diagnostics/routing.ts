@@ -93,6 +93,17 @@ export const ROUTING = {
     sentence: 'path {value} is served for the older ServiceExport {owner}, so this one gets no calls there',
     fix: 'Choose another path, or remove it there',
   },
+  RewriteUnusable: {
+    level: 'error',
+    sentence: 'no gateway would take the rewrite: {why}',
+    fix: 'Write an RE2 expression in from, and name only its groups in to',
+  },
+  ExactNotImportable: {
+    level: 'warning',
+    sentence:
+      'other clusters put {value} in front of the path of each call, which Exact never matches, so only direct calls of the gateway reach it',
+    fix: 'Use pathType: Prefix for what other clusters import',
+  },
   PathNeverMatches: {
     level: 'error',
     sentence:
