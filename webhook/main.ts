@@ -23,6 +23,8 @@ export interface WebhookOptions {
   readonly namespace: string
   /** Name of the Service that the API server calls. */
   readonly service: string
+  /** Further names in the certificate, for a webhook that the API server calls by a URL. */
+  readonly extraNames?: readonly string[]
   readonly meshName: string
   /** region/zone/group/name of this cluster. */
   readonly clusterKey: string
@@ -114,7 +116,11 @@ export const runWebhook = async (
   const keeper = startKeeper({
     client,
     secret,
-    dnsNames: [`${service}.${namespace}.svc`, `${service}.${namespace}.svc.${clusterDomain}`],
+    dnsNames: [
+      `${service}.${namespace}.svc`,
+      `${service}.${namespace}.svc.${clusterDomain}`,
+      ...(options.extraNames ?? []),
+    ],
     targets,
     lives: DEFAULT_LIVES,
     now: Date.now,
