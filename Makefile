@@ -38,8 +38,8 @@ check: setup ## types, lint, unused code
 format: setup ## format and fix what can be fixed
 	@npm run --silent format
 
-generate: setup ## CRDs, schemas and reference pages from api/
-	@node api/generate.ts
+generate: setup ## CRDs, schemas and reference pages from their sources
+	@node api/generate.ts && node docs/generate.ts
 
 lab-up: setup ## start N clusters (N=2, or NAMES=east,west; SYNC=1s is the kubelets' syncFrequency)
 	@node test/lab/main.ts up $(if $(NAMES),--names $(NAMES),--n $(N)) --sync $(SYNC)

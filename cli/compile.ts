@@ -27,7 +27,7 @@ export async function compileCommand(options: CompileOptions, io: Io): Promise<E
     io.out(serialize({ ...rest, findings: findings.map(findingData) }, options.output))
   } else {
     for (const finding of findings) io.err(findingLine(finding, paint))
-    if (tables === undefined) io.err('Nothing was compiled: these objects would not be admitted.\n')
+    if (tables === undefined) io.err('Nothing was compiled: correct the errors first.\n')
     else if (options.out === undefined) io.out(renderTables(tables, paint))
     if (tables !== undefined && tables.sidecars.length === 0) io.err(noMember(options.meshName))
   }

@@ -6,6 +6,7 @@ import type { Format } from './print.ts'
 import { addServers } from './servers.ts'
 
 const { version } = manifest
+const HELP_WIDTH = 100
 /** As in the chart's values. */
 const PROXY_IMAGE = 'envoyproxy/envoy:distroless-v1.40.0'
 
@@ -27,7 +28,12 @@ export function program(io: Io, done: (code: ExitCode) => void): Command {
     .version(version)
     .helpCommand(false)
     .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ writeOut: io.out, writeErr: io.err })
+    .configureOutput({
+      writeOut: io.out,
+      writeErr: io.err,
+      getOutHelpWidth: () => HELP_WIDTH,
+      getErrHelpWidth: () => HELP_WIDTH,
+    })
   const withColors = <T extends Pick<Common, 'color'>>(options: T) => ({
     ...options,
     colors: options.color === 'always' || (options.color === 'auto' && io.terminal),

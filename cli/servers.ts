@@ -82,10 +82,11 @@ function cluster(command: Command): Command {
   return command
     .option('--namespace <name>', "Portolan's own namespace", namespace)
     .option('--mesh-name <name>', 'value of the label flomesh.io/monitored-by that makes a namespace ours', 'portolan')
-    .option('--mesh-config <namespace/name>', 'the MeshConfig to go by', objectName, {
-      namespace,
-      name: 'portolan-mesh-config',
-    })
+    .addOption(
+      new Option('--mesh-config <namespace/name>', 'the MeshConfig to go by')
+        .argParser(objectName)
+        .default({ namespace, name: 'portolan-mesh-config' }, `${namespace}/portolan-mesh-config`),
+    )
     .option(
       '--cluster-key <key>',
       'this cluster, as region/zone/group/name',

@@ -14,8 +14,12 @@ export async function portolan(
 ): Promise<Session> {
   const printed = { out: '', err: '' }
   const io: Io = {
-    out: (text) => void (printed.out += text),
-    err: (text) => void (printed.err += text),
+    out: (text) => {
+      printed.out += text
+    },
+    err: (text) => {
+      printed.err += text
+    },
     stdin: async () => stdin,
     terminal,
   }
