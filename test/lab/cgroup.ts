@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { until } from './run.ts'
 
 const ROOT = '/sys/fs/cgroup'
-const V2_CONTROLLERS = ['cpu', 'cpuset', 'io', 'memory', 'pids']
+/** The kubelet refuses a group that lacks one of these which the machine has. */
+const V2_CONTROLLERS = ['cpu', 'cpuset', 'hugetlb', 'io', 'memory', 'pids']
 
 export type CgroupVersion = 1 | 2
 
@@ -85,6 +86,8 @@ export function cgroupNames(prefix: string): readonly string[] {
 export async function freezeCgroup(name: string, frozen: boolean): Promise<void> {
   if (cgroupVersion() === 2) {
     writeFileSync(join(ROOT, name, 'cgroup.freeze'), frozen ? '1' : '0')
+    const now = `frozen ${frozen ? 1 : 0}`
+    await until(`cgroup ${name} ${now}`, () => readFileSync(join(ROOT, name, 'cgroup.events'), 'utf8').includes(now))
     return
   }
   const file = join(ROOT, 'freezer', name, 'freezer.state')

@@ -1,5 +1,6 @@
 /** What a machine must have before the lab can run, each lack told in one line with its remedy. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
+import { CACHE } from './cache.ts'
 import { tryRun } from './run.ts'
 
 export interface Requirement {
@@ -33,15 +34,22 @@ async function kernelHas(module: string, present: () => boolean): Promise<boolea
   return present() || ((await works('modprobe', module)) && present())
 }
 
+function hasRoom(): boolean {
+  mkdirSync(CACHE, { recursive: true })
+  const { bavail, bsize } = statfsSync(CACHE)
+  const isBuilt = readdirSync(CACHE).some((name) => name.startsWith('bin-'))
+  return bavail * bsize >= (isBuilt ? 2e9 : 8e9)
+}
+
 export const REQUIREMENTS: readonly Requirement[] = [
   {
     what: 'Linux on x64 or arm64',
-    remedy: 'run it in a virtual machine, or use CLUSTERS=kind with Docker',
+    remedy: 'run it in a virtual machine, or CLUSTERS=kind with Docker',
     met: () => process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch),
   },
   {
     what: 'root (namespaces, mounts, links)',
-    remedy: 'sudo -E make …, or use CLUSTERS=kind with Docker',
+    remedy: 'sudo -E env "PATH=$PATH" make …, or CLUSTERS=kind with Docker',
     met: () => process.getuid?.() === 0,
   },
   {
@@ -58,6 +66,11 @@ export const REQUIREMENTS: readonly Requirement[] = [
     what: 'python3 with pip (Envoy comes from PyPI)',
     remedy: 'apt-get install python3-pip',
     met: () => works('python3', '-m', 'pip', '--version'),
+  },
+  {
+    what: `8 GB of free disk for what is built once, 2 GB afterwards, in ${CACHE}`,
+    remedy: 'PORTOLAN_CACHE=DIR names another place',
+    met: hasRoom,
   },
   { what: 'ip', remedy: 'apt-get install iproute2', met: () => works('ip', '-V') },
   {
