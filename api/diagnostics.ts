@@ -46,8 +46,17 @@ export function formatProblem(issue: Issue): string {
 
 /** As JSON on one line, shortened: enough to find it in the manifest. */
 function formatValue(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value)
+  const text = JSON.stringify(shallow(value, 3)) ?? typeof value
   return text.length <= LONGEST_VALUE ? text : `${text.slice(0, LONGEST_VALUE)}…`
+}
+
+/** Users send values of any depth and length; printing all of one would exhaust the stack. */
+function shallow(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (depth === 0) return '…'
+  if (Array.isArray(value)) return value.slice(0, LONGEST_VALUE).map((entry: unknown) => shallow(entry, depth - 1))
+  const fields = Object.entries(value).slice(0, LONGEST_VALUE)
+  return Object.fromEntries(fields.map(([name, child]) => [name, shallow(child, depth - 1)]))
 }
 
 function fill(template: string, params: Readonly<Record<string, string | number>>): string {

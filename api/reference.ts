@@ -2,8 +2,9 @@
 import { catalogue } from './diagnostics.ts'
 import type { Diagnostic } from './issue.ts'
 import type { Kind } from './kinds.ts'
+import { ConditionSchema } from './meta.ts'
 import { VERSION } from './names.ts'
-import type { Schema } from './structural.ts'
+import { type Schema, toStructural } from './structural.ts'
 
 const NOTE = '<!-- made by `make generate` -->'
 
@@ -16,31 +17,44 @@ export function apiReference(kinds: readonly Kind[]): string {
     'Every field of every kind. The manifests are in `charts/portolan/files/crds`, JSON schemas for editors in `api/json`.',
     ...kinds.flatMap(kindPage),
     '',
+    '## Conditions',
+    '',
+    'What the control plane found out about an object is in its `status.conditions`, one entry per type.',
+    '',
+    ...table(rows('conditions[]', toStructural(ConditionSchema).properties, toStructural(ConditionSchema).required)),
+    '',
   ].join('\n')
 }
 
 function kindPage(kind: Kind): readonly string[] {
+  const short = kind.shortNames.length === 0 ? '' : `, short name \`${kind.shortNames.join('`, `')}\``
+  const { spec, status } = kind
   return [
     '',
     `## ${kind.kind}`,
     '',
-    `\`${kind.group}/${VERSION}\`, ${kind.scope.toLowerCase()}${kind.shortNames.length > 0 ? `, short name \`${kind.shortNames.join('`, `')}\`` : ''}. ${kind.description}`,
+    `\`${kind.group}/${VERSION}\`, ${SCOPES[kind.scope]}${short}. ${kind.description}`,
     '',
-    '| field | type | default | meaning |',
-    '|---|---|---|---|',
-    ...fields('spec', kind.spec),
-    ...fields('status', kind.status),
+    ...table(rows('', { spec, status }, kind.specRequired ? ['spec'] : [])),
   ]
 }
 
-function fields(path: string, schema: Schema): readonly string[] {
-  return [
-    `| \`${path}\` | ${typeName(schema)} | ${defaultText(schema)} | ${cell(schema.description ?? '')} |`,
-    ...Object.entries(schema.properties ?? {}).flatMap(([name, child]) => fields(`${path}.${name}`, child)),
-    ...(schema.items?.properties !== undefined
-      ? Object.entries(schema.items.properties).flatMap(([name, child]) => fields(`${path}[].${name}`, child))
-      : []),
-  ]
+const SCOPES = { Cluster: 'one for the whole cluster', Namespaced: 'in a namespace' } as const
+
+function table(body: readonly string[]): readonly string[] {
+  return ['| field | type | default | meaning |', '|---|---|---|---|', ...body]
+}
+
+/** A row per field and per field below it; conditions are described once for all kinds. */
+function rows(path: string, fields: Schema['properties'], required: readonly string[] = []): readonly string[] {
+  return Object.entries(fields ?? {}).flatMap(([name, schema]) => {
+    const own = path === '' ? name : `${path}.${name}`
+    const standard = required.includes(name) && schema.default === undefined ? 'required' : defaultText(schema)
+    const row = `| \`${own}\` | ${typeName(schema)} | ${standard} | ${cell(schema.description ?? '')} |`
+    if (own === 'status.conditions') return [row.replace('list of objects', 'list of [conditions](#conditions)')]
+    const { properties: below, required: belowRequired } = schema.items ?? schema
+    return [row, ...rows(schema.items === undefined ? own : `${own}[]`, below, belowRequired)]
+  })
 }
 
 function typeName(schema: Schema): string {

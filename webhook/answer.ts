@@ -108,6 +108,8 @@ const judgeObject = (door: 'mutate' | 'validate', request: AdmissionRequest, sou
     return { response: allow(uid), object: ref, codes: [] }
   }
   if (!isKubeObject(object)) return 'request.object has no apiVersion, kind and metadata'
+  // What is on its way out must be let go, whatever is wrong with it: only its finalizers can still change.
+  if (object.metadata.deletionTimestamp !== undefined) return { response: allow(uid), object: ref, codes: [] }
   const issues = validateObject(object, sources.world())
   const { allowed, message, warnings } = toAdmission(issues)
   const codes = [...ofLevel(issues, 'error'), ...ofLevel(issues, 'warning')].map((issue) => issue.code)

@@ -57,12 +57,13 @@ function* takenPaths(root: At, rules: readonly At[], ref: ObjectRef, world: Worl
   const created = at(root, 'metadata', 'creationTimestamp')
   // A new object has no timestamp yet: everything that exists is older.
   const self = { created: text(created) ?? '9999', namespace: ref.namespace ?? '', name: ref.name }
-  const older = (world.exports ?? []).filter((other) => isOlder(other, self))
+  const owners = new Map<string, string>()
+  for (const { metadata, spec } of (world.exports ?? []).filter((other) => isOlder(other, self))) {
+    for (const { path } of spec.rules ?? []) owners.set(path, `${metadata.namespace}/${metadata.name}`)
+  }
   for (const path of rules.map((rule) => field(rule, 'path'))) {
-    const value = text(path)
-    const owner = older.find((other) => other.spec.rules?.some((rule) => rule.path === value))
-    if (owner === undefined) continue
-    yield found('PathTaken', path, { owner: `${owner.metadata.namespace}/${owner.metadata.name}` })
+    const owner = owners.get(text(path) ?? '')
+    if (owner !== undefined) yield found('PathTaken', path, { owner })
   }
 }
 

@@ -13,9 +13,14 @@ export function* meshConfigRules(root: At): Iterable<Finding> {
       yield found('RangeMalformed', range, { suggestion: suggestedRange(value) })
   }
   for (const list of [ranges, ports]) {
-    for (const twin of repeated(list, (entry) => JSON.stringify(entry.value))) yield found('EntryDuplicate', twin)
+    for (const twin of repeated(list, plain)) yield found('EntryDuplicate', twin)
   }
   yield* amountRules(root)
+}
+
+/** Texts and numbers as keys that cannot be mistaken for each other. */
+function plain({ value }: At): string | undefined {
+  return typeof value === 'object' ? undefined : `${typeof value} ${value}`
 }
 
 function isRange(value: string): boolean {

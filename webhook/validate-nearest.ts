@@ -1,5 +1,9 @@
+/** Comparing takes time by the product of the lengths, and a user may send a word of a megabyte. */
+const LONGEST_WORD = 64
+
 /** The candidate that takes the fewest edits from `word`, ignoring case; undefined when none comes near. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length > LONGEST_WORD) return undefined
   const ranked = candidates
     .map((candidate) => ({ candidate, distance: edits(word.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ candidate, distance }) => distance <= Math.max(2, candidate.length / 2))

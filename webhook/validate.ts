@@ -45,6 +45,9 @@ export function validateObject(object: KubeObject, world: World = {}): readonly 
   return findings.map((finding) => toIssue(finding, ref)).sort(byPlace)
 }
 
+/** What fits on a screen or two; an object generated wrongly can have thousands. */
+const MOST_LINES = 50
+
 /** What an admission webhook answers. */
 export interface Admission {
   readonly allowed: boolean
@@ -55,8 +58,8 @@ export interface Admission {
 
 export function toAdmission(issues: readonly Issue[]): Admission {
   const errors = issues.filter((issue) => levelOf(issue) === 'error')
-  const warnings = issues.filter((issue) => levelOf(issue) === 'warning').map(formatProblem)
-  return { allowed: errors.length === 0, message: message(errors), warnings }
+  const warnings = issues.filter((issue) => levelOf(issue) === 'warning').slice(0, MOST_LINES)
+  return { allowed: errors.length === 0, message: message(errors), warnings: warnings.map(formatProblem) }
 }
 
 function message(errors: readonly Issue[]): string {
@@ -64,7 +67,10 @@ function message(errors: readonly Issue[]): string {
   if (first === undefined) return ''
   const object = formatObject(first.object)
   if (second === undefined) return `${object}: ${formatProblem(first)}`
-  return [`${errors.length} problems with ${object}:`, ...errors.map((issue) => `- ${formatProblem(issue)}`)].join('\n')
+  const lines = errors.slice(0, MOST_LINES).map((issue) => `- ${formatProblem(issue)}`)
+  const rest = errors.length - lines.length
+  const more = rest === 0 ? [] : [`- and ${rest} more`]
+  return [`${errors.length} problems with ${object}:`, ...lines, ...more].join('\n')
 }
 
 const NAME_FORM = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
@@ -105,6 +111,4 @@ function byPlace(a: Issue, b: Issue): number {
 }
 
 /** Names by text, indexes by number: targets[2] before targets[10]. */
-function comparePaths(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true })
-}
+const comparePaths = new Intl.Collator('en', { numeric: true }).compare

@@ -85,6 +85,17 @@ describe('laws', () => {
     )
   })
 
+  test('an object nested or broad beyond all sense is answered', () => {
+    const deep = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`) as unknown
+    const broad = Array.from({ length: 20_000 }, (_, i) => ({ [`f${i}`]: deep, clusterKey: `${i}` }))
+    for (const { kind, group } of KINDS) {
+      for (const spec of [deep, { targets: broad, rules: broad, ports: broad }, { targets: [deep], lbType: deep }]) {
+        const object = { apiVersion: `${group}/${VERSION}`, kind, metadata: { name: 'a', namespace: 'b' }, spec }
+        expect(toAdmission(validateObject(object)).message.length).toBeLessThan(50_000)
+      }
+    }
+  })
+
   test('defaults filled in twice are defaults filled in once, and change no verdict', () => {
     fc.assert(
       fc.property(MUTANT, (object) => {
