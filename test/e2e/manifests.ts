@@ -12,7 +12,7 @@ export const meshNamespace = (name: string, extra: { labels?: object; annotation
   metadata: {
     name,
     labels: { 'flomesh.io/monitored-by': MESH, ...extra.labels },
-    annotations: { ...extra.annotations },
+    annotations: { 'flomesh.io/sidecar-injection': 'enabled', ...extra.annotations },
   },
 })
 

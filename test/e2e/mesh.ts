@@ -7,6 +7,7 @@ import { binary } from '../lab/toolchain.ts'
 import type { Site } from './site.ts'
 
 export const CONTROL_PLANE = 'portolan-system'
+/** As in values.yaml. */
 export const GATEWAY_NODE_PORT = 30_080
 const ROOT = join(import.meta.dirname, '../..')
 /** Under CI's own hand: which clusters the tests of this run talk to. Set by global-setup.ts. */
@@ -19,24 +20,9 @@ interface SiteRecord {
   readonly kubectl: string
 }
 
-const [repository, tag] = IMAGE.portolan.split(':') as [string, string]
-const image = (key: string, name: string) => {
-  const [repository = '', tag = ''] = name.split(':')
-  return [`${key}.repository=${repository}`, `${key}.tag=${tag}`]
-}
-
 /** The helm command for one cluster, as it can be typed in a terminal with `terminalEnv`. */
 export function installCommand(name: string): string {
-  const values = [
-    `cluster.name=${name}`,
-    `image.repository=${repository}`,
-    `image.tag=${tag}`,
-    ...image('envoy.image', IMAGE.envoy),
-    ...image('dns.image', IMAGE.coredns),
-    'gateway.service.type=NodePort',
-    `gateway.service.nodePort=${GATEWAY_NODE_PORT}`,
-  ]
-  return `helm --kube-context ${name} upgrade --install portolan charts/portolan --namespace ${CONTROL_PLANE} --create-namespace --wait --timeout 3m --set ${values.join(',')}`
+  return `helm --kube-context ${name} upgrade --install portolan charts/portolan --namespace ${CONTROL_PLANE} --create-namespace --wait -f test/e2e/values.yaml --set cluster.name=${name}`
 }
 
 /** PATH and KUBECONFIG of a terminal in which `kubectl --context NAME` and `helm --kube-context NAME` reach the clusters. */

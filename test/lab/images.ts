@@ -101,7 +101,9 @@ async function baseLayer(): Promise<Layer> {
     const take = (path: string, to: string) => {
       const source = from(path)
       if (source === undefined) throw new Error(`the Debian packages hold no ${path}`)
-      cpSync(source, join(dir, to), { recursive: true, dereference: true })
+      // Links between the files of a directory stay as they are: copied otherwise they would lead out of the image.
+      const links = statSync(source).isDirectory() ? { verbatimSymlinks: true } : { dereference: true }
+      cpSync(source, join(dir, to), { recursive: true, ...links })
     }
     const needed =
       /^(libc|libm|libdl|libpthread|librt|libresolv|libnss_dns|libnss_files|libstdc\+\+|libgcc_s|libxtables|libip4tc|libip6tc|libnftnl|libmnl)\.so\.[0-9]+$/
@@ -114,7 +116,11 @@ async function baseLayer(): Promise<Layer> {
     for (const file of ['xtables-nft-multi', 'xtables-legacy-multi']) take(`sbin/${file}`, `usr/sbin/${file}`)
     for (const family of ['iptables', 'ip6tables'])
       for (const suffix of ['', '-save', '-restore'])
-        symlinkSync('xtables-nft-multi', join(dir, 'usr/sbin', family + suffix))
+        for (const [name, program] of [
+          [family, 'xtables-nft-multi'],
+          [`${family}-legacy`, 'xtables-legacy-multi'],
+        ] as const)
+          symlinkSync(program, join(dir, 'usr/sbin', name + suffix))
     take('bin/busybox', 'bin/busybox')
     for (const applet of (await run(join(dir, 'bin/busybox'), ['--list'])).split('\n').filter(Boolean))
       if (applet !== 'busybox' && !/^ip6?tables/.test(applet)) symlinkSync('busybox', join(dir, 'bin', applet))
