@@ -245,18 +245,18 @@ const contradictions = (settings: Settings, pod: Pod, ref: ObjectRef, mesh: Mesh
       }
     })
 
-const unknownSettings = (pod: Pod, ref: ObjectRef): readonly Issue[] => {
-  const names = Object.values(SETTINGS).map((setting) => setting.name)
-  const known = new Set(names.flatMap(settingKeys))
-  return Object.keys(pod.metadata.annotations ?? {})
-    .filter((key) => ANNOTATION_PREFIXES.some((prefix) => new RegExp(`^${prefix}/(outbound|inbound)-`).test(key)))
-    .filter((key) => !known.has(key))
+const NAMES = Object.values(SETTINGS).map((setting) => setting.name)
+const KNOWN = new Set(NAMES.flatMap(settingKeys))
+const SETTING_LIKE = ANNOTATION_PREFIXES.flatMap((prefix) => [`${prefix}/outbound-`, `${prefix}/inbound-`])
+
+const unknownSettings = (pod: Pod, object: ObjectRef): readonly Issue[] =>
+  Object.keys(pod.metadata.annotations ?? {})
+    .filter((key) => SETTING_LIKE.some((start) => key.startsWith(start)) && !KNOWN.has(key))
     .sort(byText)
     .map((key) => ({
       code: 'SettingUnknown',
-      object: ref,
+      object,
       path: annotationPath(key),
       value: key,
-      params: { known: names.join(', ') },
+      params: { known: NAMES.join(', ') },
     }))
-}

@@ -24,7 +24,7 @@ const turnAway = (response: Response, metrics: WebhookMetrics, status: number, m
 }
 
 /** The HTTP face of `answer`: knows of methods, media types and sizes, and of nothing else. */
-export const createApp = ({ sources, metrics, log }: Desk): Express => {
+const createApp = ({ sources, metrics, log }: Desk, leaving: () => boolean): Express => {
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
@@ -32,11 +32,12 @@ export const createApp = ({ sources, metrics, log }: Desk): Express => {
   for (const door of DOORS) {
     app
       .route(`/${door}`)
-      .post((request, response, next) => {
-        if (request.is('application/json') !== false) return next()
-        turnAway(response, metrics, 415, 'send application/json')
-      })
       .post(json, async (request, response) => {
+        // Asked only now, since a body that was read had the right type.
+        if (request.body === undefined && request.is('application/json') === false) {
+          return turnAway(response, metrics, 415, 'send application/json')
+        }
+        if (leaving()) response.set('connection', 'close')
         await respond(door, request.body, response, { sources, metrics, log })
       })
       .all((_request, response) => {
@@ -87,13 +88,7 @@ export interface ListenOptions extends Desk {
 
 export const listen = async (options: ListenOptions): Promise<WebhookServer> => {
   let draining = false
-  const app = express()
-  app.disable('x-powered-by')
-  app.use((_request, response, next) => {
-    if (draining) response.set('connection', 'close')
-    next()
-  })
-  app.use(createApp(options))
+  const app = createApp(options, () => draining)
   // Without a certificate no handshake succeeds, so there is no harm in listening before the first one is there.
   const server = createServer(
     { minVersion: 'TLSv1.2', keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: 15_000, requestTimeout: 30_000 },
