@@ -17,7 +17,10 @@ export function* exportRules(root: At, ref: ObjectRef, world: World): Iterable<F
   const paths = rules.map((rule) => field(rule, 'path'))
   for (const path of paths) yield* pathRules(path)
   for (const twin of repeated(paths, text)) yield found('PathDuplicate', twin)
-  for (const rule of rules) yield* slashRules(rule)
+  for (const rule of rules) {
+    yield* slashRules(rule)
+    yield* exactRules(rule)
+  }
   yield* rewriteRules(field(spec, 'pathRewrite'), rules)
   const targets = items(field(spec, 'targetClusters'))
   for (const target of targets) yield* clusterKeyRules(target)
@@ -32,6 +35,14 @@ function* slashRules(rule: At): Iterable<Finding> {
   if (value === '/' || !value.endsWith('/') || field(rule, 'pathType').value !== 'Prefix') return
   // An empty last segment has been reported already.
   if (!hasEmptyOrDotSegment(value)) yield found('PathEndsWithSlash', path, { suggestion: normalized(value) })
+}
+
+function* exactRules(rule: At): Iterable<Finding> {
+  const pathType = field(rule, 'pathType')
+  const value = text(field(rule, 'path'))
+  if (pathType.value === 'Exact' && value !== undefined) {
+    yield found('ExactNotImportable', { path: pathType.path, value })
+  }
 }
 
 function* serviceRules(root: At, rules: readonly At[], ref: ObjectRef, world: World): Iterable<Finding> {
