@@ -59,13 +59,18 @@ const gatewayListener = ({ port, directory, accessLog }: GatewaySettings): Json 
 
 export const gatewayBootstrap = (settings: GatewaySettings): Json => bootstrap(settings, [gatewayListener(settings)])
 
-const clusterName = ({ service, port }: GatewayRoute): string => `in|${service}|${port}`
+/**
+ * A cluster is named by the path that leads to it: a path that passes to another Service keeps its cluster, and no
+ * proxy that reads the routes before the clusters, or the other way round, sends a call nowhere.
+ */
+const clusterName = ({ path, pathType }: GatewayRoute): string => `${pathType} ${path}`
 
 /** Pods first. The Service's own address takes over when all that the table knows are gone: a stale table heals by retry. */
 const clusterOf = (route: GatewayRoute): Json => {
   const groups = [route.endpoints, route.fallback ? [route.fallback] : []].filter((group) => group.length > 0)
   return typed('envoy.config.cluster.v3.Cluster', {
     name: clusterName(route),
+    alt_stat_name: `in|${route.service}|${route.port}`,
     connect_timeout: '1s',
     outlier_detection: OUTLIER_DETECTION,
     circuit_breakers: CIRCUIT_BREAKERS,
@@ -88,10 +93,7 @@ const clusterOf = (route: GatewayRoute): Json => {
   })
 }
 
-/**
- * The gateway's `cds.json`. What only the previous table has is kept for one generation, so that no route of a gateway
- * that is about to read the new table leads nowhere.
- */
+/** The gateway's `cds.json`. What only the previous table has is kept for one generation, for calls that are under way. */
 export const gatewayCds = (table: GatewayTable, previous?: GatewayTable): string => {
   const kept = previous && previous.version !== table.version ? previous.routes : []
   const routes = unique([...table.routes, ...kept], clusterName)

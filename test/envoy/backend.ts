@@ -22,6 +22,8 @@ export interface Backend {
   behaviour: (seen: Seen) => 'answer' | 'reset' | number
   /** As if the process were killed: open connections break, new ones are refused. */
   readonly kill: () => Promise<void>
+  /** As if the process were asked to end: open requests are answered, new connections refused. */
+  readonly drain: () => Promise<void>
   readonly revive: () => Promise<void>
 }
 
@@ -68,6 +70,12 @@ export const startBackend = async (name: string, host: string, port = 0): Promis
       const closed = once(server, 'close')
       server.close()
       server.closeAllConnections()
+      await closed
+    },
+    drain: async () => {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeIdleConnections()
       await closed
     },
     revive: async () => {

@@ -76,6 +76,16 @@ const start = async (table: SidecarTable): Promise<{ sidecar: Sidecar; host: str
   return { sidecar, host: table.routes[0]?.vip ?? '' }
 }
 
+const share = async (host: string, calls: number): Promise<Record<string, number>> => {
+  const counts: Record<string, number> = {}
+  for (let i = 0; i < calls; i++) {
+    const { status, seen } = await call({ host, port })
+    const name = seen?.name ?? String(status)
+    counts[name] = (counts[name] ?? 0) + 1
+  }
+  return counts
+}
+
 describe('FailOver', () => {
   test('kills under load cost no idempotent call', async () => {
     const { host } = await start(failOver())
@@ -122,15 +132,45 @@ describe('FailOver', () => {
   })
 })
 
+describe('a sidecar', () => {
+  test('sends a large body again when it was refused', async () => {
+    const { host } = await start(failOver())
+    await west.kill()
+    const body = 'x'.repeat(3 * 1024 * 1024)
+    const answer = await call({ host, port, method: 'POST', body })
+    expect(answer.seen?.body.length).toBe(body.length)
+    await west.revive()
+  })
+
+  test('opens a connection to the Service’s own address every few calls, so that kube-proxy can spread them', async () => {
+    const { sidecar, host } = await start(failOver())
+    for (let i = 0; i < 50; i++) await call({ host, port })
+    const [connections] = Object.values(await sidecar.stats('out.shop/web.*upstream_cx_total'))
+    expect(Number(connections)).toBe(5)
+  })
+
+  test('ejects what cannot be reached, not what answers with errors', async () => {
+    const { sidecar, host } = await start(failOver())
+    const ejected = async () => Number(Object.values(await sidecar.stats('ejections_active'))[0])
+    west.behaviour = () => 500
+    for (let i = 0; i < 10; i++) expect((await call({ host, port })).status).toBe(500)
+    expect(await ejected()).toBe(0)
+    await west.kill()
+    for (let i = 0; i < 10; i++) expect((await call({ host, port })).status).toBe(200)
+    expect(await ejected()).toBe(1)
+    await west.revive()
+  })
+})
+
 describe('ActiveActive', () => {
-  const share = async (host: string, calls: number) => {
-    const counts: Record<string, number> = {}
-    for (let i = 0; i < calls; i++) {
-      const { seen } = await call({ host, port })
-      counts[seen?.name ?? ''] = (counts[seen?.name ?? ''] ?? 0) + 1
-    }
-    return counts
-  }
+  test('a dead cluster costs no call, and the others share its part by weight', async () => {
+    const { host } = await start(activeActive([100, 50, 50]))
+    await west.kill()
+    const counts = await share(host, 200)
+    expect(Object.keys(counts).sort()).toEqual(['east', 'north'])
+    expect(Math.abs((counts['east'] ?? 0) - 100)).toBeLessThanOrEqual(10)
+    await west.revive()
+  })
 
   test.each([
     { weights: [100, 100, 100], calls: 300 },

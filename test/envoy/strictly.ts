@@ -85,4 +85,4 @@ export const merged = (configs: readonly Bootstrap[]): Bootstrap => {
 }
 
 const isOurs = (name: string): boolean =>
-  /^(in\||\d+\.\d+\.\d+\.\d+:|admin$|outbound$|gateway$|metrics$|imports$|exports$)/.test(name)
+  /^(Prefix |Exact |\d+\.\d+\.\d+\.\d+:|admin$|outbound$|gateway$|metrics$|imports$|exports$)/.test(name)
