@@ -12,7 +12,7 @@ import { findCluster, labProvider } from './lab-provider.ts'
 import { lacks } from './preflight.ts'
 import { tryRun, until } from './run.ts'
 import { loadLab } from './state.ts'
-import { KUBERNETES } from './toolchain.ts'
+import { ENVOY, KUBERNETES } from './toolchain.ts'
 import { NO_TRACES, traces } from './traces.ts'
 
 const missing = await lacks()
@@ -132,6 +132,31 @@ describe.skipIf(missing.length > 0)('two clusters', () => {
     await expect(provider.loadImage('one', 'portolan.test/unknown:1')).rejects.toThrow(IMAGE.portolan)
   })
 
+  test('the images of the product run: its command, Envoy, a shell with iptables', async () => {
+    await provider.loadImage('one', IMAGE.portolan)
+    const commands = {
+      portolan: [IMAGE.portolan, 'node', '/opt/portolan/cli/main.ts', '--help'],
+      envoy: [IMAGE.envoy, 'envoy', '--version'],
+      init: [IMAGE.portolan, 'sh', '-ec', 'iptables-restore --version; ip6tables-restore --version; node --version'],
+      coredns: [IMAGE.coredns, '/coredns', '-plugins'],
+    }
+    const containers = Object.entries(commands).map(([name, [image, ...command]]) => ({ name, image, command }))
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'images' },
+      spec: { restartPolicy: 'Never', containers },
+    }
+    await provider.kubectl('one', ['apply', '-f', '-'], JSON.stringify(pod))
+    await kubectl('one', 'wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/images', '--timeout=60s')
+    const logs = (container: string) => kubectl('one', 'logs', 'images', '-c', container)
+    expect(await logs('portolan')).toContain('webhook')
+    expect(await logs('envoy')).toContain(`/${ENVOY}/`)
+    expect(await logs('init')).toMatch(/iptables-restore v1.*\nip6tables-restore v1.*\nv24/)
+    const plugins = 'hosts forward kubernetes reload health ready prometheus errors log cache rewrite template loop'
+    expect((await logs('coredns')).split('\n')).toEqual(expect.arrayContaining(plugins.split(' ')))
+  })
+
   test('a daemon that dies comes back', async () => {
     await killDaemon(findCluster(dir, 'two').cluster, 'kube-scheduler')
     await killDaemon(findCluster(dir, 'two').cluster, 'kube-apiserver')
@@ -180,9 +205,11 @@ describe.skipIf(missing.length > 0)('without a trace', () => {
     return found
   }
 
-  test('after a normal life, one of the clusters frozen', async () => {
-    await up(['one', 'two'], { dir })
-    await provider.freeze('two', true)
+  test('after a normal life, one of the clusters frozen, the other with two nodes', async () => {
+    await Promise.all([up(['one'], { dir }), up(['pair'], { dir, nodes: 2 })])
+    const nodes = await kubectl('pair', 'get', 'nodes', '-o', 'jsonpath={.items[*].metadata.name}')
+    expect(nodes).toBe('pair pair-2')
+    await provider.freeze('one', true)
     const alive = lab()
     expect(traces(alive).processes.length).toBeGreaterThan(20)
     await down(null, dir)

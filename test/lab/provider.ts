@@ -27,7 +27,8 @@ export interface ClusterProvider {
   kill(name: string): Promise<void>
 }
 
-async function engineAnswers(): Promise<boolean> {
+/** Whether a Docker engine answers and kind is there. */
+export async function engineAnswers(): Promise<boolean> {
   try {
     const [docker, kind] = await Promise.all([
       tryRun('docker', ['info', '--format', '{{.ServerVersion}}'], { timeout: 10_000 }),
