@@ -161,6 +161,8 @@ function namesOf(groups: readonly ProxyGroup[]): string {
 /** Reads a proxy's `/stats`. Undefined when it does not say what it runs, as before its first update. */
 export function readStats(text: string): { readonly version: string; readonly rejected: number } | undefined {
   const version = /^cluster_manager\.cds\.version_text: "([^"\n]*)"$/m.exec(text)?.[1]
-  const rejected = /^cluster_manager\.cds\.update_rejected: (\d+)$/m.exec(text)?.[1]
-  return version === undefined || rejected === undefined ? undefined : { version, rejected: Number(rejected) }
+  // What is no discovery response at all counts as a failure, what is a wrong one as rejected.
+  const refusals = [...text.matchAll(/^cluster_manager\.cds\.update_(?:rejected|failure): (\d+)$/gm)]
+  if (version === undefined || refusals.length === 0) return undefined
+  return { version, rejected: refusals.reduce((total, [, count]) => total + Number(count), 0) }
 }

@@ -27,7 +27,7 @@ export interface SamplerOptions {
 interface Entry {
   readonly target: SampleTarget
   readonly sample?: Sample
-  /** update_rejected when it last ran what it should. */
+  /** Refusals it had counted when it last ran what it should. */
   readonly baseline?: number
   readonly dueAt: number
   /** How often it was asked since it last ran what it should. */
@@ -41,7 +41,7 @@ const SETTLED_MS = 60_000
 const SLOWEST_MS = 5_000
 /** The files of a pod need that long to get there even when it is nudged. */
 const FIRST_MS = 300
-const QUERY = `filter=${encodeURIComponent('^cluster_manager\\.cds\\.(version_text|update_rejected)$')}`
+const QUERY = `filter=${encodeURIComponent('^cluster_manager\\.cds\\.(version_text|update_rejected|update_failure)$')}`
 
 /** Keeps asking proxies what they run. */
 export function startSampler({

@@ -1,17 +1,19 @@
 /** What the compiler writes, when, and when not. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { parse } from 'yaml'
-import type { Condition } from '../../api/meta.ts'
 import { until } from '../lab/run.ts'
 import type { ApiServer } from './apiserver.ts'
 import { ACCOUNT, kubectl, type Replica, SYSTEM, startInstalled, startReplica } from './compiler.ts'
 import { startLine } from './line.ts'
+import { type Anything, type Look, lookAt } from './look.ts'
+import { exported, imported, namespace, pod, policy, service } from './objects.ts'
 
 let api: ApiServer
+let look: Look
 const replicas: Replica[] = []
 
 beforeAll(async () => {
   api = await startInstalled()
+  look = lookAt(api)
 })
 afterEach(async () => {
   for (const replica of replicas.splice(0)) await replica.stop()
@@ -24,130 +26,38 @@ const replica = async (...args: Parameters<typeof startReplica> extends [unknown
   return started
 }
 
-const apply = (...objects: readonly object[]) =>
-  kubectl(api, ['apply', '-f', '-'], objects.map((object) => JSON.stringify(object)).join('\n---\n'))
-
-async function get<T>(kind: string, namespace: string, name: string): Promise<T | undefined> {
-  const { code, stdout } = await api.kubectl(['get', kind, '-n', namespace, name, '-o', 'yaml'])
-  return code === 0 ? (parse(stdout) as T) : undefined
-}
-
-interface Anything {
-  readonly metadata: { readonly resourceVersion: string; readonly annotations?: Record<string, string> }
-  readonly data?: Readonly<Record<string, string>>
-  readonly spec?: { readonly ips?: readonly string[] }
-  readonly status?: { readonly conditions?: readonly Condition[] }
-}
-
-const routes = async (namespace: string) => (await get<Anything>('configmap', namespace, 'portolan-routes'))?.data
-const table = async (namespace: string) =>
-  JSON.parse((await routes(namespace))?.['table.json'] ?? 'null') as {
-    version: string
-    routes: { service: string; policy: string; backends: { clusterKey: string }[] }[]
-  } | null
-const condition = async (kind: string, namespace: string, name: string, type: string) =>
-  (await get<Anything>(kind, namespace, name))?.status?.conditions?.find((each) => each.type === type)
-
-/** resourceVersion of all that the compiler writes. */
-async function versions(): Promise<Readonly<Record<string, string>>> {
-  const kinds = 'configmap,gtp,sexp,simp'
-  const list = JSON.parse(await kubectl(api, ['get', kinds, '-A', '-o', 'json'])) as {
-    items: { kind: string; metadata: { namespace: string; name: string; resourceVersion: string } }[]
-  }
-  return Object.fromEntries(
-    list.items.map(({ kind, metadata }) => [
-      `${kind} ${metadata.namespace}/${metadata.name}`,
-      metadata.resourceVersion,
-    ]),
-  )
-}
-
-/** Waits until nothing has been written for a while. */
-async function settled() {
-  let before = await versions()
-  await until('the compiler is done', async () => {
-    await new Promise((resolve) => setTimeout(resolve, 700))
-    const now = await versions()
-    const same = JSON.stringify(now) === JSON.stringify(before)
-    before = now
-    return same
-  })
-  return before
-}
-
-const namespace = (name: string, mesh = true) => ({
-  apiVersion: 'v1',
-  kind: 'Namespace',
-  metadata: {
-    name,
-    labels: mesh ? { 'flomesh.io/monitored-by': 'portolan' } : {},
-    annotations: { 'flomesh.io/sidecar-injection': 'enabled' },
-  },
-})
-const service = (ns: string, name: string) => ({
-  apiVersion: 'v1',
-  kind: 'Service',
-  metadata: { namespace: ns, name },
-  spec: { ports: [{ name: 'http', port: 8080 }] },
-})
-const east = (path: string) => ({
-  clusterKey: 'default/default/default/east',
-  target: { host: '10.9.0.1', port: 80, path },
-})
-const imported = (
-  ns: string,
-  name: string,
-  ports: readonly object[] = [{ port: 8080, endpoints: [east(`/${name}`)] }],
-) => ({
-  apiVersion: 'flomesh.io/v1alpha1',
-  kind: 'ServiceImport',
-  metadata: { namespace: ns, name },
-  spec: { ports },
-})
-const policy = (ns: string, name: string, lbType = 'FailOver') => ({
-  apiVersion: 'flomesh.io/v1alpha1',
-  kind: 'GlobalTrafficPolicy',
-  metadata: { namespace: ns, name },
-  spec: lbType === 'Locality' ? { lbType } : { lbType, targets: [{ clusterKey: 'default/default/default/east' }] },
-})
-const exported = (ns: string, name: string) => ({
-  apiVersion: 'flomesh.io/v1alpha1',
-  kind: 'ServiceExport',
-  metadata: { namespace: ns, name },
-  spec: { rules: [{ portNumber: 8080, path: `/${name}` }] },
-})
-const pod = (ns: string, name: string, sidecar: boolean) => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { namespace: ns, name, labels: { app: 'test' } },
-  spec: {
-    containers: [{ name: 'app', image: 'app' }],
-    ...(sidecar ? { initContainers: [{ name: 'portolan-proxy', image: 'envoy', restartPolicy: 'Always' }] } : {}),
-  },
-})
-
 test('objects become tables, names, addresses and statuses; with no more rights than the chart gives', async () => {
   const compiler = await replica()
-  await apply(namespace('shop'), namespace('caller'), namespace('outside', false))
-  await apply(service('shop', 'pay'), imported('shop', 'pay'), policy('shop', 'pay'), exported('shop', 'pay'))
+  await look.apply(namespace('shop'), namespace('caller'), namespace('outside', false))
+  await look.apply(service('shop', 'pay'), imported('shop', 'pay'), policy('shop', 'pay'), exported('shop', 'pay'))
   await until('both mesh namespaces have the route', async () =>
-    (await Promise.all(['shop', 'caller'].map(table))).every((each) => each?.routes[0]?.policy === 'FailOver'),
+    (await Promise.all(['shop', 'caller'].map(look.table))).every((each) => each?.routes[0]?.policy === 'FailOver'),
   )
-  await settled()
-  expect(Object.keys((await routes('caller')) ?? {}).toSorted()).toEqual(['bootstrap.json', 'cds.json', 'table.json'])
-  expect(await routes('outside')).toBeUndefined()
+  await look.settled()
+  expect(Object.keys((await look.routes('caller')) ?? {}).toSorted()).toEqual([
+    'bootstrap.json',
+    'cds.json',
+    'table.json',
+  ])
+  expect(await look.routes('outside')).toBeUndefined()
 
-  const { spec } = (await get<Anything>('simp', 'shop', 'pay')) ?? {}
+  const { spec } = (await look.get<Anything>('simp', 'shop', 'pay')) ?? {}
   expect(spec?.ips).toEqual([expect.stringMatching(/^240\.240\.\d+\.\d+$/)])
-  const hosts = (await get<Anything>('configmap', SYSTEM, 'portolan-dns'))?.data?.['hosts']
+  const hosts = (await look.get<Anything>('configmap', SYSTEM, 'portolan-dns'))?.data?.['hosts']
   expect(hosts).toContain(`${spec?.ips?.[0]} pay.shop.svc.cluster.local\n`)
-  const gateway = (await get<Anything>('configmap', SYSTEM, 'portolan-gateway'))?.data
+  const gateway = (await look.get<Anything>('configmap', SYSTEM, 'portolan-gateway'))?.data
   expect(JSON.parse(gateway?.['table.json'] ?? '').routes[0]).toMatchObject({ service: 'shop/pay', path: '/pay' })
 
-  expect(await condition('gtp', 'shop', 'pay', 'Accepted')).toMatchObject({ status: 'True', observedGeneration: 1 })
-  expect(await condition('gtp', 'shop', 'pay', 'Programmed')).toMatchObject({ status: 'True', reason: 'NoProxies' })
-  expect(await condition('simp', 'shop', 'pay', 'Routed')).toMatchObject({ status: 'True', observedGeneration: 2 })
-  expect(await condition('sexp', 'shop', 'pay', 'Valid')).toMatchObject({ status: 'True' })
+  expect(await look.condition('gtp', 'shop', 'pay', 'Accepted')).toMatchObject({
+    status: 'True',
+    observedGeneration: 1,
+  })
+  expect(await look.condition('gtp', 'shop', 'pay', 'Programmed')).toMatchObject({
+    status: 'True',
+    reason: 'NoProxies',
+  })
+  expect(await look.condition('simp', 'shop', 'pay', 'Routed')).toMatchObject({ status: 'True', observedGeneration: 2 })
+  expect(await look.condition('sexp', 'shop', 'pay', 'Valid')).toMatchObject({ status: 'True' })
 
   expect(compiler.log.filter(({ level }) => level >= 40).filter(({ reason }) => reason !== 'TooManyRequests')).toEqual(
     [],
@@ -157,13 +67,13 @@ test('objects become tables, names, addresses and statuses; with no more rights 
 
 test('nothing new, nothing written; and a restart writes the same bytes, so nothing', async () => {
   const first = await replica()
-  const before = await settled()
+  const before = await look.settled()
   // Objects that change nothing about routing.
   await kubectl(api, ['annotate', 'namespace', 'shop', 'note=x', '--overwrite'])
-  await apply(service('outside', 'other'))
+  await look.apply(service('outside', 'other'))
   await kubectl(api, ['annotate', 'service', '-n', 'shop', 'pay', 'note=y', '--overwrite'])
   await new Promise((resolve) => setTimeout(resolve, 1_000))
-  expect(await versions()).toEqual(before)
+  expect(await look.versions()).toEqual(before)
   expect(await first.metric('portolan_writes_total{action="applyTable",result="ok"}')).toBeUndefined()
 
   await first.stop()
@@ -171,45 +81,45 @@ test('nothing new, nothing written; and a restart writes the same bytes, so noth
   const second = await replica()
   await until('the second leads', second.leads)
   await new Promise((resolve) => setTimeout(resolve, 1_000))
-  expect(await versions()).toEqual(before)
+  expect(await look.versions()).toEqual(before)
 })
 
 test('a burst of changes is one pass, and a condition keeps its time while its status stays', async () => {
   const compiler = await replica()
   await until('it leads', compiler.leads)
-  await settled()
-  const accepted = await condition('gtp', 'shop', 'pay', 'Accepted')
+  await look.settled()
+  const accepted = await look.condition('gtp', 'shop', 'pay', 'Accepted')
   const passes = async () => (await compiler.metric('portolan_compile_seconds_count')) ?? 0
   const before = await passes()
-  await apply(policy('shop', 'pay', 'ActiveActive'))
-  await until('the table follows', async () => (await table('shop'))?.routes[0]?.policy === 'ActiveActive')
-  await settled()
-  const after = await condition('gtp', 'shop', 'pay', 'Accepted')
+  await look.apply(policy('shop', 'pay', 'ActiveActive'))
+  await until('the table follows', async () => (await look.table('shop'))?.routes[0]?.policy === 'ActiveActive')
+  await look.settled()
+  const after = await look.condition('gtp', 'shop', 'pay', 'Accepted')
   expect(after).toMatchObject({ observedGeneration: 2, lastTransitionTime: accepted?.lastTransitionTime })
 
   const start = await passes()
   expect(start - before).toBeLessThan(8)
-  await apply(...Array.from({ length: 30 }, (_, i) => service('outside', `burst-${i}`)))
+  await look.apply(...Array.from({ length: 30 }, (_, i) => service('outside', `burst-${i}`)))
   await new Promise((resolve) => setTimeout(resolve, 500))
   expect((await passes()) - start).toBeLessThan(15)
 })
 
 test('a namespace leaves the mesh: its table goes, others stay; it comes back: so does the table', async () => {
   await replica()
-  await until('caller has a table', async () => (await table('caller')) !== null)
+  await until('caller has a table', async () => (await look.table('caller')) !== null)
   await kubectl(api, ['label', 'namespace', 'caller', 'flomesh.io/monitored-by-'])
-  await until('the table is gone', async () => (await routes('caller')) === undefined)
-  expect(await table('shop')).not.toBeNull()
+  await until('the table is gone', async () => (await look.routes('caller')) === undefined)
+  expect(await look.table('shop')).not.toBeNull()
   await kubectl(api, ['label', 'namespace', 'caller', 'flomesh.io/monitored-by=portolan'])
-  await until('the table is back', async () => (await table('caller'))?.routes.length === 1)
+  await until('the table is back', async () => (await look.table('caller'))?.routes.length === 1)
 })
 
 test('a ConfigMap deleted or edited by hand is put right; keys of others are left alone', async () => {
   await replica()
-  await until('shop has a table', async () => (await table('shop')) !== null)
-  const good = await routes('shop')
+  await until('shop has a table', async () => (await look.table('shop')) !== null)
+  const good = await look.routes('shop')
   await kubectl(api, ['delete', 'configmap', '-n', 'shop', 'portolan-routes'])
-  await until('it is back', async () => (await routes('shop')) !== undefined)
+  await until('it is back', async () => (await look.routes('shop')) !== undefined)
   await kubectl(api, [
     'patch',
     'configmap',
@@ -220,9 +130,9 @@ test('a ConfigMap deleted or edited by hand is put right; keys of others are lef
     '-p',
     '{"data":{"cds.json":"{}","mine":"x"}}',
   ])
-  await until('it is right', async () => (await routes('shop'))?.['cds.json'] === good?.['cds.json'])
-  expect((await routes('shop'))?.['mine']).toBe('x')
-  await settled()
+  await until('it is right', async () => (await look.routes('shop'))?.['cds.json'] === good?.['cds.json'])
+  expect((await look.routes('shop'))?.['mine']).toBe('x')
+  await look.settled()
 })
 
 test('the API server is killed and comes back: the compiler goes on by itself', async () => {
@@ -231,8 +141,8 @@ test('the API server is killed and comes back: the compiler goes on by itself', 
   await api.kill()
   await until('it stops leading', async () => !(await compiler.leads()))
   await api.start()
-  await apply(policy('shop', 'pay', 'FailOver'))
-  await until('the table follows', async () => (await table('shop'))?.routes[0]?.policy === 'FailOver')
+  await look.apply(policy('shop', 'pay', 'FailOver'))
+  await until('the table follows', async () => (await look.table('shop'))?.routes[0]?.policy === 'FailOver')
 })
 
 test('the leader is cut off: the other takes over and writes; nobody else does', async () => {
@@ -247,8 +157,8 @@ test('the leader is cut off: the other takes over and writes; nobody else does',
   line.cut()
   await until('the second leads', second.leads)
   expect(await first.leads()).toBe(false)
-  await apply(policy('shop', 'pay', 'ActiveActive'))
-  await until('the table follows', async () => (await table('shop'))?.routes[0]?.policy === 'ActiveActive')
+  await look.apply(policy('shop', 'pay', 'ActiveActive'))
+  await until('the table follows', async () => (await look.table('shop'))?.routes[0]?.policy === 'ActiveActive')
   line.mend()
   await new Promise((resolve) => setTimeout(resolve, 1_000))
   expect(await first.leads()).toBe(false)
@@ -259,24 +169,27 @@ test('the leader is cut off: the other takes over and writes; nobody else does',
 
 test('a table over the limit is not written: the last good one stays, status, Event and metric say why', async () => {
   const compiler = await replica()
-  await until('shop has a table', async () => (await table('shop')) !== null)
+  await until('shop has a table', async () => (await look.table('shop')) !== null)
   const clusters = Array.from({ length: 40 }, (_, i) => ({
     clusterKey: `region-of-some-length/zone-of-some-length/group/cluster-${i}`,
     target: { host: `10.8.0.${i}`, port: 80, path: '/a/path/that/takes/its/space' },
   }))
   const ports = (from: number) =>
     Array.from({ length: 32 }, (_, i) => ({ name: `p${i}`, port: from + i, endpoints: clusters }))
-  for (const name of ['vast', 'huge']) await apply({ ...policy('shop', name), spec: { lbType: 'ActiveActive' } })
-  await apply(imported('shop', 'vast', ports(1_000)))
-  await until('one of them fits', async () => (await condition('simp', 'shop', 'vast', 'Routed'))?.status === 'True')
-  await apply(imported('shop', 'huge', ports(2_000)))
+  for (const name of ['vast', 'huge']) await look.apply({ ...policy('shop', name), spec: { lbType: 'ActiveActive' } })
+  await look.apply(imported('shop', 'vast', ports(1_000)))
+  await until(
+    'one of them fits',
+    async () => (await look.condition('simp', 'shop', 'vast', 'Routed'))?.status === 'True',
+  )
+  await look.apply(imported('shop', 'huge', ports(2_000)))
   await until(
     'the policy says so',
-    async () => (await condition('gtp', 'shop', 'vast', 'Programmed'))?.reason === 'TableTooLarge',
+    async () => (await look.condition('gtp', 'shop', 'vast', 'Programmed'))?.reason === 'TableTooLarge',
   )
-  expect((await table('shop'))?.routes.filter(({ service }) => service === 'shop/huge')).toEqual([])
-  expect((await table('shop'))?.routes.length).toBe(33)
-  const said = await condition('gtp', 'shop', 'vast', 'Programmed')
+  expect((await look.table('shop'))?.routes.filter(({ service }) => service === 'shop/huge')).toEqual([])
+  expect((await look.table('shop'))?.routes.length).toBe(33)
+  const said = await look.condition('gtp', 'shop', 'vast', 'Programmed')
   expect(said?.status).toBe('False')
   expect(said?.message).toMatch(/shop\/(vast|huge) \(\d+ kB\)/)
   await until('an Event says so', async () =>
@@ -286,12 +199,12 @@ test('a table over the limit is not written: the last good one stays, status, Ev
 
   await kubectl(api, ['delete', 'simp,gtp', '-n', 'shop', 'vast', 'huge'])
   await until('it is over', async () => (await compiler.metric('portolan_issues{code="TableTooLarge"}')) === undefined)
-  expect(await condition('gtp', 'shop', 'pay', 'Programmed')).toMatchObject({ status: 'True' })
+  expect(await look.condition('gtp', 'shop', 'pay', 'Programmed')).toMatchObject({ status: 'True' })
 })
 
 test('pods that lack their sidecar are reported, and no others', async () => {
   const compiler = await replica()
-  await apply(pod('shop', 'without', false), pod('shop', 'with', true), pod('outside', 'elsewhere', false), {
+  await look.apply(pod('shop', 'without', false), pod('shop', 'with', true), pod('outside', 'elsewhere', false), {
     ...pod('shop', 'unwanted', false),
     metadata: { namespace: 'shop', name: 'unwanted', annotations: { 'flomesh.io/sidecar-injection': 'disabled' } },
   })
@@ -320,17 +233,17 @@ test('pods that lack their sidecar are reported, and no others', async () => {
 test.each([true, false])('a change nudges the pods that mount the table, when nudging is %s', async (nudge) => {
   const compiler = await replica({ nudge })
   await until('it leads', compiler.leads)
-  await settled()
+  await look.settled()
   const annotation = async (name: string) =>
-    (await get<Anything>('pod', 'shop', name))?.metadata.annotations?.['flomesh.io/routes-version']
+    (await look.get<Anything>('pod', 'shop', name))?.metadata.annotations?.['flomesh.io/routes-version']
   const before = await annotation('with')
-  const next = (await table('shop'))?.routes[0]?.policy === 'FailOver' ? 'ActiveActive' : 'FailOver'
-  await apply(policy('shop', 'pay', next))
-  await until('the table follows', async () => (await table('shop'))?.routes[0]?.policy === next)
+  const next = (await look.table('shop'))?.routes[0]?.policy === 'FailOver' ? 'ActiveActive' : 'FailOver'
+  await look.apply(policy('shop', 'pay', next))
+  await until('the table follows', async () => (await look.table('shop'))?.routes[0]?.policy === next)
   if (nudge) {
-    await until('the pod is nudged', async () => (await annotation('with')) === (await table('shop'))?.version)
+    await until('the pod is nudged', async () => (await annotation('with')) === (await look.table('shop'))?.version)
   } else {
-    await settled()
+    await look.settled()
     expect(await annotation('with')).toBe(before)
   }
   expect(await annotation('unwanted')).toBeUndefined()
