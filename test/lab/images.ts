@@ -44,7 +44,7 @@ export const PORTOLAN_CONTENT = [
 const REPOSITORY = join(import.meta.dirname, '../..')
 const PATH = 'PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 /** Bumped when a recipe below changes what it puts into a layer. */
-const RECIPE = 2
+const RECIPE = 3
 
 /** A layer that depends on nothing but versions, kept in the cache. */
 async function cachedLayer(name: string, key: string, fill: (dir: string) => Promise<void>): Promise<Layer> {
