@@ -1,3 +1,4 @@
+import { applyDefaults } from '../api/defaults.ts'
 import type { Issue, ObjectRef } from '../api/issue.ts'
 import { compile } from '../compiler/compile.ts'
 import type { MeshSettings } from '../compiler/snapshot.ts'
@@ -35,7 +36,7 @@ export async function compileFiles(options: ClusterOptions, io: Pick<Io, 'stdin'
   const findings = [...settled.findings, ...givenTwice(manifests), ...admission]
   if (exitCode(findings) !== 0) return { findings }
 
-  const objects = byKind(manifests)
+  const objects = byKind(manifests.map((manifest) => ({ ...manifest, object: applyDefaults(manifest.object) })))
   const services = new Set(objects.services.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`))
   for (const name of options.down)
     if (!services.has(name))

@@ -16,6 +16,10 @@ export class UsageError extends Error {}
 /** The terminal this process was started on. */
 export function processIo(): Io {
   const { stdin, stdout, stderr, env } = process
+  // Whoever reads, `head` for one, may have had enough.
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),

@@ -36,7 +36,7 @@ export function parseYaml(text: string, lineCounter: LineCounter = new LineCount
     tags.filter(
       (tag) => typeof tag === 'string' || (tag.format !== 'TIME' && tag.tag !== 'tag:yaml.org,2002:timestamp'),
     )
-  const documents = parseAllDocuments(text, { lineCounter, version: '1.1', merge: true, customTags })
+  const documents = parseAllDocuments(text, { lineCounter, version: '1.1', merge: true, customTags, logLevel: 'error' })
   return 'empty' in documents ? [] : documents
 }
 
@@ -53,19 +53,15 @@ function parseSource({ name, text }: Source): Manifests {
         line: lineAt(offset),
       })
 
-    const [error] = document.errors
-    if (error !== undefined) {
-      say('YamlBroken', error.pos[0], { reason: firstSentence(error.message) })
-      continue
-    }
-    const root = document.contents
-    // Nothing but comments.
-    if (root === null || document.toJS() === null) continue
-    for (const { value, node } of items(document, root)) {
-      const missing = missingFields(value)
-      if (missing === undefined) say('NotAnObject', node?.range?.[0], { actual: nameOf(value) })
+    const { value, problem } = resolve(document)
+    if (problem !== undefined) say('YamlBroken', problem.offset, { reason: problem.reason })
+    // Nothing but comments, or nothing that can be used.
+    if (value === undefined || value === null) continue
+    for (const { value: item, node } of items(document, value)) {
+      const missing = missingFields(item)
+      if (missing === undefined) say('NotAnObject', node?.range?.[0], { actual: nameOf(item) })
       else if (missing.length > 0) say('ObjectIncomplete', node?.range?.[0], { missing: missing.join(' and no ') })
-      else manifests.push({ object: value as KubeObject, file: name, lineOf: (path) => lineAt(nearest(node, path)) })
+      else manifests.push({ object: item as KubeObject, file: name, lineOf: (path) => lineAt(nearest(node, path)) })
     }
   }
   return { manifests, findings }
@@ -76,15 +72,31 @@ interface Item {
   readonly node: ParsedNode | undefined
 }
 
-function items(document: Document.Parsed, root: ParsedNode): readonly Item[] {
-  const value: unknown = document.toJS()
-  const list =
-    isRecord(value) && typeof value['kind'] === 'string' && value['kind'].endsWith('List') ? value['items'] : undefined
-  if (!Array.isArray(list)) return [{ value, node: root }]
-  return list.map((value: unknown, index) => {
-    const node = document.getIn(['items', index], true)
-    return { value, node: isNode(node) ? (node as ParsedNode) : undefined }
-  })
+interface Value {
+  readonly value?: unknown
+  readonly problem?: { readonly reason: string; readonly offset?: number }
+}
+
+function resolve(document: Document.Parsed): Value {
+  const [error] = document.errors
+  if (error !== undefined) return { problem: { reason: firstSentence(error.message), offset: error.pos[0] } }
+  try {
+    return { value: document.toJS() }
+  } catch (cause) {
+    // Aliases are followed only now: one may have no anchor, or too many may follow each other.
+    return { problem: { reason: cause instanceof Error ? firstSentence(cause.message) : String(cause) } }
+  }
+}
+
+function items(document: Document.Parsed, value: unknown): readonly Item[] {
+  const isList = isRecord(value) && typeof value['kind'] === 'string' && value['kind'].endsWith('List')
+  const list = isList ? value['items'] : undefined
+  const nodeAt = (path: readonly (string | number)[]): ParsedNode | undefined => {
+    const node = document.getIn(path, true)
+    return isNode(node) ? (node as ParsedNode) : undefined
+  }
+  if (!Array.isArray(list)) return [{ value, node: nodeAt([]) }]
+  return list.map((each: unknown, index) => ({ value: each, node: nodeAt(['items', index]) }))
 }
 
 /** Fields without which nothing can be said about an object; undefined when it is no object at all. */

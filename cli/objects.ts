@@ -2,7 +2,7 @@ import type { EndpointSlice, Namespace, Service } from '../api/core.ts'
 import type { ManifestCode } from '../api/diagnostics/manifests.ts'
 import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
 import type { ObjectRef } from '../api/issue.ts'
-import { KINDS } from '../api/kinds.ts'
+import { KINDS, kindOf } from '../api/kinds.ts'
 import type { MeshConfig } from '../api/mesh-config.ts'
 import type { KubeObject } from '../api/meta.ts'
 import { VERSION } from '../api/names.ts'
@@ -68,7 +68,7 @@ const SHAPES: Readonly<Record<string, readonly (readonly [path: string, check: C
 }
 
 function wrongShape({ object, file, lineOf }: Manifest): readonly Finding[] {
-  const shape = SHAPES[object.kind]
+  const shape = SHAPES[readAs(object) ?? '']
   if (shape === undefined) return []
   const maps = ['metadata.labels', 'metadata.annotations'].map(
     (path) => [path, isTextMap, 'a mapping of names to text'] as const,
@@ -116,9 +116,16 @@ export interface Objects {
   readonly meshConfigs: readonly MeshConfig[]
 }
 
+const CORE: Readonly<Record<string, string>> = { Namespace: 'v1', Service: 'v1', EndpointSlice: 'discovery.k8s.io/v1' }
+
+/** The kind of an object that Portolan reads; undefined for all others, such as Knative's Services. */
+function readAs(object: KubeObject): string | undefined {
+  return kindOf(object)?.kind ?? (CORE[object.kind] === object.apiVersion ? object.kind : undefined)
+}
+
 export function byKind(manifests: readonly Manifest[]): Objects {
   const of = <T extends KubeObject>(kind: T['kind']): readonly T[] =>
-    manifests.map(({ object }) => object).filter((object): object is T => object.kind === kind)
+    manifests.map(({ object }) => object).filter((object): object is T => readAs(object) === kind)
   return {
     namespaces: of<Namespace>('Namespace'),
     services: of<Service>('Service'),

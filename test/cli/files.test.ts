@@ -36,6 +36,12 @@ metadata: { name: api, namespace: shop }
 spec: { ports: [{ port: 8080 }] }
 `
 
+/** A kilobyte that stands for nine to the ninth numbers. */
+const ALIASES = [...'abcdefghi'].reduce(
+  (text, name, index, names) => `${text}${name}: &${name} [${index === 0 ? '1' : `*${names[index - 1]},`.repeat(9)}]\n`,
+  '',
+)
+
 describe('usage', () => {
   test.each([
     ['no command', '', 'Usage: portolan'],
@@ -65,6 +71,12 @@ describe('bad files', () => {
   test.each([
     ['broken YAML', 'kind: [\napiVersion: v1\n', /^a\.yaml:2: error: the file is not YAML: .*\[YamlBroken\]$/m],
     ['a key given twice', 'kind: A\nkind: B\n', /^a\.yaml:2: error: the file is not YAML: Map keys must be unique/m],
+    [
+      'an alias without its anchor',
+      'kind: *nowhere\n',
+      /^a\.yaml:1: error: the file is not YAML: Unresolved alias .*: nowhere/m,
+    ],
+    ['aliases that multiply', ALIASES, /the file is not YAML: Excessive alias count/],
     ['a document that is text', 'hello\n', /^a\.yaml:1: error: the document is a string, not a Kubernetes object\./m],
     [
       'a document that is a list',
