@@ -24,7 +24,9 @@ export interface Answer {
 
 export const call = ({ host, port, path = '/', method = 'GET', headers = {}, body, agent }: Call): Promise<Answer> =>
   new Promise((resolve, reject) => {
-    const request = http.request({ host, port, path, method, headers, agent, timeout: 10_000 }, (response) => {
+    // Node frames no body of a GET by itself.
+    const framed = body === undefined ? headers : { ...headers, 'content-length': String(Buffer.byteLength(body)) }
+    const request = http.request({ host, port, path, method, headers: framed, agent, timeout: 10_000 }, (response) => {
       let text = ''
       response.on('data', (chunk) => (text += chunk))
       response.on('error', reject)
