@@ -96,7 +96,9 @@ await show(`kubectl --context west apply -f ${file('bad.yaml')}`, { code: 1, out
 title('What there is')
 await show('kubectl --context east -n httpbin get serviceexports')
 await show('kubectl --context west -n httpbin get serviceimports,globaltrafficpolicies')
-await show('kubectl --context west get meshconfigs -A; kubectl --context west get clusters')
+await show('kubectl --context west get meshconfigs -A')
+say('No Cluster object is needed here: the import was written by hand.')
+await show('kubectl --context west get clusters')
 await show("kubectl --context west -n curl get configmap portolan-routes -o jsonpath='{.data.table\\.json}'", {
   output: /httpbin/,
 })
