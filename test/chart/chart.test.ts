@@ -147,6 +147,11 @@ describe('holds', async () => {
     expect(readsEverySecret).toEqual([])
   })
 
+  test('no pod that a new version of the chart alone would restart', () => {
+    for (const { spec } of all('Deployment'))
+      expect(JSON.stringify(spec.template.metadata)).not.toMatch(/\d+\.\d+\.\d+/)
+  })
+
   test('the ports that the code listens on', () => {
     const ports = (name: string) =>
       find('Deployment', name).spec.template.spec.containers[0].ports.map(

@@ -6,11 +6,16 @@ app.kubernetes.io/name: portolan
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
+{{/* Without versions: a release that changes nothing of a pod must not restart it. Call with (list $ "component"). */}}
+{{- define "portolan.podLabels" -}}
+{{ include "portolan.selector" . }}
+app.kubernetes.io/part-of: portolan
+{{- end }}
+
 {{/* Call with (list $ "component"). */}}
 {{- define "portolan.labels" -}}
 {{- $root := index . 0 -}}
-{{ include "portolan.selector" . }}
-app.kubernetes.io/part-of: portolan
+{{ include "portolan.podLabels" . }}
 app.kubernetes.io/instance: {{ $root.Release.Name }}
 app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ $root.Release.Service }}
