@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { until } from '../lab/run.ts'
 import { documents, plainNamespace } from './manifests.ts'
 import { CONTROL_PLANE, sites } from './mesh.ts'
-import { apply, get, kubectl, refused } from './site.ts'
+import { apply, get, kubectl, refused, rolledOut } from './site.ts'
 
 const { east: site } = sites()
 const NS = 'admission'
@@ -147,7 +147,7 @@ afterAll(() => kubectl(site, 'delete', 'namespace', NS, '--wait=false'))
 describe('with the webhook', () => {
   test.for(BAD)('$title is refused', async ({ manifest, says }) => {
     const message = await refused(site, manifest)
-    expect(message).toContain('portolan')
+    expect(message).toContain('admission webhook "resources.flomesh.io" denied')
     for (const part of says) expect(message).toContain(part)
   })
 
@@ -185,7 +185,7 @@ describe('with the webhook scaled to 0', () => {
   })
   afterAll(async () => {
     await kubectl(site, '-n', CONTROL_PLANE, 'scale', 'deploy/portolan-webhook', '--replicas=2')
-    await kubectl(site, '-n', CONTROL_PLANE, 'rollout', 'status', 'deploy/portolan-webhook', '--timeout=60s')
+    await rolledOut(site, CONTROL_PLANE, 'portolan-webhook')
   })
 
   test.for(BAD.filter(({ without }) => without !== undefined))(

@@ -15,7 +15,7 @@ import {
   serviceImport,
 } from './manifests.ts'
 import { CONTROL_PLANE, sites } from './mesh.ts'
-import { apply, exec, get, kubectl, type Loose, ready, refused } from './site.ts'
+import { apply, exec, get, kubectl, type Loose, ready, refused, rolledOut } from './site.ts'
 
 const { east, west, gatewayPort } = sites()
 const NS = 'injection'
@@ -175,9 +175,9 @@ describe('an injected pod lives as it did', () => {
 
   test('probes, rollout, logs and exec go to the app', async () => {
     await apply(west, documents(...app({ namespace: NS, name: 'probed', says: 'west' })))
-    await kubectl(west, '-n', NS, 'rollout', 'status', 'deploy/probed', '--timeout=60s')
+    await rolledOut(west, NS, 'probed')
     await kubectl(west, '-n', NS, 'rollout', 'restart', 'deploy/probed')
-    await kubectl(west, '-n', NS, 'rollout', 'status', 'deploy/probed', '--timeout=60s')
+    await rolledOut(west, NS, 'probed')
     const [one] = (await get(west, '-n', NS, 'pod', '-l', 'app=probed')).items
     expect(sidecars(one)).toHaveLength(2)
     expect((await west.kubectl(['-n', NS, 'exec', 'deploy/probed', '--', 'printenv', 'CLUSTER'])).stdout.trim()).toBe(
@@ -238,7 +238,7 @@ describe('the webhook is down', () => {
       expect(event.message).toMatch(/restart|recreate|delete/i)
     } finally {
       await kubectl(west, '-n', CONTROL_PLANE, 'scale', 'deploy/portolan-webhook', '--replicas=2')
-      await kubectl(west, '-n', CONTROL_PLANE, 'rollout', 'status', 'deploy/portolan-webhook', '--timeout=60s')
+      await rolledOut(west, CONTROL_PLANE, 'portolan-webhook')
     }
   })
 })

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { client, clusterKey, documents, meshNamespace, policy, serviceImport } from './manifests.ts'
 import { CONTROL_PLANE, helm, sites } from './mesh.ts'
 import { propagate } from './propagation.ts'
-import { apply, kubectl, ready } from './site.ts'
+import { apply, kubectl, ready, rolledOut } from './site.ts'
 
 const { east, west, gatewayPort } = sites()
 const NS = 'propagation'
@@ -24,7 +24,7 @@ beforeAll(async () => {
       spec: { ...clients.spec, replicas: 4 },
     }),
   )
-  await kubectl(west, '-n', NS, 'rollout', 'status', 'deploy/client', '--timeout=60s')
+  await rolledOut(west, NS, 'client')
   await ready(west, NS, '--all')
 })
 
@@ -50,7 +50,7 @@ const round = (weight: number) =>
 
 test.for([true, false])('nudge %s: every proxy runs the new policy', async (nudge) => {
   await helm('west', '--set', `compiler.nudge=${nudge}`)
-  await kubectl(west, '-n', CONTROL_PLANE, 'rollout', 'status', 'deploy/portolan-compiler', '--timeout=60s')
+  await rolledOut(west, CONTROL_PLANE, 'portolan-compiler')
   for (let n = 0; n < 3; n++) {
     const seconds = await round((nudge ? 100 : 200) + n)
     console.log(

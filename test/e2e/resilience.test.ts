@@ -15,7 +15,7 @@ import {
   serviceImport,
 } from './manifests.ts'
 import { CONTROL_PLANE, portolan, sites } from './mesh.ts'
-import { apply, get, kubectl, type Loose, ready } from './site.ts'
+import { apply, get, kubectl, type Loose, ready, rolledOut } from './site.ts'
 
 const { east, west, gatewayPort } = sites()
 const NS = 'resilience'
@@ -89,9 +89,9 @@ test('100 table changes under load lose no request', async () => {
 test("a gateway's pods are replaced under load: no idempotent request fails", async () => {
   const running = load(west, NS, 'deploy/client', URL, { rps: 50, seconds: 25 })
   await kubectl(east, '-n', CONTROL_PLANE, 'rollout', 'restart', 'deploy/portolan-gateway')
-  await kubectl(east, '-n', CONTROL_PLANE, 'rollout', 'status', 'deploy/portolan-gateway', '--timeout=60s')
+  await rolledOut(east, CONTROL_PLANE, 'portolan-gateway')
   await kubectl(east, '-n', NS, 'rollout', 'restart', 'deploy/c1')
-  await kubectl(east, '-n', NS, 'rollout', 'status', 'deploy/c1', '--timeout=60s')
+  await rolledOut(east, NS, 'c1')
   const { failed, failures } = await running
   expect({ failed, failures }).toEqual({ failed: 0, failures: {} })
 })
@@ -137,8 +137,7 @@ test('the control plane is gone: calls go on, and a new pod with a sidecar start
     expect((await curl(west, NS, 'deploy/newcomer', URL)).stdout).toMatch(/c[12]/)
   } finally {
     await kubectl(west, '-n', CONTROL_PLANE, 'scale', ...names.map((name) => `deploy/portolan-${name}`), '--replicas=2')
-    for (const name of names)
-      await kubectl(west, '-n', CONTROL_PLANE, 'rollout', 'status', `deploy/portolan-${name}`, '--timeout=60s')
+    for (const name of names) await rolledOut(west, CONTROL_PLANE, `portolan-${name}`)
   }
 })
 

@@ -14,7 +14,7 @@ import {
   serviceImport,
 } from './manifests.ts'
 import { sites } from './mesh.ts'
-import { apply, exec, get, kubectl, ready, type Site } from './site.ts'
+import { apply, exec, get, kubectl, ready, rolledOut, type Site } from './site.ts'
 
 const { east, west, gatewayPort } = sites()
 const URL = 'http://httpbin.routing:8080'
@@ -139,7 +139,7 @@ describe('what crosses', () => {
 
   test('headers that steer the proxy cannot be set by a caller', async () => {
     const spoof = [
-      'x-portolan-dst: 10.0.0.1:80',
+      'x-portolan-destination: 10.0.0.1:80',
       'x-portolan-target: /status/500',
       'x-portolan-authority: evil',
       'x-envoy-retry-on: 5xx',
@@ -193,7 +193,7 @@ describe('what crosses', () => {
 describe('a local Service beside the import', () => {
   beforeAll(async () => {
     await apply(west, documents(...app({ namespace: NS, name: 'httpbin', says: 'west' })))
-    await ready(west, NS, '-l', 'app=httpbin')
+    await rolledOut(west, NS, 'httpbin')
   })
 
   test('FailOver stays local', async () => {
@@ -209,7 +209,7 @@ describe('a local Service beside the import', () => {
     await kubectl(west, '-n', NS, 'scale', 'deploy/httpbin', '--replicas=0')
     await untilAnswers(/c1/)
     await kubectl(west, '-n', NS, 'scale', 'deploy/httpbin', '--replicas=1')
-    await ready(west, NS, '-l', 'app=httpbin')
+    await rolledOut(west, NS, 'httpbin')
     await untilAnswers(/west/)
     const { failed, failures, answers } = await running
     expect({ failed, failures }).toEqual({ failed: 0, failures: {} })

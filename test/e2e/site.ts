@@ -43,6 +43,12 @@ export async function ready(site: Site, namespace: string, ...selector: readonly
   await kubectl(site, '-n', namespace, 'wait', '--for=condition=Ready', 'pod', ...selector, '--timeout=120s')
 }
 
+/** Unlike `ready`, this does not trip over pods that go while it looks. */
+export async function rolledOut(site: Site, namespace: string, ...deployments: readonly string[]): Promise<void> {
+  for (const name of deployments)
+    await kubectl(site, '-n', namespace, 'rollout', 'status', `deploy/${name}`, '--timeout=120s')
+}
+
 /** Runs a command in a container of a pod or of `deploy/NAME`. */
 export function exec(
   site: Site,
