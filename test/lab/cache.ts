@@ -1,7 +1,7 @@
 /** Things that are made once and kept by version: each a directory of the cache that is either whole or absent. */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -81,6 +81,17 @@ export async function cached(
       rmSync(draft, { recursive: true, force: true })
     }
   })
+}
+
+/**
+ * Removes older things of a family (`seed-`, `layer-base-`) but the newest of them, which another working tree may use.
+ * Not for what running clusters execute from.
+ */
+export function forgetOlder(family: string, current: string): void {
+  const age = (name: string) => statSync(join(CACHE, name)).mtimeMs
+  const older = readdirSync(CACHE).filter((name) => name.startsWith(family) && name !== current)
+  const [, ...gone] = older.sort((a, b) => age(b) - age(a))
+  for (const name of gone) rmSync(join(CACHE, name), { recursive: true, force: true })
 }
 
 /** Every file below `dir`, as sorted relative paths. */

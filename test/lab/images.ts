@@ -14,7 +14,7 @@ import {
 import { mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CACHE, cached, filesBelow, shortHash } from './cache.ts'
+import { CACHE, cached, filesBelow, forgetOlder, shortHash } from './cache.ts'
 import { type Image, type Layer, readLayer, writeLayer } from './oci.ts'
 import { run } from './run.ts'
 import { architecture, binaries, copyBinary, debianPackages, envoy, node } from './toolchain.ts'
@@ -49,7 +49,8 @@ const RECIPE = 3
 /** A layer that depends on nothing but versions, kept in the cache. */
 async function cachedLayer(name: string, key: string, fill: (dir: string) => Promise<void>): Promise<Layer> {
   const step = { title: `image layer ${name}`, expect: '5 s' }
-  const dir = await cached(`layer-${name}-${shortHash(key, String(RECIPE), process.arch)}`, step, async (dir) => {
+  const entry = `layer-${name}-${shortHash(key, String(RECIPE), process.arch)}`
+  const dir = await cached(entry, step, async (dir) => {
     const root = join(dir, 'root')
     mkdirSync(root)
     await fill(root)
@@ -57,6 +58,7 @@ async function cachedLayer(name: string, key: string, fill: (dir: string) => Pro
     writeFileSync(join(dir, 'layer.json'), JSON.stringify({ digest, size }))
     await rm(root, { recursive: true })
   })
+  forgetOlder(`layer-${name}-`, entry)
   return readLayer(dir)
 }
 
@@ -66,9 +68,11 @@ async function freshLayer(name: string, fill: (dir: string) => Promise<void> | v
   try {
     chmodSync(dir, 0o755)
     await fill(dir)
-    const draft = await writeLayer(dir, join(CACHE, 'fresh', `.${name}-${process.pid}`))
-    const file = join(CACHE, 'fresh', `${name}-${draft.digest.slice('sha256:'.length, 19)}.tar`)
+    const draft = await writeLayer(dir, join(CACHE, `.fresh-${name}-${process.pid}`))
+    const entry = `fresh-${name}-${draft.digest.slice('sha256:'.length, 19)}.tar`
+    const file = join(CACHE, entry)
     await rename(draft.file, file)
+    forgetOlder(`fresh-${name}-`, entry)
     return { ...draft, file }
   } finally {
     await rm(dir, { recursive: true, force: true })

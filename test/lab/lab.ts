@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { connectAdmin, hasCondition } from './api.ts'
-import { locked, say } from './cache.ts'
+import { CACHE, locked, say, shortHash } from './cache.ts'
 import { cgroupMemory, cgroupNames, cgroupProcesses, cgroupVersion, createCgroup, removeCgroup } from './cgroup.ts'
 import { nodeFiles, type Tools } from './config.ts'
 import { IMAGE } from './images.ts'
@@ -20,8 +20,8 @@ import {
   planLab,
   SERVICE_CIDR,
 } from './plan.ts'
-import { requireMachine } from './preflight.ts'
-import { run, until } from './run.ts'
+import { requireMachine, requireNat } from './preflight.ts'
+import { until } from './run.ts'
 import { plant, seed } from './seed.ts'
 import {
   forgetCluster,
@@ -36,7 +36,7 @@ import {
   saveSlot,
   slotOwner,
 } from './state.ts'
-import { binaries, debianPackages } from './toolchain.ts'
+import { binaries, debianPackages, wholeToolchain } from './toolchain.ts'
 
 export interface UpOptions {
   /** How often an idle pod's volumes are rewritten (kubelet syncFrequency), as a Go duration; 1s when absent. */
@@ -53,7 +53,9 @@ export async function up(names: readonly string[], options: UpOptions = {}): Pro
   if (problems.length > 0) throw new Error(problems.join('\n'))
   await requireMachine()
   const start = performance.now()
+  await wholeToolchain()
   const tools = await findTools()
+  await requireNat(tools.env)
   const store = await seed()
   const dir = options.dir ?? labDirectory()
   const { lab, wanted, fresh } = await locked(lockOf(dir), () => claim(dir, names, options))
@@ -68,9 +70,9 @@ function seconds(start: number): string {
   return `${((performance.now() - start) / 1000).toFixed(1)} s`
 }
 
-/** The lock lies beside the directory, since `down` removes that. */
+/** Not in the directory, which `down` removes: a lock that goes away locks nothing. */
 function lockOf(dir: string): string {
-  return `${dir}.lock`
+  return join(CACHE, `.lock-lab-${shortHash(dir)}`)
 }
 
 async function findTools(): Promise<Tools> {
@@ -203,7 +205,6 @@ export async function down(names: readonly string[] | null = null, dir = labDire
     await Promise.all(going.map((cluster) => removeCluster(lab, cluster)))
     if (loadClusters(lab).length === 0) await removeLab(lab)
   })
-  await run('rm', ['-f', lockOf(dir)])
 }
 
 /** Goes by the names that begin with the lab's prefix, not by what the lab remembers. */

@@ -121,3 +121,11 @@ export async function requireMachine(): Promise<void> {
   const lines = await lacks()
   if (lines.length > 0) throw new Error(lines.join('\n'))
 }
+
+/** The one feature that shows only with iptables at hand; `env` finds the unpacked one. Throws like `requireMachine`. */
+export async function requireNat(env: Readonly<Record<string, string>>): Promise<void> {
+  const { code, stderr } = await tryRun('unshare', ['--net', 'iptables', '-t', 'nat', '-S'], { env })
+  if (code === 0) return
+  const remedy = 'modprobe nf_tables nft_chain_nat nft_compat (CONFIG_NF_TABLES, CONFIG_NF_NAT, CONFIG_NFT_COMPAT)'
+  throw new Error(`this machine lacks the kernel's address translation (${stderr.trim().split('\n')[0]}): ${remedy}`)
+}

@@ -1,8 +1,8 @@
 /** A containerd store that holds the images every cluster is born with: imported once, then hard-linked per node. */
-import { cpSync, readdirSync, statSync } from 'node:fs'
+import { cpSync, readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CACHE, cached, shortHash } from './cache.ts'
+import { CACHE, cached, forgetOlder, shortHash } from './cache.ts'
 import { bornImages } from './images.ts'
 import { type Image, imageDigest, writeArchive } from './oci.ts'
 import { run, tryRun } from './run.ts'
@@ -45,21 +45,13 @@ export async function seed(): Promise<string> {
     await run('unshare', [...isolated, 'bash', '-euc', IMPORT, 'import', config, ...archives], { env: debian.env })
     await rm(work, { recursive: true })
   })
-  await forgetOldSeeds(name)
+  forgetOlder('seed-', name)
   return dir
 }
 
 async function archive(image: Image, file: string): Promise<string> {
   await writeArchive(image, file)
   return file
-}
-
-/** Keeps this one and the one before: what clusters have linked stays theirs. */
-async function forgetOldSeeds(current: string): Promise<void> {
-  const old = readdirSync(CACHE)
-    .filter((name) => name.startsWith('seed-') && name !== current)
-    .sort((a, b) => statSync(join(CACHE, b)).mtimeMs - statSync(join(CACHE, a)).mtimeMs)
-  for (const name of old.slice(1)) await rm(join(CACHE, name), { recursive: true, force: true })
 }
 
 /**

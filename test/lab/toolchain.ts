@@ -45,8 +45,10 @@ export function binaries(): Promise<string> {
   const step = { title: `Kubernetes ${KUBERNETES}, etcd, helm, CoreDNS from source`, expect: '6 min on two cores' }
   return cached(`bin-${key}`, step, async (dir, progress) => {
     progress('fetching modules')
+    // Some distributions' Go would not fetch the newer toolchain that go.mod names.
+    const env = { ...GO_ENV, GOTOOLCHAIN: process.env['GOTOOLCHAIN'] ?? 'auto' }
     const go = (args: readonly string[], onLine?: (line: string) => void) =>
-      run('go', args, { cwd: GO_SOURCE, env: GO_ENV, ...(onLine === undefined ? {} : { onLine }) })
+      run('go', args, { cwd: GO_SOURCE, env, ...(onLine === undefined ? {} : { onLine }) })
     await go(['mod', 'download'])
     const total = (await go(['list', '-deps', './...'])).trim().split('\n').length
     let built = 0
@@ -140,6 +142,11 @@ export async function debianPackages(): Promise<DebianPackages> {
       XTABLES_LIBDIR: join(libraries, 'xtables'),
     },
   }
+}
+
+/** Everything, side by side: the downloads are over long before Kubernetes is built. */
+export async function wholeToolchain(): Promise<void> {
+  await Promise.all([binaries(), envoy(), node(), debianPackages()])
 }
 
 function hasPackageLists(): boolean {

@@ -29,7 +29,7 @@ export function traces(lab: LabPlan): Traces {
     namespaces: namespaces(own),
     links: readdirSync('/sys/class/net').filter((name) => own.test(name)),
     cgroups: cgroupNames(`${lab.prefix}-`),
-    files: [lab.dir, `${lab.dir}.lock`].filter((path) => existsSync(path)),
+    files: existsSync(lab.dir) ? [lab.dir] : [],
   }
 }
 
