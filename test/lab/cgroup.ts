@@ -1,143 +1,175 @@
 /**
- * Control groups of a node: NAME/sys holds its daemons, the kubelet puts its pods beside it.
- * Two layouts: version 1 (one tree per controller) and version 2 (one tree).
+ * Control groups of nodes: NAME/sys holds a node's daemons, the kubelet puts its pods beside it.
+ * Version 1 has a tree for each controller, version 2 one tree for all.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { until } from './run.ts'
 
-const ROOT = '/sys/fs/cgroup'
-/** The kubelet refuses a group that lacks one of these which the machine has. */
-const V2_CONTROLLERS = ['cpu', 'cpuset', 'hugetlb', 'io', 'memory', 'pids']
-
-export type CgroupVersion = 1 | 2
-
-/** Which layout this machine has; a hybrid one, with a nearly empty version 2 tree on the side, counts as 1. */
-export function cgroupVersion(root = ROOT): CgroupVersion {
-  return existsSync(join(root, 'cgroup.controllers')) ? 2 : 1
+export interface Cgroups {
+  readonly version: 1 | 2
+  /** Makes a node's directories; returns the files to which a process writes 0 in order to join. */
+  create(name: string): readonly string[]
+  /** Process ids in the group and below: pods' too. */
+  processes(name: string): readonly number[]
+  /** Groups whose names begin with `prefix`. */
+  names(prefix: string): readonly string[]
+  /** Stops every process where it stands, or lets all go on; resolves when that is so. */
+  freeze(name: string, frozen: boolean): Promise<void>
+  /** Kills every process of the group, frozen ones too, and removes its directories. No such group is fine. */
+  remove(name: string): Promise<void>
+  /** Anonymous memory in bytes, or null when the kernel does not say. */
+  memory(name: string): number | null
 }
 
-/** The trees in which a node has a directory: one in version 2, one for each controller in version 1. */
-function trees(): readonly string[] {
-  if (cgroupVersion() === 2) return [ROOT]
-  return readdirSync(ROOT, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && entry.name !== 'unified') // links are aliases such as cpu → cpu,cpuacct
-    .map((entry) => join(ROOT, entry.name))
-    .filter((tree) => existsSync(join(tree, 'cgroup.procs')))
+/** What differs between the versions. */
+interface Layout {
+  readonly version: 1 | 2
+  /** Roots of the trees in which a node has a directory. */
+  trees(): readonly string[]
+  /** Prepares a new directory for processes and for groups below it. */
+  prepare(tree: string, dir: string): void
+  /** The tree whose lists of members are read: all have the same. */
+  readonly members: string
+  /** Which file below `members`' tree freezes, what to write, and how to see that it is done. */
+  freezer(
+    name: string,
+    frozen: boolean,
+  ): { readonly file: string; readonly value: string; readonly done: () => boolean }
+  readonly memory: { readonly tree: string; readonly field: string }
 }
 
-/** Makes the directories and returns the files that a process writes 0 to in order to join. */
-export function createCgroup(name: string): readonly string[] {
-  if (cgroupVersion() === 2) enable(ROOT)
-  return trees().map((tree) => {
-    const parts = [join(tree, name), join(tree, name, 'sys')]
-    for (const dir of parts) {
-      mkdirSync(dir, { recursive: true })
-      // A new version 1 cpuset is empty, and no process may join an empty one.
+const text = (...path: readonly string[]) => readFileSync(join(...path), 'utf8')
+
+function version1(root: string): Layout {
+  return {
+    version: 1,
+    trees: () =>
+      readdirSync(root, { withFileTypes: true })
+        // Links are aliases such as cpu → cpu,cpuacct; unified is the empty half of a hybrid set-up.
+        .filter((entry) => entry.isDirectory() && entry.name !== 'unified')
+        .map((entry) => join(root, entry.name))
+        .filter((tree) => existsSync(join(tree, 'cgroup.procs'))),
+    prepare: (tree, dir) => {
+      // A new cpuset is empty, and no process may join an empty one.
       for (const file of ['cpuset.cpus', 'cpuset.mems'])
-        if (cgroupVersion() === 1 && existsSync(join(dir, file)))
-          writeFileSync(join(dir, file), readFileSync(join(tree, file)))
-    }
-    if (cgroupVersion() === 2) enable(join(tree, name))
-    return join(tree, name, 'sys', 'cgroup.procs')
-  })
+        if (existsSync(join(dir, file))) writeFileSync(join(dir, file), text(tree, file))
+    },
+    members: join(root, 'pids'),
+    freezer: (name, frozen) => {
+      const file = join(root, 'freezer', name, 'freezer.state')
+      const value = frozen ? 'FROZEN' : 'THAWED'
+      return { file, value, done: () => text(file).trim() === value }
+    },
+    memory: { tree: join(root, 'memory'), field: 'total_rss' },
+  }
 }
 
-/** Version 2 gives a directory's children only the controllers that are named here. */
-function enable(dir: string): void {
-  const available = readFileSync(join(dir, 'cgroup.controllers'), 'utf8').trim().split(' ')
-  for (const controller of V2_CONTROLLERS.filter((each) => available.includes(each)))
-    writeFileSync(join(dir, 'cgroup.subtree_control'), `+${controller}`)
+/** The kubelet refuses a group that lacks one of these which the machine has. */
+const CONTROLLERS = ['cpu', 'cpuset', 'hugetlb', 'io', 'memory', 'pids']
+
+function version2(root: string): Layout {
+  /** Groups below `dir` get only the controllers that it names. */
+  const enable = (dir: string) => {
+    const available = text(dir, 'cgroup.controllers').trim().split(' ')
+    for (const controller of CONTROLLERS.filter((each) => available.includes(each)))
+      writeFileSync(join(dir, 'cgroup.subtree_control'), `+${controller}`)
+  }
+  return {
+    version: 2,
+    trees: () => [root],
+    prepare: (tree, dir) => {
+      enable(tree)
+      // A group that has processes cannot have controllers for groups below: `sys` stays as it is.
+      if (!dir.endsWith('/sys')) enable(dir)
+    },
+    members: root,
+    freezer: (name, frozen) => {
+      const value = frozen ? '1' : '0'
+      const done = () => text(root, name, 'cgroup.events').includes(`frozen ${value}`)
+      return { file: join(root, name, 'cgroup.freeze'), value, done }
+    },
+    memory: { tree: root, field: 'anon' },
+  }
 }
 
-/** The tree whose member lists are asked; any would do. */
-function memberTree(): string {
-  return cgroupVersion() === 2 ? ROOT : join(ROOT, 'pids')
-}
-
+/** The directory and all below it; one that is removed meanwhile is left out. */
 function directories(dir: string): readonly string[] {
-  if (!existsSync(dir)) return []
   try {
     const below = readdirSync(dir, { withFileTypes: true }).filter((entry) => entry.isDirectory())
     return [dir, ...below.flatMap((entry) => directories(join(dir, entry.name)))]
   } catch {
-    return [] // removed while being read
+    return []
   }
 }
 
-/** Process ids in the group, pods' included. */
-export function cgroupProcesses(name: string): readonly number[] {
-  return directories(join(memberTree(), name)).flatMap((dir) => {
-    try {
-      return readFileSync(join(dir, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number)
-    } catch {
-      return []
-    }
-  })
-}
-
-/** Names of groups that begin with `prefix`. */
-export function cgroupNames(prefix: string): readonly string[] {
-  const names = trees().flatMap((tree) => readdirSync(tree).filter((entry) => entry.startsWith(prefix)))
-  return [...new Set(names)].sort()
-}
-
-/** Stops every process of the group where it stands, or lets all go on. */
-export async function freezeCgroup(name: string, frozen: boolean): Promise<void> {
-  if (cgroupVersion() === 2) {
-    writeFileSync(join(ROOT, name, 'cgroup.freeze'), frozen ? '1' : '0')
-    const now = `frozen ${frozen ? 1 : 0}`
-    await until(`cgroup ${name} ${now}`, () => readFileSync(join(ROOT, name, 'cgroup.events'), 'utf8').includes(now))
-    return
-  }
-  const file = join(ROOT, 'freezer', name, 'freezer.state')
-  const state = frozen ? 'FROZEN' : 'THAWED'
-  await until(`cgroup ${name} ${state}`, () => {
-    writeFileSync(file, state)
-    return readFileSync(file, 'utf8').trim() === state
-  })
-}
-
-/** Kills every process of the group, frozen ones too, and removes its directories. No such group is fine. */
-export async function removeCgroup(name: string): Promise<void> {
-  if (trees().every((tree) => !existsSync(join(tree, name)))) return
-  if (existsSync(join(memberTree(), name)))
-    await until(`the processes of ${name} to end`, async () => {
-      const pids = cgroupProcesses(name)
-      for (const pid of pids) kill(pid)
-      // A frozen process dies only when thawed.
-      if (pids.length > 0 && isFrozen(name)) await freezeCgroup(name, false)
-      return pids.length === 0
-    })
-  for (const tree of trees())
-    await until(`${join(tree, name)} to be empty`, () => {
-      for (const dir of [...directories(join(tree, name))].reverse())
-        try {
-          rmdirSync(dir)
-        } catch {
-          // still busy: the kernel lets go of dead processes a moment later
-        }
-      return !existsSync(join(tree, name))
-    })
-}
-
-function isFrozen(name: string): boolean {
-  const file = cgroupVersion() === 2 ? join(ROOT, name, 'cgroup.freeze') : join(ROOT, 'freezer', name, 'freezer.state')
-  return existsSync(file) && !/^(0|THAWED)$/.test(readFileSync(file, 'utf8').trim())
-}
-
-function kill(pid: number): void {
+/** Does what may fail because its object has just gone. */
+function attempt<T>(action: () => T, otherwise: T): T {
   try {
-    process.kill(pid, 'SIGKILL')
+    return action()
   } catch {
-    // already gone
+    return otherwise
   }
 }
 
-/** Anonymous memory of the group in bytes, or null when the kernel does not account it. */
-export function cgroupMemory(name: string): number | null {
-  const file = cgroupVersion() === 2 ? join(ROOT, name, 'memory.stat') : join(ROOT, 'memory', name, 'memory.stat')
-  if (!existsSync(file) || !statSync(file).isFile()) return null
-  const field = cgroupVersion() === 2 ? 'anon' : 'total_rss'
-  return Number(new RegExp(`^${field} (\\d+)`, 'm').exec(readFileSync(file, 'utf8'))?.[1] ?? Number.NaN)
+/** The control groups mounted at `root`; a hybrid set-up, with a nearly empty version 2 tree on the side, counts as 1. */
+export function cgroupsAt(root: string): Cgroups {
+  const layout = existsSync(join(root, 'cgroup.controllers')) ? version2(root) : version1(root)
+  const processes = (name: string) =>
+    directories(join(layout.members, name)).flatMap((dir) =>
+      attempt(() => text(dir, 'cgroup.procs'), '')
+        .split('\n')
+        .filter(Boolean)
+        .map(Number),
+    )
+  const freeze = async (name: string, frozen: boolean) => {
+    const { file, value, done } = layout.freezer(name, frozen)
+    await until(`group ${name} to be ${frozen ? 'frozen' : 'thawed'}`, () => {
+      writeFileSync(file, value) // version 1 may need more than one push
+      return done()
+    })
+  }
+  return {
+    version: layout.version,
+    processes,
+    freeze,
+    create: (name) =>
+      layout.trees().map((tree) => {
+        for (const dir of [join(tree, name), join(tree, name, 'sys')]) {
+          mkdirSync(dir, { recursive: true })
+          layout.prepare(tree, dir)
+        }
+        return join(tree, name, 'sys', 'cgroup.procs')
+      }),
+    names: (prefix) => {
+      const found = layout.trees().flatMap((tree) => readdirSync(tree).filter((entry) => entry.startsWith(prefix)))
+      return [...new Set(found)].sort()
+    },
+    remove: async (name) => {
+      const own = layout.trees().map((tree) => join(tree, name))
+      if (!own.some((dir) => existsSync(dir))) return
+      await until(`the processes of ${name} to end`, async () => {
+        const pids = processes(name)
+        for (const pid of pids) attempt(() => process.kill(pid, 'SIGKILL'), false)
+        // A frozen process dies only when thawed.
+        if (pids.length > 0 && existsSync(layout.freezer(name, false).file)) await freeze(name, false)
+        return pids.length === 0
+      })
+      for (const dir of own)
+        await until(`${dir} to be empty`, () => {
+          // Busy for a moment after the last process has died.
+          for (const each of [...directories(dir)].reverse()) attempt(() => rmdirSync(each), undefined)
+          return !existsSync(dir)
+        })
+    },
+    memory: (name) => {
+      const { tree, field } = layout.memory
+      const stat = attempt(() => text(tree, name, 'memory.stat'), '')
+      const found = new RegExp(`^${field} (\\d+)`, 'm').exec(stat)?.[1]
+      return found === undefined ? null : Number(found)
+    },
+  }
 }
+
+/** This machine's. */
+export const cgroups = cgroupsAt('/sys/fs/cgroup')

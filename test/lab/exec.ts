@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { cgroupProcesses } from './cgroup.ts'
+import { cgroups } from './cgroup.ts'
 import { bornImages } from './images.ts'
 import { type Image, imageDigest, writeArchive } from './oci.ts'
 import type { ClusterPlan, NodePlan } from './plan.ts'
@@ -20,7 +20,7 @@ function commandLine(pid: number): readonly string[] {
 
 /** The host's id of the node's first process. Throws when the node does not run. */
 function initOf(node: NodePlan): number {
-  const pid = cgroupProcesses(node.cgroup).find((each) => {
+  const pid = cgroups.processes(node.cgroup).find((each) => {
     if (!commandLine(each).some((word) => word.endsWith('/node.sh'))) return false
     return /^NSpid:.*\t1$/m.test(readFileSync(`/proc/${each}/status`, 'utf8'))
   })
@@ -73,7 +73,7 @@ export async function importImage(cluster: ClusterPlan, image: Image): Promise<v
 /** Ends a daemon of a cluster's first node by SIGKILL; it is started again at once, as systemd would. */
 export async function killDaemon(cluster: ClusterPlan, name: string): Promise<void> {
   const [node] = cluster.nodes
-  const pids = cgroupProcesses(node.cgroup).filter((pid) => commandLine(pid)[0]?.endsWith(`/${name}`))
+  const pids = cgroups.processes(node.cgroup).filter((pid) => commandLine(pid)[0]?.endsWith(`/${name}`))
   if (pids.length === 0) throw new Error(`${cluster.name}: no ${name} runs`)
   for (const pid of pids) await run('kill', ['-9', String(pid)])
 }

@@ -1,5 +1,5 @@
 /** The lab as a provider of clusters. */
-import { cgroupProcesses, freezeCgroup } from './cgroup.ts'
+import { cgroups } from './cgroup.ts'
 import { importImage } from './exec.ts'
 import { imageByName } from './images.ts'
 import { down, status, up } from './lab.ts'
@@ -55,12 +55,12 @@ export function labProvider(dir = labDirectory()): ClusterProvider {
       for (const node of cluster.nodes) await setLink(lab, node, cut ? 'down' : 'up')
     },
     freeze: async (name, frozen) => {
-      for (const node of find(name).cluster.nodes) await freezeCgroup(node.cgroup, frozen)
+      for (const node of find(name).cluster.nodes) await cgroups.freeze(node.cgroup, frozen)
     },
     kill: async (name) => {
       const groups = find(name).cluster.nodes.map((node) => node.cgroup)
       await until(`the processes of ${name} to end`, () => {
-        const pids = groups.flatMap(cgroupProcesses)
+        const pids = groups.flatMap(cgroups.processes)
         for (const pid of pids)
           try {
             process.kill(pid, 'SIGKILL')

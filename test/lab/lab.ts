@@ -4,7 +4,7 @@ import { mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { connectAdmin, hasCondition } from './api.ts'
 import { CACHE, locked, say, shortHash } from './cache.ts'
-import { cgroupMemory, cgroupNames, cgroupProcesses, cgroupVersion, createCgroup, removeCgroup } from './cgroup.ts'
+import { cgroups } from './cgroup.ts'
 import { nodeFiles, type Tools } from './config.ts'
 import { IMAGE } from './images.ts'
 import { connectHost, connectNode, disconnectLab, disconnectNode, isConnected, isTaken, routePods } from './network.ts'
@@ -172,7 +172,7 @@ async function startNode(
   mkdirSync(join(node.dir, 'var/containerd'), { recursive: true })
   await plant(store, join(node.dir, 'var/containerd'))
   await connectNode(lab, node)
-  const members = createCgroup(node.cgroup)
+  const members = cgroups.create(node.cgroup)
   // Joining the group comes before the namespaces: inside, the group's files have other names.
   const script =
     'for file in $members; do echo 0 > "$file"; done; exec nsenter --net="$netns" unshare --mount --pid --fork --kill-child --mount-proc --uts --ipc bash "$@"'
@@ -183,7 +183,7 @@ async function startNode(
     node.name,
     node.address,
     SERVICE_CIDR,
-    String(cgroupVersion()),
+    String(cgroups.version),
   ]
   const env = { ...process.env, members: members.join(' '), netns: `/run/netns/${node.namespace}` }
   const child = spawn('sh', ['-ec', script, 'join', ...args], {
@@ -209,7 +209,7 @@ export async function down(names: readonly string[] | null = null, dir = labDire
 
 /** Goes by the names that begin with the lab's prefix, not by what the lab remembers. */
 async function removeLab(lab: LabPlan): Promise<void> {
-  await Promise.all(cgroupNames(`${lab.prefix}-`).map(removeCgroup))
+  await Promise.all(cgroups.names(`${lab.prefix}-`).map(cgroups.remove))
   await disconnectLab(lab)
   forgetLab(lab)
 }
@@ -217,7 +217,7 @@ async function removeLab(lab: LabPlan): Promise<void> {
 async function removeCluster(lab: LabPlan, cluster: ClusterPlan): Promise<void> {
   await Promise.all(
     cluster.nodes.map(async (node) => {
-      await removeCgroup(node.cgroup)
+      await cgroups.remove(node.cgroup)
       await disconnectNode(lab, node)
     }),
   )
@@ -238,8 +238,8 @@ export function status(dir = labDirectory()): readonly ClusterStatus[] {
   const lab = loadLab(dir)
   if (lab === null) return []
   return loadClusters(lab).map((cluster) => {
-    const processes = cluster.nodes.flatMap((node) => cgroupProcesses(node.cgroup)).length
-    const memory = cluster.nodes.map((node) => cgroupMemory(node.cgroup))
+    const processes = cluster.nodes.flatMap((node) => cgroups.processes(node.cgroup)).length
+    const memory = cluster.nodes.map((node) => cgroups.memory(node.cgroup))
     return {
       name: cluster.name,
       state: processes === 0 ? 'dead' : isWhole(cluster) ? 'up' : 'starting or broken',

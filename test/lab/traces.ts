@@ -1,6 +1,6 @@
 /** What a lab could leave behind on the machine: for tests that count it before and after. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { cgroupNames } from './cgroup.ts'
+import { cgroups } from './cgroup.ts'
 import { namespaces } from './network.ts'
 import type { LabPlan } from './plan.ts'
 
@@ -28,7 +28,7 @@ export function traces(lab: LabPlan): Traces {
       .filter((line) => line.includes(lab.dir) || line.includes(`/run/netns/${lab.prefix}-`)),
     namespaces: namespaces(own),
     links: readdirSync('/sys/class/net').filter((name) => own.test(name)),
-    cgroups: cgroupNames(`${lab.prefix}-`),
+    cgroups: cgroups.names(`${lab.prefix}-`),
     files: existsSync(lab.dir) ? [lab.dir] : [],
   }
 }
