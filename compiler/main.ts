@@ -5,6 +5,7 @@ import type { KubeClient } from '../kube/client.ts'
 import { createRecorder } from '../kube/events.ts'
 import { serveHealth, serveMetrics } from '../kube/health.ts'
 import { startElection } from '../kube/lease.ts'
+import { compile } from './compile.ts'
 import { startController } from './controller/controller.ts'
 import { createMetrics } from './controller/metrics.ts'
 import type { MeshSettings } from './snapshot.ts'
@@ -37,6 +38,9 @@ export const runCompiler = async (
   stop: AbortSignal,
 ): Promise<void> => {
   const { namespace, meshName, clusterKey, clusterDomain, vipRange, nudgesPerSecond } = options
+  const mesh = { meshName, clusterKey, clusterDomain, vipRange }
+  // Malformed settings are to be heard of now, not with the first object.
+  compile({ mesh, namespaces: [], services: [], endpointSlices: [], imports: [], exports: [], policies: [] })
   // A restarted container keeps its pod's name, but is another candidate.
   const identity = `${options.identity}_${randomBytes(4).toString('hex')}`
   const metrics = createMetrics()
@@ -63,7 +67,7 @@ export const runCompiler = async (
   })
   const controller = startController({
     client,
-    mesh: { meshName, clusterKey, clusterDomain, vipRange },
+    mesh,
     namespace,
     meshConfig: options.meshConfig,
     isLeader: election.isLeader,

@@ -1,7 +1,9 @@
 import type { Namespace } from '../../api/core.ts'
 import type { Issue } from '../../api/issue.ts'
+import type { MeshConfig } from '../../api/mesh-config.ts'
 import type { Mesh } from '../../webhook/decision.ts'
 import { inject } from '../../webhook/inject.ts'
+import type { MeshSettings } from '../snapshot.ts'
 import { hasSidecar, isOver, type MeshPod } from './pods.ts'
 
 /**
@@ -34,3 +36,19 @@ function shouldCarry(pod: MeshPod, namespaces: ReadonlyMap<string, Namespace>, m
 }
 
 const keyOf = ({ metadata }: MeshPod): string => `${metadata.namespace}/${metadata.name}`
+
+/** What the webhook decides by. What it would put into a pod plays no part here, and is left empty. */
+export function auditMesh(mesh: MeshSettings, ownNamespace: string, config: MeshConfig | undefined): Mesh {
+  const { name = '', namespace = '' } = config?.metadata ?? {}
+  return {
+    name: mesh.meshName,
+    ownNamespace,
+    config: config?.spec ?? {},
+    configRef: { kind: 'MeshConfig', namespace, name },
+    proxyImage: '',
+    initImage: '',
+    imagePullPolicy: 'IfNotPresent',
+    vipRange: mesh.vipRange,
+    dns: { nameserver: '', clusterDomain: mesh.clusterDomain, extraSearches: [] },
+  }
+}

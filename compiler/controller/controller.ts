@@ -1,45 +1,30 @@
-import type { Logger } from 'pino'
-import { type Code, format, formatProblem } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
-import { DNS_CONFIGMAP, GATEWAY_CONFIGMAP, ROUTES_VERSION_ANNOTATION } from '../../api/names.ts'
-import { PODS } from '../../api/resources.ts'
 import { backoff } from '../../kube/backoff.ts'
-import type { KubeClient } from '../../kube/client.ts'
 import type { Recorder } from '../../kube/events.ts'
 import type { InformerEvent } from '../../kube/informer.ts'
-import type { Mesh } from '../../webhook/decision.ts'
 import { compile } from '../compile.ts'
 import { scopesOf } from '../scope.ts'
 import type { MeshSettings } from '../snapshot.ts'
 import type { GatewayTable, Tables } from '../tables.ts'
-import { auditSidecars } from './audit.ts'
+import { auditMesh, auditSidecars } from './audit.ts'
 import { carryOut, describeAction } from './carry-out.ts'
 import { createRenderer, desire } from './desired.ts'
-import type { Metrics } from './metrics.ts'
-import { mountOf, type Nudge, staleNudges } from './nudge.ts'
-import type { Observed } from './observed.ts'
-import { plan } from './plan.ts'
-import { hasSidecar, isOver, type MeshPod } from './pods.ts'
-import { afterJudging, afterWriting, groupProxies, judge, NOTHING_PROGRAMMED } from './programmed.ts'
+import { type Components, mountsIn, staleNudges } from './nudge.ts'
+import { type NudgerOptions, startNudger } from './nudger.ts'
+import { type Action, plan } from './plan.ts'
+import { isOver, type MeshPod } from './pods.ts'
+import { watchProxies } from './proxies.ts'
 import { afterQuiet } from './quiet.ts'
-import { startSampler } from './sampler.ts'
+import { createReporter, type Finding } from './report.ts'
 import { startSources } from './sources.ts'
-import { fullBucket, takeToken } from './tokens.ts'
 
-export interface ControllerOptions {
-  readonly client: KubeClient
+export interface ControllerOptions extends NudgerOptions {
   readonly mesh: MeshSettings
   /** Portolan's own. */
   readonly namespace: string
   readonly meshConfig: { readonly namespace: string; readonly name: string }
-  readonly isLeader: () => boolean
   readonly recorder: Recorder
-  readonly metrics: Metrics
-  readonly log: Logger
-  /** Pods touched per second, and at most at once; absent = pods are not touched. */
-  readonly nudge?: { readonly perSecond: number; readonly burst: number }
-  /** Label values of Portolan's own pods under `app.kubernetes.io/component`. */
-  readonly components?: { readonly gateway: string; readonly dns: string }
+  readonly components?: Components
   readonly quietMs?: number
   readonly mostMs?: number
   readonly auditMs?: number
@@ -55,14 +40,13 @@ export interface Controller {
   readonly stop: () => Promise<void>
 }
 
-const COMPONENT = 'app.kubernetes.io/component'
 /** Longer than any gateway takes to read what was written. */
 const GATEWAY_MEMORY_MS = 120_000
 const GATEWAY_MEMORY = 32
 
 /** Keeps what the compiler writes equal to what it decides, for as long as it leads. */
 export function startController(options: ControllerOptions): Controller {
-  const { client, mesh, namespace, isLeader, recorder, metrics, log } = options
+  const { client, mesh, namespace, isLeader, metrics, log } = options
   const { components = { gateway: 'gateway', dns: 'dns' }, auditMs = 20_000 } = options
   const place = { namespace, clusterKey: mesh.clusterKey }
   const renderer = createRenderer(place)
@@ -71,14 +55,12 @@ export function startController(options: ControllerOptions): Controller {
   let tables: Tables | undefined
   /** What `tables` were compiled from has changed since. */
   let stale = true
-  let programming = NOTHING_PROGRAMMED
   let recentGateways: readonly { readonly table: GatewayTable; readonly at: number }[] = []
   let running: Promise<void> | undefined
   let again = false
   let stopped = false
   let failures = 0
   let retry: NodeJS.Timeout | undefined
-  const said = new Set<string>()
 
   const sources = startSources({
     client,
@@ -92,11 +74,9 @@ export function startController(options: ControllerOptions): Controller {
     },
     onOther: soon.touch,
   })
-  const sampler = startSampler({
-    onChange: soon.touch,
-    ...(options.statsPort === undefined ? {} : { port: options.statsPort }),
-    onFailure: (ip, cause) => log.debug({ ip, err: cause }, 'a sidecar did not say what it runs'),
-  })
+  const { statsPort } = options
+  const proxies = watchProxies({ onChange: soon.touch, log, ...(statsPort === undefined ? {} : { statsPort }) })
+  const report = createReporter(options)
   const nudger = startNudger(options)
   // Deadlines pass without an event: what waits for them is looked at now and then.
   const clockwork = setInterval(soon.touch, auditMs)
@@ -130,30 +110,44 @@ export function startController(options: ControllerOptions): Controller {
     sources.followPods(
       scopesOf({ mesh, namespaces: [...sources.namespaces().values()] }).map((scope) => scope.namespace),
     )
-    if (!isLeader() || waiting.length > 0) return 0
+    if (!isLeader()) {
+      proxies.rest()
+      nudger.set([])
+      return 0
+    }
+    if (waiting.length > 0) return 0
 
     const started = performance.now()
     const observed = sources.observed()
     if (tables === undefined || stale) {
-      stale = false
       tables = compile(sources.snapshot(), tables)
+      stale = false
     }
     const pods = sources.pods().filter((pod) => !isOver(pod))
-    followProxies(tables, pods)
-    const judgement = judging(pods)
     const { desired, refusals } = desire({
       tables,
       observed,
       place,
       renderer,
       recentGateways: recentGateways.map(({ table }) => table),
-      judge: judgement.judge,
+      judge: proxies.judge(tables, pods),
     })
-    programming = afterJudging(programming, judgement.reached)
     const actions = plan(desired, observed, new Date().toISOString().replace(/\.\d+/, ''))
     metrics.compileSeconds.observe((performance.now() - started) / 1_000)
 
-    const failed = await carryOut(actions, {
+    const isStatus = (action: Action) => action.do === 'applyStatus'
+    const failedTables = await write(actions.filter((action) => !isStatus(action)))
+    rememberGateway(tables.gateway)
+    // Traffic waits for tables, not for what is said about them.
+    nudger.set(staleNudges(pods, mountsIn(sources.observed().tables, { namespace, ...components })))
+    const failedStatuses = await write(actions.filter(isStatus))
+    const uidOf = ({ object }: Issue) => observed.tables.get(`${object.namespace}/${object.name}`)?.metadata.uid
+    report(tables, desired, [...refusals.map((issue) => ({ issue, uid: uidOf(issue) })), ...audit(pods)])
+    return failedTables + failedStatuses
+  }
+
+  const write = (actions: readonly Action[]): Promise<number> =>
+    carryOut(actions, {
       client,
       mayWrite: isLeader,
       onDone: (action, written) => {
@@ -166,61 +160,6 @@ export function startController(options: ControllerOptions): Controller {
         log.warn({ action: action.do, ...describeAction(action), reason: failure.reason }, failure.message)
       },
     })
-    rememberGateway(tables.gateway)
-    report(tables, refusals)
-    audit(pods)
-    nudger.set(isLeader() ? staleNudges(pods, mountedIn(sources.observed())) : [])
-    return failed
-  }
-
-  function followProxies({ sidecars }: Tables, pods: readonly MeshPod[]) {
-    const now = performance.now()
-    programming = afterWriting(programming, sidecars, now)
-    const wanted = new Map(sidecars.map(({ namespace, version }) => [namespace, version]))
-    sampler.retarget(
-      pods.flatMap(({ metadata, ip, ready, ...pod }) => {
-        const version = wanted.get(metadata.namespace ?? '')
-        const asks = version !== undefined && ip !== undefined && ready && hasSidecar({ ...pod, metadata, ready })
-        return asks ? [{ uid: metadata.uid ?? '', ip, wanted: version }] : []
-      }),
-    )
-  }
-
-  function judging(pods: readonly MeshPod[]) {
-    const proxies = groupProxies(
-      pods
-        .filter((pod) => pod.ready && hasSidecar(pod))
-        .map(({ metadata }) => {
-          const sample = sampler.sampleOf(metadata.uid ?? '')
-          const proxy = { namespace: metadata.namespace ?? '', name: metadata.name }
-          return sample === undefined ? proxy : { ...proxy, sample }
-        }),
-    )
-    const now = performance.now()
-    const reached = new Set<string>()
-    return {
-      reached,
-      judge: (service: string) => {
-        const verdict = judge(service, programming, proxies, now)
-        if (verdict?.status === 'True') reached.add(service)
-        return verdict
-      },
-    }
-  }
-
-  /** Which ConfigMap a pod mounts, as it is now. */
-  function mountedIn(observed: Observed) {
-    const own = ({ metadata }: MeshPod) => {
-      if (metadata.namespace !== namespace) return undefined
-      const component = metadata.labels?.[COMPONENT]
-      if (component === components.gateway) return `${namespace}/${GATEWAY_CONFIGMAP}`
-      return component === components.dns ? `${namespace}/${DNS_CONFIGMAP}` : undefined
-    }
-    return (pod: MeshPod) => {
-      const key = mountOf(pod, own)
-      return key === undefined ? undefined : observed.tables.get(key)
-    }
-  }
 
   function rememberGateway(table: GatewayTable) {
     const now = performance.now()
@@ -229,62 +168,11 @@ export function startController(options: ControllerOptions): Controller {
     recentGateways = [...others, { table, at: now }].slice(-GATEWAY_MEMORY)
   }
 
-  function report({ issues, sidecars }: Tables, refusals: readonly Issue<Code>[]) {
-    metrics.issues.reset()
-    for (const { code } of [...issues, ...refusals]) metrics.issues.inc({ code })
-    metrics.routes.reset()
-    for (const { namespace, routes } of sidecars) metrics.routes.set({ namespace }, routes.length)
-    for (const refusal of refusals) {
-      once(refusal, () => log.error({ code: refusal.code }, format(refusal)))
-      const { kind, name, namespace } = refusal.object
-      void recorder.record({
-        regarding: { apiVersion: 'v1', kind, name, ...(namespace === undefined ? {} : { namespace }) },
-        type: 'Warning',
-        reason: refusal.code,
-        note: formatProblem(refusal),
-        action: 'WriteTable',
-      })
-    }
-  }
-
-  function audit(pods: readonly MeshPod[]) {
-    const missing = auditSidecars(pods, sources.namespaces(), meshForAudit())
+  function audit(pods: readonly MeshPod[]): readonly Finding[] {
+    const missing = auditSidecars(pods, sources.namespaces(), auditMesh(mesh, namespace, sources.meshConfig()))
     metrics.sidecarsMissing.reset()
-    for (const { pod, issue } of missing) {
-      const { name, namespace = '', uid } = pod.metadata
-      metrics.sidecarsMissing.inc({ namespace })
-      once(issue, () => log.warn({ code: issue.code }, format(issue)))
-      void recorder.record({
-        regarding: { apiVersion: 'v1', kind: 'Pod', namespace, name, ...(uid === undefined ? {} : { uid }) },
-        type: 'Warning',
-        reason: issue.code,
-        note: formatProblem(issue),
-        action: 'Audit',
-      })
-    }
-  }
-
-  function once(issue: Issue, say: () => void) {
-    const key = JSON.stringify([issue.code, issue.object, issue.params])
-    if (said.has(key)) return
-    said.add(key)
-    say()
-  }
-
-  /** What the webhook decides by. What it would put into the pod plays no part. */
-  function meshForAudit(): Mesh {
-    const { namespace: inNamespace, name } = options.meshConfig
-    return {
-      name: mesh.meshName,
-      ownNamespace: namespace,
-      config: sources.meshConfig()?.spec ?? {},
-      configRef: { kind: 'MeshConfig', namespace: inNamespace, name },
-      proxyImage: '',
-      initImage: '',
-      imagePullPolicy: 'IfNotPresent',
-      vipRange: mesh.vipRange,
-      dns: { nameserver: '', clusterDomain: mesh.clusterDomain, extraSearches: [] },
-    }
+    for (const { pod } of missing) metrics.sidecarsMissing.inc({ namespace: pod.metadata.namespace ?? '' })
+    return missing.map(({ pod, issue }) => ({ issue, uid: pod.metadata.uid }))
   }
 
   function observeInformer(resource: string, event: InformerEvent) {
@@ -306,66 +194,7 @@ export function startController(options: ControllerOptions): Controller {
       clearInterval(clockwork)
       clearTimeout(retry)
       await running
-      await Promise.all([nudger.stop(), sampler.stop(), sources.stop()])
-    },
-  }
-}
-
-/** Touches pods one by one, at the pace of a token bucket. */
-function startNudger({ client, isLeader, metrics, log, nudge }: ControllerOptions) {
-  let queue: readonly Nudge[] = []
-  let bucket = fullBucket(nudge?.perSecond ?? 1, nudge?.burst ?? 1, performance.now())
-  let timer: NodeJS.Timeout | undefined
-  let touching: Promise<void> | undefined
-  /** Versions written, until the informer shows them. */
-  const told = new Map<string, string>()
-
-  async function step(): Promise<void> {
-    const [first, ...rest] = queue
-    if (first === undefined || !isLeader()) return
-    const { bucket: after, waitMs } = takeToken(bucket, performance.now())
-    if (waitMs > 0) {
-      timer = setTimeout(work, waitMs)
-      return
-    }
-    bucket = after
-    queue = rest
-    metrics.nudgesWaiting.set(queue.length)
-    await touch(first)
-    return step()
-  }
-
-  function work() {
-    timer = undefined
-    touching ??= step().finally(() => {
-      touching = undefined
-      if (queue.length > 0 && timer === undefined && isLeader()) timer = setTimeout(work, 0)
-    })
-  }
-
-  async function touch({ namespace, name, uid, version }: Nudge) {
-    told.set(uid, version)
-    const body = { metadata: { uid, annotations: { [ROUTES_VERSION_ANNOTATION]: version } } }
-    const done = await client.patch(PODS, { namespace, name }, { type: 'merge', body })
-    if (done.ok) return metrics.nudges.inc()
-    told.delete(uid)
-    if (done.failure.reason !== 'NotFound' && done.failure.reason !== 'Conflict')
-      log.warn({ pod: `${namespace}/${name}`, reason: done.failure.reason }, done.failure.message)
-  }
-
-  return {
-    set: (stale: readonly Nudge[]) => {
-      if (nudge === undefined) return
-      const present = new Set(stale.map(({ uid }) => uid))
-      for (const uid of told.keys()) if (!present.has(uid)) told.delete(uid)
-      queue = stale.filter(({ uid, version }) => told.get(uid) !== version)
-      metrics.nudgesWaiting.set(queue.length)
-      if (timer === undefined) work()
-    },
-    stop: async () => {
-      queue = []
-      clearTimeout(timer)
-      await touching
+      await Promise.all([nudger.stop(), proxies.stop(), sources.stop()])
     },
   }
 }

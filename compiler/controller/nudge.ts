@@ -1,9 +1,8 @@
-import { ROUTES_CONFIGMAP, ROUTES_VERSION_ANNOTATION } from '../../api/names.ts'
+import { DNS_CONFIGMAP, GATEWAY_CONFIGMAP, ROUTES_CONFIGMAP, ROUTES_VERSION_ANNOTATION } from '../../api/names.ts'
 import { hasSidecar, isOver, type MeshPod } from './pods.ts'
 
 /** A ConfigMap as pods mount it. */
 export interface Mounted {
-  /** Content hash. */
   readonly version: string
   /** RFC 3339. */
   readonly changedAt?: string
@@ -57,7 +56,25 @@ function byAge(a: MeshPod, b: MeshPod): number {
   return (left ?? '') < (right ?? '') ? -1 : 1
 }
 
-/** Which of the compiler's ConfigMaps a pod mounts, as `ns/name`; `own` maps labels of Portolan's own pods. */
-export function mountOf(pod: MeshPod, own: (pod: MeshPod) => string | undefined): string | undefined {
-  return hasSidecar(pod) ? `${pod.metadata.namespace}/${ROUTES_CONFIGMAP}` : own(pod)
+/** Values of the label `app.kubernetes.io/component` of Portolan's own pods. */
+export interface Components {
+  readonly gateway: string
+  readonly dns: string
+}
+
+const COMPONENT = 'app.kubernetes.io/component'
+
+/** Which of the compiler's ConfigMaps, given by `ns/name`, a pod mounts. */
+export function mountsIn(tables: ReadonlyMap<string, Mounted>, own: Components & { readonly namespace: string }) {
+  const nameOf = (pod: MeshPod): string | undefined => {
+    if (hasSidecar(pod)) return ROUTES_CONFIGMAP
+    if (pod.metadata.namespace !== own.namespace) return undefined
+    const component = pod.metadata.labels?.[COMPONENT]
+    if (component === own.gateway) return GATEWAY_CONFIGMAP
+    return component === own.dns ? DNS_CONFIGMAP : undefined
+  }
+  return (pod: MeshPod): Mounted | undefined => {
+    const name = nameOf(pod)
+    return name === undefined ? undefined : tables.get(`${pod.metadata.namespace}/${name}`)
+  }
 }

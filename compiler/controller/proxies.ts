@@ -1,0 +1,65 @@
+import type { Logger } from 'pino'
+import type { Tables } from '../tables.ts'
+import { hasSidecar, type MeshPod } from './pods.ts'
+import { afterJudging, afterWriting, groupProxies, judge, NOTHING_PROGRAMMED, type Verdict } from './programmed.ts'
+import { startSampler } from './sampler.ts'
+
+export interface ProxiesOptions {
+  /** A proxy said something new. */
+  readonly onChange: () => void
+  readonly log: Logger
+  /** Where sidecars answer /stats. */
+  readonly statsPort?: number
+}
+
+/** What sidecars run, as they say themselves. */
+export interface Proxies {
+  /**
+   * Takes note of what is now written for whom, and answers for the services, `ns/name`, whether their proxies run it.
+   * Asks those that do not, or have not been asked.
+   */
+  readonly judge: (tables: Tables, pods: readonly MeshPod[]) => (service: string) => Verdict | undefined
+  /** Asks nobody any more, until told to judge again. */
+  readonly rest: () => void
+  readonly stop: () => Promise<void>
+}
+
+export function watchProxies({ onChange, log, statsPort }: ProxiesOptions): Proxies {
+  let programming = NOTHING_PROGRAMMED
+  const sampler = startSampler({
+    onChange,
+    ...(statsPort === undefined ? {} : { port: statsPort }),
+    onFailure: (ip, cause) => log.debug({ ip, err: cause }, 'a sidecar did not say what it runs'),
+  })
+
+  return {
+    judge: ({ sidecars }, pods) => {
+      const now = performance.now()
+      programming = afterWriting(programming, sidecars, now)
+      const wanted = new Map(sidecars.map(({ namespace, version }) => [namespace, version]))
+      const asked = pods.filter((pod) => pod.ready && pod.ip !== undefined && hasSidecar(pod))
+      sampler.retarget(
+        asked.flatMap(({ metadata: { uid = '', namespace = '' }, ip = '' }) => {
+          const version = wanted.get(namespace)
+          return version === undefined ? [] : [{ uid, ip, wanted: version }]
+        }),
+      )
+      const groups = groupProxies(
+        asked.map(({ metadata: { uid = '', namespace = '', name } }) => {
+          const sample = sampler.sampleOf(uid)
+          return sample === undefined ? { namespace, name } : { namespace, name, sample }
+        }),
+      )
+      const verdicts = new Map(
+        [...programming.services.keys()].map((name) => [name, judge(name, programming, groups, now)]),
+      )
+      const reached = [...verdicts].flatMap(([name, verdict]) => (verdict?.status === 'True' ? [name] : []))
+      programming = afterJudging(programming, new Set(reached))
+      return (service) => verdicts.get(service)
+    },
+    rest: () => {
+      sampler.retarget([])
+    },
+    stop: sampler.stop,
+  }
+}

@@ -1,0 +1,55 @@
+import type { Logger } from 'pino'
+import { format, formatProblem, levelOf } from '../../api/diagnostics.ts'
+import type { Issue } from '../../api/issue.ts'
+import type { Recorder } from '../../kube/events.ts'
+import type { Tables } from '../tables.ts'
+import type { Metrics } from './metrics.ts'
+import type { Desired } from './plan.ts'
+
+/** An issue that a person should hear of without looking for it. */
+export interface Finding {
+  readonly issue: Issue
+  /** Of the object it is about: `kubectl describe` finds Events by it. */
+  readonly uid: string | undefined
+}
+
+export interface ReporterOptions {
+  readonly metrics: Metrics
+  readonly recorder: Recorder
+  readonly log: Logger
+}
+
+/** Tells metrics of everything, and the log and Events of findings; the log once for as long as they stand. */
+export function createReporter({ metrics, recorder, log }: ReporterOptions) {
+  let told: ReadonlySet<string> = new Set()
+
+  function count({ issues, sidecars }: Tables, desired: Desired, findings: readonly Finding[]) {
+    metrics.issues.reset()
+    for (const { code } of [...issues, ...findings.map(({ issue }) => issue)]) metrics.issues.inc({ code })
+    metrics.routes.reset()
+    for (const { namespace, routes } of sidecars) metrics.routes.set({ namespace }, routes.length)
+    metrics.tableBytes.reset()
+    for (const [name, same] of Map.groupBy(desired.tables, (table) => table.name)) {
+      const sizes = same.map(({ data }) => Object.values(data).reduce((total, text) => total + text.length, 0))
+      metrics.tableBytes.set({ name }, Math.max(...sizes))
+    }
+  }
+
+  function tell({ issue, uid }: Finding) {
+    if (!told.has(JSON.stringify(issue)))
+      log[levelOf(issue) === 'error' ? 'error' : 'warn']({ code: issue.code }, format(issue))
+    void recorder.record({
+      regarding: { apiVersion: 'v1', ...issue.object, ...(uid === undefined ? {} : { uid }) },
+      type: 'Warning',
+      reason: issue.code,
+      note: formatProblem(issue),
+      action: 'Compile',
+    })
+  }
+
+  return (tables: Tables, desired: Desired, findings: readonly Finding[]): void => {
+    count(tables, desired, findings)
+    findings.forEach(tell)
+    told = new Set(findings.map(({ issue }) => JSON.stringify(issue)))
+  }
+}
