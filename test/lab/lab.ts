@@ -192,7 +192,6 @@ async function startNode(
     stdio: ['ignore', output, output],
   })
   child.on('error', () => {}) // the readiness probe reports it, with the log
-  writeFileSync(join(node.dir, 'pid'), String(child.pid))
   child.unref()
 }
 
