@@ -152,6 +152,16 @@ describe('holds', async () => {
       expect(JSON.stringify(spec.template.metadata)).not.toMatch(/\d+\.\d+\.\d+/)
   })
 
+  test('match conditions in the words that the code uses', () => {
+    const { webhooks } = find('MutatingWebhookConfiguration', 'portolan')
+    const expressions = JSON.stringify(webhooks.map((each: Manifest) => each['matchConditions']))
+    for (const name of [names.STATUS_ANNOTATION, names.PROXY_CONTAINER, ...names.INJECTION])
+      expect(expressions).toContain(`'${name}'`)
+    expect(webhooks.slice(0, 2).map((each: Manifest) => each['namespaceSelector'].matchExpressions[0].key)).toEqual([
+      ...names.MONITORED_BY,
+    ])
+  })
+
   test('the ports that the code listens on', () => {
     const ports = (name: string) =>
       find('Deployment', name).spec.template.spec.containers[0].ports.map(
