@@ -104,7 +104,10 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     what: 'the right to make namespaces and mounts (CAP_SYS_ADMIN)',
     remedy: 'outside a container, or in one started with --privileged',
-    met: () => works('unshare', '--mount', '--net', '--pid', '--fork', 'mount', '-t', 'tmpfs', 'probe', '/mnt'),
+    // Without root this cannot be known, and root is asked for above.
+    met: () =>
+      process.getuid?.() !== 0 ||
+      works('unshare', '--mount', '--net', '--pid', '--fork', 'mount', '-t', 'tmpfs', 'probe', '/mnt'),
   },
 ]
 
