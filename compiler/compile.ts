@@ -35,8 +35,10 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
   const policies = [...world.policies.values()].sort(by(keyOf))
 
   const scopes = scopesOf(snapshot)
+  // One list for all who know everything, so that whatever is made of it is made once.
+  const everything = imports.flatMap(({ routed }) => routed.routes)
   const sidecars = scopes.map(({ namespace, includes }): SidecarTable => {
-    const routes = imports.filter(({ key }) => includes(key)).flatMap(({ routed }) => routed.routes)
+    const routes = includes ? everything.filter(({ service }) => includes(service)) : everything
     return { namespace, version: versionOf(routes), routes }
   })
 

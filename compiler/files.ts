@@ -1,6 +1,7 @@
 import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
 import { DNS_CONFIGMAP, GATEWAY_CONFIGMAP, ROUTES_CONFIGMAP } from '../api/names.ts'
+import { perObject } from './memo.ts'
 import { gatewayBootstrap, gatewayCds, gatewayRds, gatewaySettings } from './render-gateway.ts'
 import { hostsFile } from './render-hosts.ts'
 import { sidecarBootstrap, sidecarCds, sidecarSettings } from './render-sidecar.ts'
@@ -14,18 +15,27 @@ export interface FileSet {
   readonly refusal?: Issue<Code>
 }
 
-const fileSet = (name: string, namespace: string, files: FileSet['files'], parts: readonly Part[]): FileSet => {
+const fileSet = (name: string, namespace: string, files: FileSet['files'], parts: () => readonly Part[]): FileSet => {
   const refusal = tooLarge({ kind: 'ConfigMap', namespace, name }, files, parts)
   return { name, files, ...(refusal ? { refusal } : {}) }
 }
 
-const sizes = <T>(items: readonly T[], nameOf: (item: T) => string): readonly Part[] => {
-  const bytes = new Map<string, number>()
-  for (const item of items) {
-    bytes.set(nameOf(item), (bytes.get(nameOf(item)) ?? 0) + Buffer.byteLength(JSON.stringify(item)))
+const routeText = perObject((route: object) => JSON.stringify(route))
+const routeTexts = perObject((routes: readonly object[]) => routes.map(routeText).join(','))
+
+/** The neutral table as a file. */
+const tableFile = ({ routes, ...rest }: SidecarTable | GatewayTable): string =>
+  `${JSON.stringify(rest).slice(0, -1)},"routes":[${routeTexts(routes)}]}`
+
+const sizes =
+  <T extends object>(items: readonly T[], nameOf: (item: T) => string) =>
+  (): readonly Part[] => {
+    const bytes = new Map<string, number>()
+    for (const item of items) {
+      bytes.set(nameOf(item), (bytes.get(nameOf(item)) ?? 0) + Buffer.byteLength(routeText(item)))
+    }
+    return [...bytes].map(([name, total]) => ({ name, bytes: total }))
   }
-  return [...bytes].map(([name, total]) => ({ name, bytes: total }))
-}
 
 /** What sidecars of one namespace read. */
 export const sidecarFiles = (table: SidecarTable, clusterKey: string): FileSet =>
@@ -35,7 +45,7 @@ export const sidecarFiles = (table: SidecarTable, clusterKey: string): FileSet =
     {
       'bootstrap.json': JSON.stringify(sidecarBootstrap(sidecarSettings(clusterKey))),
       'cds.json': sidecarCds(table),
-      'table.json': JSON.stringify(table),
+      'table.json': tableFile(table),
     },
     sizes(table.routes, (route) => route.service),
   )
@@ -53,7 +63,7 @@ export const gatewayFiles = (
       'bootstrap.json': JSON.stringify(gatewayBootstrap(gatewaySettings(place.clusterKey))),
       'cds.json': gatewayCds(table, previous),
       'rds.json': gatewayRds(table),
-      'table.json': JSON.stringify(table),
+      'table.json': tableFile(table),
     },
     sizes(table.routes, (route) => route.service),
   )

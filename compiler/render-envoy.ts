@@ -33,9 +33,9 @@ export const fileSource = (directory: string, file: string): Json => ({
   path_config_source: { path: `${directory}/${file}`, watched_directory: { path: directory } },
 })
 
-/** A discovery response as a file. */
-export const response = (version: string, resources: readonly unknown[]): string =>
-  JSON.stringify({ version_info: version, resources })
+/** A discovery response as a file. @param resources JSON of each, with commas between */
+export const response = (version: string, resources: string): string =>
+  `{"version_info":${JSON.stringify(version)},"resources":[${resources}]}`
 
 /**
  * Defaults for every cluster, by runtime instead of 250 bytes in each. Only failures to reach an endpoint eject it: what

@@ -97,7 +97,8 @@ const clusterOf = (route: GatewayRoute): Json => {
 export const gatewayCds = (table: GatewayTable, previous?: GatewayTable): string => {
   const kept = previous && previous.version !== table.version ? previous.routes : []
   const routes = unique([...table.routes, ...kept], clusterName)
-  return response(table.version, [...routes].sort(by(clusterName)).map(clusterOf))
+  const clusters = [...routes].sort(by(clusterName)).map((route) => JSON.stringify(clusterOf(route)))
+  return response(table.version, clusters.join(','))
 }
 
 /** What the path becomes: the rule's own rewrite, or the matched prefix taken off. The query stays as it is. */
@@ -130,22 +131,23 @@ const NO_EXPORT = {
   direct_response: { status: 404, body: { inline_string: 'portolan: no export is served at this path\n' } },
 }
 
+const routeConfiguration = (routes: readonly GatewayRoute[]): Json =>
+  typed('envoy.config.route.v3.RouteConfiguration', {
+    name: ROUTES,
+    validate_clusters: false,
+    // Added by Envoy about the caller's address; nobody behind the gateway asked for them.
+    request_headers_to_remove: ['x-envoy-internal', 'x-envoy-external-address'],
+    virtual_hosts: [
+      {
+        name: 'exports',
+        domains: ['*'],
+        request_body_buffer_limit: REPLAY_BUFFER_BYTES,
+        retry_policy: RETRY_UNSEEN,
+        routes: [...routes.map(routeOf), NO_EXPORT],
+      },
+    ],
+  })
+
 /** The gateway's `rds.json`. */
 export const gatewayRds = ({ version, routes }: GatewayTable): string =>
-  response(version, [
-    typed('envoy.config.route.v3.RouteConfiguration', {
-      name: ROUTES,
-      validate_clusters: false,
-      // Added by Envoy about the caller's address; nobody behind the gateway asked for them.
-      request_headers_to_remove: ['x-envoy-internal', 'x-envoy-external-address'],
-      virtual_hosts: [
-        {
-          name: 'exports',
-          domains: ['*'],
-          request_body_buffer_limit: REPLAY_BUFFER_BYTES,
-          retry_policy: RETRY_UNSEEN,
-          routes: [...routes.map(routeOf), NO_EXPORT],
-        },
-      ],
-    }),
-  ])
+  response(version, JSON.stringify(routeConfiguration(routes)))

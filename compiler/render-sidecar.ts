@@ -1,4 +1,5 @@
 import { ADMIN_PORT, CAPTURE_PORT, METRICS_PORT, ROUTES_MOUNT } from '../api/names.ts'
+import { perObject } from './memo.ts'
 import {
   address,
   type BootstrapSettings,
@@ -220,6 +221,14 @@ const clusterOf = ({ service, vip, port, backends }: ServiceRoute): Json => {
   })
 }
 
+const clusterText = perObject((route: ServiceRoute) => JSON.stringify(clusterOf(route)))
+
+const clusterTexts = perObject((routes: readonly ServiceRoute[]) =>
+  routes
+    .filter((route) => route.backends.length > 0)
+    .map(clusterText)
+    .join(','),
+)
+
 /** The clusters of a table: `cds.json`. A route that no cluster takes has none, so its calls get 503. */
-export const sidecarCds = ({ version, routes }: SidecarTable): string =>
-  response(version, routes.filter((route) => route.backends.length > 0).map(clusterOf))
+export const sidecarCds = ({ version, routes }: SidecarTable): string => response(version, clusterTexts(routes))

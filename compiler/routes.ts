@@ -3,6 +3,7 @@ import type { Code } from '../api/diagnostics.ts'
 import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
+import { LastAnswers } from './memo.ts'
 import { by, compare, unique } from './order.ts'
 import { isHttp } from './protocol.ts'
 import type { Backend, ServiceRoute } from './tables.ts'
@@ -227,8 +228,24 @@ const targetStates = (
   return [...keys].sort(compare).map(rowOf)
 }
 
-/** Policy semantics for one import. `vip` is absent when the range is used up: then nothing is routed. */
+const answers = new LastAnswers<ServiceImport, RoutedImport>()
+
+/**
+ * Policy semantics for one import. `vip` is absent when the range is used up: then nothing is routed.
+ * An import whose world has not changed gets the very same answer again.
+ */
 export const routeImport = (
+  world: World,
+  imported: ServiceImport,
+  policy: GlobalTrafficPolicy | undefined,
+  vip: string | undefined,
+): RoutedImport => {
+  const service = keyOf(imported)
+  const parts = [world.mesh.clusterKey, policy, vip, world.services.get(service), ...(world.slices.get(service) ?? [])]
+  return answers.get(imported, parts, () => routed(world, imported, policy, vip))
+}
+
+const routed = (
   world: World,
   imported: ServiceImport,
   policy: GlobalTrafficPolicy | undefined,
@@ -288,12 +305,12 @@ export const routeImport = (
     }
   }
 
-  const routed = plan.type !== 'Locality' && imports && vip !== undefined
+  const leadsHere = plan.type !== 'Locality' && imports && vip !== undefined
   if (plan.type !== 'Locality' && !imports) {
     issues.push({ code: 'NothingToRoute', object, path: 'spec.ports' })
   }
   return {
-    routed,
+    routed: leadsHere,
     localService: localObject !== undefined,
     routes,
     targets: policy ? targetStates(plan, policy, ownKey, routes, exporting, localReady) : [],

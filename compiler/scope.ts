@@ -8,8 +8,8 @@ import type { Snapshot } from './snapshot.ts'
 /** A namespace of the mesh and the imports that its sidecars know. */
 export interface Scope {
   readonly namespace: string
-  /** @param service namespace/name */
-  readonly includes: (service: string) => boolean
+  /** Absent when the namespace knows all imports. @param service namespace/name */
+  readonly includes?: (service: string) => boolean
   readonly issues: readonly Issue<Code>[]
 }
 
@@ -22,7 +22,7 @@ const ENTRY = new RegExp(`^${NAME}/(${NAME}|\\*)$`)
 const scopeOf = (namespace: Namespace): Scope => {
   const { name, annotations } = namespace.metadata
   const list = annotations?.[IMPORTS_ANNOTATION]
-  if (list === undefined) return { namespace: name, includes: () => true, issues: [] }
+  if (list === undefined) return { namespace: name, issues: [] }
   const entries = list
     .split(',')
     .map((entry) => entry.trim())

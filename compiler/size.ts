@@ -18,12 +18,12 @@ const NAMED = 3
 export const tooLarge = (
   object: ObjectRef,
   files: Readonly<Record<string, string>>,
-  parts: readonly Part[],
+  parts: () => readonly Part[],
   limitKb: number = SIZE_LIMIT_KB,
 ): Issue<Code> | undefined => {
   const bytes = Object.entries(files).reduce((sum, [name, text]) => sum + name.length + Buffer.byteLength(text), 0)
   if (bytes <= limitKb * 1000) return undefined
-  const largest = [...parts]
+  const largest = [...parts()]
     .sort(
       by(
         (part) => -part.bytes,

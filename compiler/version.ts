@@ -1,5 +1,9 @@
 import { createHash } from 'node:crypto'
+import { perObject } from './memo.ts'
 
-/** A short name for content: the same value always gives the same version, on any machine. 16 hex digits. */
-export const versionOf = (content: unknown): string =>
-  createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 16)
+const hash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16)
+
+const versionOfItem = perObject((item: object) => hash(JSON.stringify(item)))
+
+/** A short name for a list: the same content always gives the same version, on any machine. 16 hex digits. */
+export const versionOf = perObject((items: readonly object[]) => hash(items.map(versionOfItem).join(' ')))
