@@ -88,7 +88,7 @@ describe('who gets a sidecar', () => {
   ])('%s', async ([name, namespace, options, expected]) => {
     await apply(west, documents(pod(namespace, name, options)))
     const object = await get(west, '-n', namespace, 'pod', name)
-    expect(sidecars(object)).toEqual(expected ? ['portolan-init', 'portolan-proxy'] : [])
+    expect(sidecars(object)).toEqual(expected ? ['portolan-proxy', 'portolan-init'] : [])
     await kubectl(west, '-n', namespace, 'delete', 'pod', name, '--wait=false')
   })
 
