@@ -203,7 +203,7 @@ export const bootstrap = (
   { clusterKey, directory, adminPort, metricsPort }: BootstrapSettings,
   listeners: readonly Json[],
 ): Json => ({
-  node: { locality: { zone: clusterKey } },
+  node: { locality: { zone: shortKey(clusterKey) } },
   admin: { address: address({ host: '127.0.0.1', port: adminPort }) },
   layered_runtime: { layers: [{ name: 'portolan', static_layer: RUNTIME }] },
   stats_config: {
@@ -228,5 +228,11 @@ export const bootstrap = (
     listeners: [...listeners, metricsListener(metricsPort)],
   },
 })
+
+/**
+ * How proxies call a cluster, in logs, metrics and tables: by its bare name while region, zone and group are the
+ * defaults. A whole key has three slashes and a bare name has none, so no two clusters are called alike.
+ */
+export const shortKey = (clusterKey: string): string => clusterKey.replace(/^default\/default\/default\//, '')
 
 export const isDnsName = (host: string): boolean => isIP(host) === 0

@@ -85,9 +85,7 @@ const clusterOf = (route: GatewayRoute): Json => {
     typed_extension_protocol_options: {
       [HTTP_OPTIONS]: typed(
         HTTP_OPTIONS,
-        route.http2
-          ? { explicit_http_config: { http2_protocol_options: {} } }
-          : { use_downstream_protocol_config: { http2_protocol_options: {} } },
+        route.http2 ? { explicit_http_config: { http2_protocol_options: {} } } : { use_downstream_protocol_config: {} },
       ),
     },
   })

@@ -20,6 +20,7 @@ import {
   RETRY_UNSEEN,
   response,
   router,
+  shortKey,
   typed,
 } from './render-envoy.ts'
 import type { Backend, ServiceRoute, SidecarTable } from './tables.ts'
@@ -170,7 +171,7 @@ const lbEndpoint = (backend: Backend, to: Address, weight: number): Json => ({
   metadata: {
     filter_metadata: {
       [METADATA.namespace]: {
-        [METADATA.clusterKey]: backend.clusterKey,
+        [METADATA.clusterKey]: shortKey(backend.clusterKey),
         ...(backend.pathPrefix === '' ? {} : { [METADATA.pathPrefix]: backend.pathPrefix }),
         // An ingress that is known by name wants to be called by it.
         ...(isDnsName(to.host) ? { [METADATA.host]: to.host } : {}),
@@ -187,7 +188,7 @@ const httpOptions = (backends: readonly Backend[]): Json => ({
     ...(backends.some((backend) => backend.local)
       ? { common_http_protocol_options: { max_requests_per_connection: REQUESTS_PER_LOCAL_CONNECTION } }
       : {}),
-    use_downstream_protocol_config: { http2_protocol_options: {} },
+    use_downstream_protocol_config: {},
   }),
 })
 
@@ -213,7 +214,7 @@ const clusterOf = ({ service, vip, port, backends }: ServiceRoute): Json => {
       ...(spills ? { policy: { overprovisioning_factor: 10000 } } : {}),
       endpoints: backends.map((backend) => ({
         ...(backend.priority === 0 ? {} : { priority: backend.priority }),
-        locality: { zone: backend.clusterKey },
+        locality: { zone: shortKey(backend.clusterKey) },
         lb_endpoints: backend.endpoints.map((to) => lbEndpoint(backend, to, weights.get(backend) ?? 1)),
       })),
     },
