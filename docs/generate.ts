@@ -1,9 +1,12 @@
-/** Writes docs/chart.md and docs/cli.md from what they are about: the chart's schema and the command line itself. */
+/** Writes the pages on the chart, the command line and injection from what they are about. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { parse } from 'yaml'
+import { INJECTION } from '../api/diagnostics/injection.ts'
 import { program } from '../cli/program.ts'
+import { SKIP_CODES } from '../webhook/decision.ts'
+import { SETTINGS } from '../webhook/inject-settings.ts'
 
 const TOP = join(import.meta.dirname, '..')
 const MADE = '<!-- made by `make generate` -->'
@@ -21,6 +24,7 @@ export function generated(): ReadonlyMap<string, string> {
   return new Map([
     ['docs/chart.md', chartPage()],
     ['docs/cli.md', cliPage()],
+    ['docs/injection.md', injectionPage()],
   ])
 }
 
@@ -65,6 +69,32 @@ function rows(path: string, schema: Schema, defaults: unknown): readonly (readon
 function cliPage(): string {
   const root = program({ out: () => {}, err: () => {}, stdin: async () => '', terminal: false }, () => {})
   return [`${MADE}\n# The command line`, read('docs/cli.intro.md'), ...root.commands.map(commandSection)].join('\n\n')
+}
+
+function injectionPage(): string {
+  const settings = Object.values(SETTINGS).map(({ name, meshPath, type, doc, default: value }) => [
+    `\`flomesh.io/${name}\``,
+    `\`${meshPath}\``,
+    value.length === 0 ? '' : `\`${value}\``,
+    `${doc} ${sentence(type.form)}.`,
+  ])
+  // The catalogue's sentences have room for values: here their names stand in.
+  const general = (text: string) => sentence(text.replaceAll(/\{(\w+)\}/g, '`<$1>`'))
+  const reasons = SKIP_CODES.map((code) => [
+    `\`${code}\``,
+    general(INJECTION[code].sentence),
+    general(INJECTION[code].fix),
+  ])
+  return [
+    `${MADE}\n# Injection`,
+    read('docs/injection.intro.md'),
+    '## Settings of a pod and of the mesh',
+    'An annotation of the pod goes before the MeshConfig. A value that is none refuses the pod, with all such values in one message.',
+    table(['annotation', 'in MeshConfig', 'default', 'meaning'], settings),
+    '## Pods that are left alone',
+    'The first reason that applies is the one in the log, in the counters and in `portolan inject`.',
+    table(['reason', 'why', 'what to do'], reasons),
+  ].join('\n\n')
 }
 
 function commandSection(command: Command): string {

@@ -107,8 +107,8 @@ const RANGES: SettingType<readonly string[]> = {
 }
 
 const LOG_LEVEL: SettingType<string> = {
-  expected: `one of ${LOG_LEVELS.join(', ')}`,
-  form: 'one of these levels',
+  expected: 'a log level',
+  form: `one of ${LOG_LEVELS.join(', ')}`,
   parse: oneOf((text) => LOG_LEVELS.includes(text)),
 }
 

@@ -1,5 +1,6 @@
 import { INIT_CONTAINER, PROXY_CONTAINER, ROUTES_VOLUME, STATUS_ANNOTATION } from '../api/names.ts'
 import type { Pod } from './decision.ts'
+import { isRecord } from './review.ts'
 
 /** What the status annotation of an injected pod says: enough to take everything out again. */
 export interface InjectionStatus {
@@ -34,11 +35,17 @@ const readStatus = (pod: Pod): InjectionStatus | undefined => {
   const text = pod.metadata.annotations?.[STATUS_ANNOTATION]
   if (text === undefined) return undefined
   try {
-    const status = JSON.parse(text) as InjectionStatus
-    return status.version === 1 ? status : undefined
+    const status: unknown = JSON.parse(text)
+    return isStatus(status) ? status : undefined
   } catch {
     return undefined
   }
+}
+
+const isStatus = (value: unknown): value is InjectionStatus => {
+  if (!isRecord(value)) return false
+  const { version, annotations, created, replaced } = value
+  return version === 1 && Array.isArray(annotations) && Array.isArray(created) && isRecord(replaced)
 }
 
 const omit = <T extends object>(holder: T, keys: readonly string[]): T =>
