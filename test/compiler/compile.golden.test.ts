@@ -2,11 +2,15 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
+import { ROUTING } from '../../api/diagnostics/routing.ts'
 import { format, levelOf } from '../../api/diagnostics.ts'
 import { gatewayCds, gatewayRds } from '../../compiler/render-gateway.ts'
 import { hostsFile } from '../../compiler/render-hosts.ts'
 import { sidecarCds } from '../../compiler/render-sidecar.ts'
 import { cases, GOLDEN } from './cases.ts'
+
+/** Of files that are written and of proxies that read them, not of tables. */
+const SAID_LATER = ['TableTooLarge', 'Programmed', 'NoProxies', 'Propagating', 'ProxyBehind', 'ProxyRefuses']
 
 const pretty = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`
 
@@ -27,6 +31,14 @@ describe('compile: golden cases', () => {
       hosts: hostsFile(tables.dns),
     }
     await expect(pretty(files)).toMatchFileSnapshot(join(GOLDEN, `${name}.envoy.json`))
+  })
+
+  test.each(Object.keys(ROUTING).filter((code) => !SAID_LATER.includes(code)))('%s occurs in a case', (code) => {
+    const said = cases.flatMap(({ tables }) => [
+      ...tables.issues.map((issue) => issue.code),
+      ...tables.statuses.flatMap((status) => status.conditions.map((condition) => condition.reason)),
+    ])
+    expect(said).toContain(code)
   })
 
   test('no result without its case', () => {
