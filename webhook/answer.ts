@@ -7,8 +7,9 @@ import type { Mesh } from './decision.ts'
 import { inject } from './inject.ts'
 import { podRef } from './inject-rules.ts'
 import { isPod } from './pod.ts'
-import { type AdmissionRequest, type AdmissionResponse, allow, deny, isRecord, readReview, reviewOf } from './review.ts'
+import { type AdmissionRequest, type AdmissionResponse, allow, deny, readReview, reviewOf } from './review.ts'
 import { applyDefaults, toAdmission, validateObject, type World } from './validate.ts'
+import { isRecord } from './validate-read.ts'
 
 /** One path of the server: pods get sidecars, objects of ours get defaults, and are checked. */
 export const DOORS = ['inject', 'mutate', 'validate'] as const

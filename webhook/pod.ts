@@ -1,5 +1,5 @@
 import type { Pod } from './decision.ts'
-import { isRecord } from './review.ts'
+import { isRecord } from './validate-read.ts'
 
 const isTextMap = (value: unknown): boolean =>
   value === undefined || value === null || (isRecord(value) && Object.values(value).every((v) => typeof v === 'string'))

@@ -1,4 +1,5 @@
 import type { Add } from './decision.ts'
+import { isRecord } from './validate-read.ts'
 
 /** What the API server asks, as far as it is read. AdmissionReview admission.k8s.io/v1. */
 export interface AdmissionRequest {
@@ -26,9 +27,6 @@ export interface AdmissionResponse {
 
 const API_VERSION = 'admission.k8s.io/v1'
 const OPERATIONS: readonly unknown[] = ['CREATE', 'UPDATE', 'DELETE', 'CONNECT']
-
-export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const optionalText = (value: unknown): value is string | undefined | null =>
   value === undefined || value === null || typeof value === 'string'

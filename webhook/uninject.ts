@@ -1,6 +1,6 @@
 import { INIT_CONTAINER, PROXY_CONTAINER, ROUTES_VOLUME, STATUS_ANNOTATION } from '../api/names.ts'
 import type { Pod } from './decision.ts'
-import { isRecord } from './review.ts'
+import { isRecord } from './validate-read.ts'
 
 /** What the status annotation of an injected pod says: enough to take everything out again. */
 export interface InjectionStatus {

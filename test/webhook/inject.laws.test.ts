@@ -77,6 +77,20 @@ test('uninject(p) = p for a pod that was never injected', () => {
   law((pod) => expect(uninject(pod)).toBe(pod))
 })
 
+test('uninject takes any status annotation for what it is worth, and never throws', () => {
+  const status = fc.oneof(
+    fc.string(),
+    fc.json(),
+    fc.json().map((text) => `{"version":1,"created":[],"replaced":${text}}`),
+  )
+  fc.assert(
+    fc.property(pods, status, (pod, text) => {
+      const annotations = { ...pod.metadata.annotations, 'flomesh.io/sidecar-status': text }
+      expect(uninject({ ...pod, metadata: { ...pod.metadata, annotations } })).toBeDefined()
+    }),
+  )
+})
+
 test('the same request gives the same bytes', () => {
   law((pod, seed) =>
     expect(JSON.stringify(inject(request(pod, seed)))).toBe(JSON.stringify(inject(request(plain(pod), seed)))),
