@@ -26,6 +26,12 @@ export const address = ({ host, port }: Address): Json => ({ socket_address: { a
 
 export const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
 
+/**
+ * Applications close connections that were idle for 5 s (Node, Apache, uvicorn) or more; a POST that meets the closing is
+ * lost, for it may not be sent again. So the proxy closes first.
+ */
+export const APPLICATION_IDLE_TIMEOUT = '4s'
+
 /** A file of the mounted ConfigMap, read again after each swap of its directory. */
 export const fileSource = (directory: string, file: string): Json => ({
   resource_api_version: 'V3',
@@ -142,6 +148,8 @@ export const connectionManager = (statPrefix: string, log: boolean, value: Json)
     {
       stat_prefix: statPrefix,
       stream_idle_timeout: '0s',
+      // nginx speaks it to what is behind it unless told otherwise; Envoy by itself would answer 426.
+      http_protocol_options: { accept_http_10: true, default_host_for_http_10: 'localhost' },
       upgrade_configs: [{ upgrade_type: 'websocket' }],
       server_header_transformation: 'PASS_THROUGH',
       ...(log ? { access_log: [accessLog()] } : {}),

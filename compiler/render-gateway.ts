@@ -2,6 +2,7 @@ import { ADMIN_PORT, GATEWAY_MOUNT, GATEWAY_PORT, METRICS_PORT } from '../api/na
 import { by, unique } from './order.ts'
 import { quoted } from './regex.ts'
 import {
+  APPLICATION_IDLE_TIMEOUT,
   address,
   type BootstrapSettings,
   bootstrap,
@@ -83,10 +84,12 @@ const clusterOf = (route: GatewayRoute): Json => {
       })),
     },
     typed_extension_protocol_options: {
-      [HTTP_OPTIONS]: typed(
-        HTTP_OPTIONS,
-        route.http2 ? { explicit_http_config: { http2_protocol_options: {} } } : { use_downstream_protocol_config: {} },
-      ),
+      [HTTP_OPTIONS]: typed(HTTP_OPTIONS, {
+        common_http_protocol_options: { idle_timeout: APPLICATION_IDLE_TIMEOUT },
+        ...(route.http2
+          ? { explicit_http_config: { http2_protocol_options: {} } }
+          : { use_downstream_protocol_config: {} }),
+      }),
     },
   })
 }

@@ -1,6 +1,7 @@
 import { ADMIN_PORT, CAPTURE_PORT, METRICS_PORT, ROUTES_MOUNT } from '../api/names.ts'
 import { perObject } from './memo.ts'
 import {
+  APPLICATION_IDLE_TIMEOUT,
   address,
   type BootstrapSettings,
   bootstrap,
@@ -186,7 +187,12 @@ const REQUESTS_PER_LOCAL_CONNECTION = 10
 const httpOptions = (backends: readonly Backend[]): Json => ({
   [HTTP_OPTIONS]: typed(HTTP_OPTIONS, {
     ...(backends.some((backend) => backend.local)
-      ? { common_http_protocol_options: { max_requests_per_connection: REQUESTS_PER_LOCAL_CONNECTION } }
+      ? {
+          common_http_protocol_options: {
+            idle_timeout: APPLICATION_IDLE_TIMEOUT,
+            max_requests_per_connection: REQUESTS_PER_LOCAL_CONNECTION,
+          },
+        }
       : {}),
     use_downstream_protocol_config: {},
   }),

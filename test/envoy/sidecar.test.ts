@@ -149,6 +149,42 @@ describe('a sidecar', () => {
     expect(Number(connections)).toBe(5)
   })
 
+  test('calls a gateway that has a name by its name, and the others as the caller wrote it', async () => {
+    const named = await startBackend('named', '127.0.0.1')
+    const { host } = await start(
+      tableOf({
+        imports: [
+          build.serviceImport(
+            'shop/web',
+            [{ cluster: 'east', host: 'localhost', port: named.port, path: '/by/name' }, ...exporters().slice(1)],
+            [{ port }],
+          ),
+        ],
+        policies: [build.policy('shop/web', 'ActiveActive')],
+      }),
+    )
+    const met = new Set<string>()
+    for (let i = 0; i < 10; i++) {
+      const { seen } = await call({ host, port, headers: { host: 'web.shop' } })
+      met.add(`${seen?.name} ${seen?.path} ${seen?.headers['host']}`)
+    }
+    expect([...met].sort()).toEqual(['named /by/name/ localhost', 'north /n/x/ web.shop'])
+    await named.kill()
+  })
+
+  test('tells clusters apart that are reached at the same address', async () => {
+    const shared = exporters().map((each) => ({ ...each, host: east.host, port: east.port }))
+    const { host } = await start(
+      tableOf({
+        imports: [build.serviceImport('shop/web', shared, [{ port }])],
+        policies: [build.policy('shop/web', 'ActiveActive')],
+      }),
+    )
+    for (let i = 0; i < 20; i++) await call({ host, port })
+    expect(east.seen.filter((seen) => seen.path === '/e/x/').length).toBe(10)
+    expect(east.seen.filter((seen) => seen.path === '/n/x/').length).toBe(10)
+  })
+
   test('ejects what cannot be reached, not what answers with errors', async () => {
     const { sidecar, host } = await start(failOver())
     const ejected = async () => Number(Object.values(await sidecar.stats('ejections_active'))[0])

@@ -1,7 +1,10 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { compile } from '../../compiler/compile.ts'
 import { gatewayCds, gatewayRds } from '../../compiler/render-gateway.ts'
 import { sidecarCds } from '../../compiler/render-sidecar.ts'
 import { cases } from '../compiler/cases.ts'
+import { snapshots } from '../compiler/worlds.ts'
 import { complaints, gatewayAsStatic, merged, sidecarAsStatic } from './strictly.ts'
 
 const configs = cases.flatMap(({ name, tables, previous }) => [
@@ -21,6 +24,15 @@ test(`Envoy loads every file of every golden case (${configs.length})`, async ()
   // Something is wrong somewhere: ask for each by itself, to say where.
   for (const { name, config } of configs) expect(`${name}: ${await complaints(config)}`).toBe(`${name}: `)
   expect(all).toBe('')
+})
+
+test('Envoy loads what is made of random clusters', async () => {
+  const random = fc.sample(snapshots, { numRuns: 150, seed: 20261121 }).map((snapshot) => compile(snapshot))
+  const files = random.flatMap((tables) => [
+    ...tables.sidecars.map((table) => sidecarAsStatic(sidecarCds(table))),
+    gatewayAsStatic(gatewayCds(tables.gateway), gatewayRds(tables.gateway)),
+  ])
+  expect(await complaints(merged(files))).toBe('')
 })
 
 test.each([

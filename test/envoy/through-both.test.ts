@@ -80,6 +80,12 @@ describe('sidecar → gateway → application', () => {
     expect(world.apps.flatMap((app) => app.seen)).toMatchObject([{ name: 'north web', path: '/chat' }])
   })
 
+  test('HTTP/1.0', async () => {
+    const { host, port } = to('order')
+    const received = await converse(host, port, 'GET /old HTTP/1.0\r\nHost: order.shop\r\n\r\n', () => false)
+    expect(received).toMatch(/^HTTP\/1\.[01] 200 [\s\S]*"path":"\/old"/)
+  })
+
   test('gRPC, with trailers', async () => {
     const { host, port } = to('grpc')
     const answer = await callH2(host, port, '/pkg.Service/Method', 'message', {
