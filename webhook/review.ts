@@ -31,6 +31,9 @@ const OPERATIONS: readonly unknown[] = ['CREATE', 'UPDATE', 'DELETE', 'CONNECT']
 const optionalText = (value: unknown): value is string | undefined | null =>
   value === undefined || value === null || typeof value === 'string'
 
+// Not String(): an object can have a toString that is no function.
+const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+
 /** The request of a review, or the sentence that says what is wrong with it. */
 export const readReview = (body: unknown): AdmissionRequest | string => {
   if (!isRecord(body)) return 'the body is not an AdmissionReview object'
@@ -48,7 +51,7 @@ export const readReview = (body: unknown): AdmissionRequest | string => {
   }
   return {
     uid,
-    kind: { group: String(kind['group'] ?? ''), version: String(kind['version'] ?? ''), kind: kind['kind'] },
+    kind: { group: text(kind['group']), version: text(kind['version']), kind: kind['kind'] },
     operation: operation as AdmissionRequest['operation'],
     ...(name ? { name } : {}),
     ...(namespace ? { namespace } : {}),

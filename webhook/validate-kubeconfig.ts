@@ -30,8 +30,13 @@ function parsed(source: string): { readonly value?: unknown; readonly problem?: 
     const line = error.linePos?.[0].line
     return { problem: `it is not YAML (${error.code}${line === undefined ? '' : ` in line ${line}`})` }
   }
-  const value: unknown = document.toJS()
-  return isRecord(value) ? { value } : { problem: 'it is not a map of fields' }
+  try {
+    const value: unknown = document.toJS()
+    return isRecord(value) ? { value } : { problem: 'it is not a map of fields' }
+  } catch {
+    // Aliases are followed only here: one may have no anchor, or many may unfold without end.
+    return { problem: 'an alias in it leads nowhere, or too far' }
+  }
 }
 
 /** From current-context to context to cluster and user: what leads nowhere. */

@@ -50,14 +50,14 @@ function* amountRules(root: At): Iterable<Finding> {
       }
     }
     // Each alone meets the other's built-in value.
-    const requested = String(asked.value ?? request.default)
-    const allowed = String(most.value ?? limit.default)
+    const requested = isAmount(asked.value) ? String(asked.value) : request.default
+    const allowed = isAmount(most.value) ? String(most.value) : limit.default
     if ((quantityValue(requested) ?? 0) <= (quantityValue(allowed) ?? Number.POSITIVE_INFINITY)) continue
     const at_ = asked.value === undefined ? most : asked
     yield found('RequestExceedsLimit', { path: at_.path, value: requested }, { resource, limit: allowed })
   }
 }
 
-function isAmount(value: unknown): boolean {
+function isAmount(value: unknown): value is string | number {
   return typeof value === 'string' || typeof value === 'number'
 }

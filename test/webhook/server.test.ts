@@ -96,22 +96,30 @@ describe('odd bodies', () => {
     fc.anything().map((value) => JSON.stringify(value) ?? ''),
     fc.string(),
   )
-  const mangled = fc
-    .tuple(fc.constantFrom(...paths(review({ namespace: 'shop', object: plain.pod }))), fc.jsonValue())
-    .map(([path, value]) => {
-      const body = structuredClone(review({ namespace: 'shop', object: plain.pod }))
+  /** A good question with anything at all in place of one part. */
+  const mangled = (good: object) =>
+    fc.tuple(fc.constantFrom(...paths(good)), fc.jsonValue()).map(([path, value]) => {
+      const body = structuredClone(good)
       jsonpatch.applyOperation(body, { op: 'replace', path, value })
       return JSON.stringify(body)
     })
+  const aboutPod = review({ namespace: 'shop', object: plain.pod })
+  const aboutPolicy = review({
+    kind: { group: 'flomesh.io', version: 'v1alpha1', kind: 'GlobalTrafficPolicy' },
+    object: {
+      apiVersion: 'flomesh.io/v1alpha1',
+      kind: 'GlobalTrafficPolicy',
+      metadata: { name: 'cart', namespace: 'shop' },
+      spec: { lbType: 'FailOver', targets: [{ clusterKey: 'a/b/c/d', weight: 1 }] },
+    },
+  })
 
   test.each([
     ['/inject', odd],
     ['/validate', odd],
-    ['/inject', mangled],
-    [
-      '/mutate',
-      mangled.map((text) => text.replaceAll('"Pod"', '"ServiceExport"').replace('"group":""', '"group":"flomesh.io"')),
-    ],
+    ['/inject', mangled(aboutPod)],
+    ['/mutate', mangled(aboutPolicy)],
+    ['/validate', mangled(aboutPolicy)],
   ])('%s never answers with a 500', async (path, bodies) => {
     await fc.assert(
       fc.asyncProperty(bodies, async (body) => {
