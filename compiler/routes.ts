@@ -103,22 +103,20 @@ const remoteBackends = (port: ImportPort | undefined, ownKey: string): readonly 
     }
     byCluster.set(endpoint.clusterKey, [...(byCluster.get(endpoint.clusterKey) ?? []), found])
   }
-  return [...byCluster]
-    .sort(([a], [b]) => compare(a, b))
-    .map(([clusterKey, found]) => {
-      // Two paths of one cluster lead to the same Service port: one of them is enough.
-      const pathPrefix = found.map((each) => each.path).sort(compare)[0] ?? ''
-      const addresses = found
-        .filter((each) => each.path === pathPrefix)
-        .map((each) => each.address)
-        .sort(
-          by(
-            (each) => each.host,
-            (each) => each.port,
-          ),
-        )
-      return { clusterKey, pathPrefix, addresses: unique(addresses, (each) => `${each.host} ${each.port}`) }
-    })
+  return [...byCluster].map(([clusterKey, found]) => {
+    // Two paths of one cluster lead to the same Service port: one of them is enough.
+    const pathPrefix = found.map((each) => each.path).sort(compare)[0] ?? ''
+    const addresses = found
+      .filter((each) => each.path === pathPrefix)
+      .map((each) => each.address)
+      .sort(
+        by(
+          (each) => each.host,
+          (each) => each.port,
+        ),
+      )
+    return { clusterKey, pathPrefix, addresses: unique(addresses, (each) => `${each.host} ${each.port}`) }
+  })
 }
 
 /** Priorities without a gap: proxies treat an empty one as one that has failed. */
