@@ -145,10 +145,8 @@ describe('a sidecar', () => {
   test('passes on a body that is larger than it keeps for another try', async () => {
     const { host } = await start(failOver())
     const body = 'x'.repeat(20 * 1024 * 1024)
-    expect((await call({ host, port, method: 'POST', body })).seen).toMatchObject({
-      name: 'west',
-      body: { length: body.length },
-    })
+    const { seen } = await call({ host, port, method: 'POST', body })
+    expect([seen?.name, seen?.body.length]).toEqual(['west', body.length])
   })
 
   test('opens a connection to the Service’s own address every few calls, so that kube-proxy can spread them', async () => {
