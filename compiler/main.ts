@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import { collectDefaultMetrics } from 'prom-client'
+import { worthSaying } from '../kube/backoff.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { createRecorder } from '../kube/events.ts'
 import { serveHealth, serveMetrics } from '../kube/health.ts'
@@ -56,7 +57,8 @@ export const runCompiler = async (
       log.info({ identity }, leading ? 'leads' : 'does not lead any more')
       controller.touch()
     },
-    onFailure: ({ reason, message }) => log.warn({ reason }, message),
+    onFailure: ({ reason, message }, attempt) =>
+      log[worthSaying(attempt) ? 'warn' : 'debug']({ reason, attempt }, message),
   })
   const recorder = createRecorder({
     client,

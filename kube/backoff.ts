@@ -25,3 +25,6 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', done)
   })
 }
+
+/** Whether failure number `attempt` in a row is worth a line: the 1st, 2nd, 4th, 8th … */
+export const worthSaying = (attempt: number): boolean => Number.isInteger(Math.log2(attempt))

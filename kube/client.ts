@@ -23,6 +23,8 @@ export interface ApplyOptions {
   readonly force?: boolean
   readonly subresource?: 'status'
   readonly dryRun?: boolean
+  /** The answer carries apiVersion, kind and metadata alone: for objects too big to be sent back. */
+  readonly metadataOnly?: boolean
 }
 
 export interface PatchOptions {
@@ -85,6 +87,8 @@ export interface ClientOptions {
 }
 
 const CREDENTIALS_MS = 60_000
+const JSON_TYPE = 'application/json'
+const METADATA = `${JSON_TYPE};as=PartialObjectMetadata;g=meta.k8s.io;v=v1`
 
 export function createClient(connection: Connection, options: ClientOptions = {}): KubeClient {
   const { timeoutMs = 15_000, pageSize = 500, userAgent = 'portolan' } = options
@@ -99,7 +103,7 @@ export function createClient(connection: Connection, options: ClientOptions = {}
         const answer = await request(`${connection.server}${call.path}${queryOf(call.query)}`, {
           dispatcher: agent,
           method: call.method,
-          headers: { accept: 'application/json', 'user-agent': userAgent, ...headers, ...bodyHeaders(call) },
+          headers: { accept: call.accept ?? JSON_TYPE, 'user-agent': userAgent, ...headers, ...bodyHeaders(call) },
           body: call.body === undefined ? null : JSON.stringify(call.body),
           signal,
         })
@@ -155,7 +159,7 @@ export function createClient(connection: Connection, options: ClientOptions = {}
       const { agent, headers } = await door.enter()
       const answer = await request(`${connection.server}${collectionPath(resource, at.namespace)}${queryOf(query)}`, {
         dispatcher: agent,
-        headers: { accept: 'application/json', 'user-agent': userAgent, ...headers },
+        headers: { accept: JSON_TYPE, 'user-agent': userAgent, ...headers },
         headersTimeout: timeoutMs,
         // Silence is judged by the informer, who knows of bookmarks.
         bodyTimeout: 0,
@@ -195,13 +199,14 @@ export function createClient(connection: Connection, options: ClientOptions = {}
         body: whole(resource, object),
         what: `replace ${name(resource, object.metadata)}`,
       }),
-    apply: (resource, object, { manager, force = true, subresource, dryRun }) =>
+    apply: (resource, object, { manager, force = true, subresource, dryRun, metadataOnly = false }) =>
       json({
         method: 'PATCH',
         path: objectPath(resource, object.metadata, subresource),
         query: { fieldManager: manager, force: String(force), dryRun: dryRun ? 'All' : undefined },
         body: whole(resource, object),
         contentType: 'application/apply-patch+yaml',
+        ...(metadataOnly ? { accept: METADATA } : {}),
         what: `apply ${subresource === undefined ? '' : `the ${subresource} of `}${name(resource, object.metadata)}`,
       }),
     patch: (resource, ref, { type, body, subresource, manager, dryRun }) =>
@@ -236,6 +241,7 @@ interface Call {
   readonly query?: Query
   readonly body?: unknown
   readonly contentType?: string
+  readonly accept?: string
   /** Verb and object, for sentences. */
   readonly what: string
   readonly signal?: AbortSignal | undefined
@@ -318,7 +324,7 @@ function queryOf(query: Query = {}): string {
 }
 
 const bodyHeaders = (call: Call): Record<string, string> =>
-  call.body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }
+  call.body === undefined ? {} : { 'content-type': call.contentType ?? JSON_TYPE }
 
 const headerOf = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value[0] : value)
 

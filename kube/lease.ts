@@ -84,7 +84,8 @@ export interface ElectionOptions {
   /** Default 15: how long a dead leader blocks the others. */
   readonly durationSeconds?: number
   readonly onChange?: (leading: boolean) => void
-  readonly onFailure?: (failure: Failure) => void
+  /** `attempt` counts failures in a row. */
+  readonly onFailure?: (failure: Failure, attempt: number) => void
   readonly random?: () => number
 }
 
@@ -171,7 +172,7 @@ export function startElection(options: ElectionOptions): Election {
 
   function stumble(failure: Failure): number {
     failures += 1
-    onFailure(failure)
+    onFailure(failure, failures)
     tell()
     return backoff(failures, random(), { firstMs: durationMs / 30, mostMs: durationMs / 5 })
   }
@@ -187,7 +188,7 @@ export function startElection(options: ElectionOptions): Election {
     if (!led || lease?.spec?.holderIdentity !== identity) return
     const spec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime() }
     const released = await client.replace(LEASES, { ...lease, spec })
-    if (!released.ok) onFailure(released.failure)
+    if (!released.ok) onFailure(released.failure, 1)
   }
 
   const finished = run()

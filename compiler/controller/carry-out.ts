@@ -66,7 +66,8 @@ async function write(client: KubeClient, action: Action): Promise<Result<KubeObj
     case 'applyTable': {
       const { namespace, name, data } = action.table
       const object = { metadata: { namespace, name, labels: MANAGED_BY }, data }
-      return client.apply<KubeObject>(CONFIGMAPS, object, MANAGER)
+      const written = await client.apply<KubeObject>(CONFIGMAPS, object, { ...MANAGER, metadataOnly: true })
+      return written.ok ? ok({ ...written.value, kind: CONFIGMAPS.kind, data }) : written
     }
     case 'removeTable': {
       const { namespace, name, uid } = action

@@ -1,5 +1,5 @@
 import type { Issue } from '../../api/issue.ts'
-import { backoff } from '../../kube/backoff.ts'
+import { backoff, worthSaying } from '../../kube/backoff.ts'
 import type { Recorder } from '../../kube/events.ts'
 import type { InformerEvent } from '../../kube/informer.ts'
 import { compile } from '../compile.ts'
@@ -9,7 +9,7 @@ import type { GatewayTable, Tables } from '../tables.ts'
 import { auditMesh, auditSidecars } from './audit.ts'
 import { carryOut, describeAction } from './carry-out.ts'
 import { createRenderer, desire } from './desired.ts'
-import { type Components, mountsIn, staleNudges } from './nudge.ts'
+import { type Components, isComponent, mountsIn, staleNudges } from './nudge.ts'
 import { type NudgerOptions, startNudger } from './nudger.ts'
 import { type Action, plan } from './plan.ts'
 import { isOver, type MeshPod } from './pods.ts'
@@ -76,6 +76,7 @@ export function startController(options: ControllerOptions): Controller {
   })
   const { statsPort } = options
   const proxies = watchProxies({ onChange: soon.touch, log, ...(statsPort === undefined ? {} : { statsPort }) })
+  const isGateway = (pod: MeshPod) => isComponent(pod, namespace, components.gateway)
   const report = createReporter(options)
   const nudger = startNudger(options)
   // Deadlines pass without an event: what waits for them is looked at now and then.
@@ -130,7 +131,7 @@ export function startController(options: ControllerOptions): Controller {
       place,
       renderer,
       recentGateways: recentGateways.map(({ table }) => table),
-      judge: proxies.judge(tables, pods),
+      judge: proxies.judge(tables, pods, isGateway),
     })
     const actions = plan(desired, observed, new Date().toISOString().replace(/\.\d+/, ''))
     metrics.compileSeconds.observe((performance.now() - started) / 1_000)
@@ -139,7 +140,7 @@ export function startController(options: ControllerOptions): Controller {
     const failedTables = await write(actions.filter((action) => !isStatus(action)))
     rememberGateway(tables.gateway)
     // Traffic waits for tables, not for what is said about them.
-    nudger.set(staleNudges(pods, mountsIn(sources.observed().tables, { namespace, ...components })))
+    nudger.set(staleNudges(pods, mountsIn(sources.observed().tables, { namespace, ...components }), proxies.triesOf))
     const failedStatuses = await write(actions.filter(isStatus))
     const uidOf = ({ object }: Issue) => observed.tables.get(`${object.namespace}/${object.name}`)?.metadata.uid
     report(tables, desired, [...refusals.map((issue) => ({ issue, uid: uidOf(issue) })), ...audit(pods)])
@@ -181,7 +182,7 @@ export function startController(options: ControllerOptions): Controller {
     if (event.type !== 'failed') return log.debug({ resource, event: event.type }, 'informer')
     const { failure, attempt, retryMs } = event
     // What goes on failing is repeated ever more rarely.
-    const level = Number.isInteger(Math.log2(attempt)) ? 'warn' : 'debug'
+    const level = worthSaying(attempt) ? 'warn' : 'debug'
     log[level]({ resource, reason: failure.reason, attempt, retryMs }, failure.message)
   }
 

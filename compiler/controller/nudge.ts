@@ -20,17 +20,19 @@ const START_MARGIN_MS = 2_000
 
 /**
  * Pods that may still have old files mounted, the newest first: they are the likeliest to be waited for.
- * `mountedBy` tells which ConfigMap matters to a pod.
+ * `mountedBy` tells which ConfigMap matters to a pod, `triesOf` how often its proxy said that it still runs something else.
  */
 export function staleNudges(
   pods: readonly MeshPod[],
   mountedBy: (pod: MeshPod) => Mounted | undefined,
+  triesOf: (uid: string) => number,
 ): readonly Nudge[] {
   return pods
     .filter((pod) => !isOver(pod))
     .flatMap((pod) => {
       const mounted = mountedBy(pod)
-      return mounted === undefined || !isStale(pod, mounted) ? [] : [{ pod, version: mounted.version }]
+      const version = mounted && nudgeWith(pod, mounted, triesOf(pod.metadata.uid ?? ''))
+      return version === undefined ? [] : [{ pod, version }]
     })
     .toSorted((a, b) => byAge(b.pod, a.pod))
     .map(({ pod: { metadata }, version }) => ({
@@ -41,12 +43,22 @@ export function staleNudges(
     }))
 }
 
-function isStale({ metadata }: MeshPod, { version, changedAt }: Mounted): boolean {
-  const told = metadata.annotations?.[ROUTES_VERSION_ANNOTATION]
-  if (told !== undefined) return told !== version
-  const created = Date.parse(metadata.creationTimestamp ?? '')
-  const changed = Date.parse(changedAt ?? '')
-  return !(created > changed + START_MARGIN_MS)
+/** Asked so often in vain, about four seconds, the pod is nudged again … */
+const TRIES_PER_NUDGE = 5
+/** … but not for ever: something else is wrong then. */
+const MOST_NUDGES = 4
+
+/** The annotation that the pod should get, if any: the version, and `.2`, `.3` … when it was told before to no avail. */
+function nudgeWith({ metadata }: MeshPod, { version, changedAt }: Mounted, tries: number): string | undefined {
+  const [told, count = '1'] = metadata.annotations?.[ROUTES_VERSION_ANNOTATION]?.split('.') ?? []
+  if (told === undefined) {
+    const created = Date.parse(metadata.creationTimestamp ?? '')
+    const changed = Date.parse(changedAt ?? '')
+    return created > changed + START_MARGIN_MS && tries < TRIES_PER_NUDGE ? undefined : version
+  }
+  if (told !== version) return version
+  const nudges = Number(count)
+  return tries >= TRIES_PER_NUDGE * nudges && nudges < MOST_NUDGES ? `${version}.${nudges + 1}` : undefined
 }
 
 function byAge(a: MeshPod, b: MeshPod): number {
@@ -64,14 +76,16 @@ export interface Components {
 
 const COMPONENT = 'app.kubernetes.io/component'
 
+/** Whether a pod is one of Portolan's own, of one component. */
+export const isComponent = ({ metadata }: MeshPod, ownNamespace: string, component: string): boolean =>
+  metadata.namespace === ownNamespace && metadata.labels?.[COMPONENT] === component
+
 /** Which of the compiler's ConfigMaps, given by `ns/name`, a pod mounts. */
 export function mountsIn(tables: ReadonlyMap<string, Mounted>, own: Components & { readonly namespace: string }) {
   const nameOf = (pod: MeshPod): string | undefined => {
     if (hasSidecar(pod)) return ROUTES_CONFIGMAP
-    if (pod.metadata.namespace !== own.namespace) return undefined
-    const component = pod.metadata.labels?.[COMPONENT]
-    if (component === own.gateway) return GATEWAY_CONFIGMAP
-    return component === own.dns ? DNS_CONFIGMAP : undefined
+    if (isComponent(pod, own.namespace, own.gateway)) return GATEWAY_CONFIGMAP
+    return isComponent(pod, own.namespace, own.dns) ? DNS_CONFIGMAP : undefined
   }
   return (pod: MeshPod): Mounted | undefined => {
     const name = nameOf(pod)

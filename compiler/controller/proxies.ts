@@ -18,7 +18,13 @@ export interface Proxies {
    * Takes note of what is now written for whom, and answers for the services, `ns/name`, whether their proxies run it.
    * Asks those that do not, or have not been asked.
    */
-  readonly judge: (tables: Tables, pods: readonly MeshPod[]) => (service: string) => Verdict | undefined
+  readonly judge: (
+    tables: Tables,
+    pods: readonly MeshPod[],
+    isGateway: (pod: MeshPod) => boolean,
+  ) => (service: string) => Verdict | undefined
+  /** How often a pod's proxy has been asked since its table changed without running it yet. */
+  readonly triesOf: (uid: string) => number
   /** Asks nobody any more, until told to judge again. */
   readonly rest: () => void
   readonly stop: () => Promise<void>
@@ -33,19 +39,23 @@ export function watchProxies({ onChange, log, statsPort }: ProxiesOptions): Prox
   })
 
   return {
-    judge: ({ sidecars }, pods) => {
+    judge: ({ sidecars, gateway }, pods, isGateway) => {
       const now = performance.now()
       programming = afterWriting(programming, sidecars, now)
       const wanted = new Map(sidecars.map(({ namespace, version }) => [namespace, version]))
-      const asked = pods.filter((pod) => pod.ready && pod.ip !== undefined && hasSidecar(pod))
+      const versionFor = (pod: MeshPod) => {
+        if (hasSidecar(pod)) return wanted.get(pod.metadata.namespace ?? '')
+        return isGateway(pod) ? gateway.version : undefined
+      }
+      const reachable = pods.filter((pod) => pod.ready && pod.ip !== undefined)
       sampler.retarget(
-        asked.flatMap(({ metadata: { uid = '', namespace = '' }, ip = '' }) => {
-          const version = wanted.get(namespace)
-          return version === undefined ? [] : [{ uid, ip, wanted: version }]
+        reachable.flatMap((pod) => {
+          const version = versionFor(pod)
+          return version === undefined ? [] : [{ uid: pod.metadata.uid ?? '', ip: pod.ip ?? '', wanted: version }]
         }),
       )
       const groups = groupProxies(
-        asked.map(({ metadata: { uid = '', namespace = '', name } }) => {
+        reachable.filter(hasSidecar).map(({ metadata: { uid = '', namespace = '', name } }) => {
           const sample = sampler.sampleOf(uid)
           return sample === undefined ? { namespace, name } : { namespace, name, sample }
         }),
@@ -57,6 +67,7 @@ export function watchProxies({ onChange, log, statsPort }: ProxiesOptions): Prox
       programming = afterJudging(programming, new Set(reached))
       return (service) => verdicts.get(service)
     },
+    triesOf: sampler.triesOf,
     rest: () => {
       sampler.retarget([])
     },

@@ -13,11 +13,13 @@ export interface Sampler {
   /** The proxies there are, and what they should run. */
   readonly retarget: (targets: readonly SampleTarget[]) => void
   readonly sampleOf: (uid: string) => Sample | undefined
+  /** How often it has answered since its target changed, without running it. */
+  readonly triesOf: (uid: string) => number
   readonly stop: () => Promise<void>
 }
 
 export interface SamplerOptions {
-  /** A proxy said something else than before. */
+  /** A proxy said something else than before, or the same wrong thing for some time. */
   readonly onChange: () => void
   readonly onFailure?: (ip: string, cause: unknown) => void
   readonly port?: number
@@ -38,6 +40,8 @@ const TICK_MS = 250
 const AT_ONCE = 16
 const TIMEOUT_MS = 2_000
 const SETTLED_MS = 60_000
+/** Whoever waits for a proxy wants to know after so many tries, and again after as many more. */
+const TRIES_TOLD = 5
 const SLOWEST_MS = 5_000
 /** The files of a pod need that long to get there even when it is nudged. */
 const FIRST_MS = 300
@@ -103,7 +107,8 @@ export function startSampler({
       ...(sample === undefined ? {} : { sample }),
       ...(baseline === undefined ? {} : { baseline }),
     })
-    if (JSON.stringify(sample) !== JSON.stringify(entry.sample)) onChange()
+    const same = JSON.stringify(sample) === JSON.stringify(entry.sample)
+    if (!same || (tries > 0 && tries % TRIES_TOLD === 0)) onChange()
   }
 
   return {
@@ -117,6 +122,10 @@ export function startSampler({
       }
     },
     sampleOf: (uid) => entries.get(uid)?.sample,
+    triesOf: (uid) => {
+      const entry = entries.get(uid)
+      return entry?.sample === undefined ? 0 : entry.tries
+    },
     stop: async () => {
       clearInterval(ticker)
       await agent.destroy()

@@ -269,13 +269,26 @@ describe('nudges', () => {
       pod('stranger', '2026-01-01T00:00:03Z', { ns: 'elsewhere', labels: { 'app.kubernetes.io/component': 'dns' } }),
       pod('no-table', '2026-01-01T00:00:03Z', { ns: 'system', labels: { 'app.kubernetes.io/component': 'gateway' } }),
     ]
-    expect(staleNudges(pods, mounts).map(({ name, version }) => `${name} ${version}`)).toEqual([
+    expect(staleNudges(pods, mounts, () => 0).map(({ name, version }) => `${name} ${version}`)).toEqual([
       'just-after v2',
       'new v2',
       'dns d1',
       'old v2',
       'older-but-told-before v2',
     ])
+  })
+
+  test.each([
+    ['told, and asked a while', 'v2', 4, undefined],
+    ['told, and still not there', 'v2', 5, 'v2.2'],
+    ['told twice, and asked a while', 'v2.2', 9, undefined],
+    ['told twice, and still not there', 'v2.2', 10, 'v2.3'],
+    ['told often enough', 'v2.4', 99, undefined],
+    ['a newer version', 'v1.4', 0, 'v2'],
+    ['thought to have started with it', undefined, 5, 'v2'],
+  ] as const)('%s: annotation %s after %d tries becomes %s', (_, told, tries, becomes) => {
+    const one = pod('p', '2026-01-01T00:00:20Z', told === undefined ? {} : { told })
+    expect(staleNudges([one], mounts, () => tries)[0]?.version).toBe(becomes)
   })
 
   test('the bucket lets its burst through at once and never more than its rate in the long run', () => {
