@@ -40,11 +40,22 @@ export async function loadImages(clusters: ClusterProvider, names: readonly stri
   for (const name of names) for (const each of [IMAGE.portolan, IMAGE.demoApp]) await clusters.loadImage(name, each)
 }
 
+/** Brings the clusters up with Portolan as the working tree has it; in those that were up already its pods are replaced. */
 export async function installMesh(clusters: ClusterProvider, names: readonly string[]): Promise<void> {
+  const before = new Set(await clusters.running())
   await clusters.up(names)
   await loadImages(clusters, names)
   const env = await terminalEnv(clusters, names)
-  await Promise.all(names.map((name) => run('bash', ['-c', installCommand(name)], { cwd: ROOT, env })))
+  const terminal = (command: string) => run('bash', ['-c', command], { cwd: ROOT, env })
+  await Promise.all(
+    names.map(async (name) => {
+      await terminal(installCommand(name))
+      if (!before.has(name)) return
+      const all = `deploy -l app.kubernetes.io/part-of=portolan`
+      await terminal(`kubectl --context ${name} -n ${CONTROL_PLANE} rollout restart ${all}`)
+      await terminal(`kubectl --context ${name} -n ${CONTROL_PLANE} rollout status ${all} --timeout=120s`)
+    }),
+  )
 }
 
 export async function describeSites(clusters: ClusterProvider, names: readonly string[]): Promise<string> {
