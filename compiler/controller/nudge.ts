@@ -43,10 +43,8 @@ export function staleNudges(
     }))
 }
 
-/** Asked so often in vain, about four seconds, the pod is nudged again … */
-const TRIES_PER_NUDGE = 5
-/** … but not for ever: something else is wrong then. */
-const MOST_NUDGES = 4
+/** Asked so often in vain, which takes some 3, 9 and 19 seconds, a pod is nudged again; then something else is wrong. */
+const TRIES_BEFORE_NUDGE = [8, 10, 12]
 
 /** The annotation that the pod should get, if any: the version, and `.2`, `.3` … when it was told before to no avail. */
 function nudgeWith({ metadata }: MeshPod, { version, changedAt }: Mounted, tries: number): string | undefined {
@@ -54,11 +52,11 @@ function nudgeWith({ metadata }: MeshPod, { version, changedAt }: Mounted, tries
   if (told === undefined) {
     const created = Date.parse(metadata.creationTimestamp ?? '')
     const changed = Date.parse(changedAt ?? '')
-    return created > changed + START_MARGIN_MS && tries < TRIES_PER_NUDGE ? undefined : version
+    return created > changed + START_MARGIN_MS && tries < (TRIES_BEFORE_NUDGE[0] ?? 0) ? undefined : version
   }
   if (told !== version) return version
   const nudges = Number(count)
-  return tries >= TRIES_PER_NUDGE * nudges && nudges < MOST_NUDGES ? `${version}.${nudges + 1}` : undefined
+  return tries >= (TRIES_BEFORE_NUDGE[nudges - 1] ?? Number.POSITIVE_INFINITY) ? `${version}.${nudges + 1}` : undefined
 }
 
 function byAge(a: MeshPod, b: MeshPod): number {

@@ -36,16 +36,20 @@ interface Entry {
   readonly tries: number
 }
 
-const TICK_MS = 250
+const TICK_MS = 100
 const AT_ONCE = 16
 const TIMEOUT_MS = 2_000
 const SETTLED_MS = 60_000
-/** Whoever waits for a proxy wants to know after so many tries, and again after as many more. */
-const TRIES_TOLD = 5
+/** A nudged pod has its files within a second: so often it is asked at this pace, then ever more rarely. */
+const QUICK_TRIES = 6
+const QUICK_MS = 250
 const SLOWEST_MS = 5_000
 /** The files of a pod need that long to get there even when it is nudged. */
 const FIRST_MS = 300
 const QUERY = `filter=${encodeURIComponent('^cluster_manager\\.cds\\.(version_text|update_rejected|update_failure)$')}`
+
+const pauseAfter = (tries: number): number =>
+  Math.min(SLOWEST_MS, QUICK_MS * 2 ** Math.max(0, Math.min(tries, 20) - QUICK_TRIES))
 
 /** Keeps asking proxies what they run. */
 export function startSampler({
@@ -95,7 +99,7 @@ export function startSampler({
     if (entry === undefined) return
     const settled = stats?.version === entry.target.wanted
     const tries = settled ? 0 : entry.tries + 1
-    const wait = settled ? SETTLED_MS * (0.75 + random() / 2) : Math.min(SLOWEST_MS, TICK_MS * 2 ** Math.min(tries, 10))
+    const wait = settled ? SETTLED_MS * (0.75 + random() / 2) : pauseAfter(tries)
     const baseline = settled || entry.baseline === undefined ? stats?.rejected : entry.baseline
     // A proxy restarts its counters when it restarts.
     const refused = stats === undefined ? 0 : Math.max(0, stats.rejected - (baseline ?? 0))
@@ -108,7 +112,7 @@ export function startSampler({
       ...(baseline === undefined ? {} : { baseline }),
     })
     const same = JSON.stringify(sample) === JSON.stringify(entry.sample)
-    if (!same || (tries > 0 && tries % TRIES_TOLD === 0)) onChange()
+    if (!same || (tries > QUICK_TRIES && tries % 2 === 0)) onChange()
   }
 
   return {

@@ -279,13 +279,13 @@ describe('nudges', () => {
   })
 
   test.each([
-    ['told, and asked a while', 'v2', 4, undefined],
-    ['told, and still not there', 'v2', 5, 'v2.2'],
+    ['told, and asked a while', 'v2', 7, undefined],
+    ['told, and still not there', 'v2', 8, 'v2.2'],
     ['told twice, and asked a while', 'v2.2', 9, undefined],
     ['told twice, and still not there', 'v2.2', 10, 'v2.3'],
     ['told often enough', 'v2.4', 99, undefined],
     ['a newer version', 'v1.4', 0, 'v2'],
-    ['thought to have started with it', undefined, 5, 'v2'],
+    ['thought to have started with it', undefined, 8, 'v2'],
   ] as const)('%s: annotation %s after %d tries becomes %s', (_, told, tries, becomes) => {
     const one = pod('p', '2026-01-01T00:00:20Z', told === undefined ? {} : { told })
     expect(staleNudges([one], mounts, () => tries)[0]?.version).toBe(becomes)
