@@ -2,6 +2,7 @@
 
 export const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
+/** Orders by the first key that differs. */
 export const by =
   <T>(...keys: readonly ((item: T) => string | number)[]) =>
   (a: T, b: T): number => {
@@ -12,5 +13,12 @@ export const by =
     return 0
   }
 
-export const unique = <T>(items: readonly T[], key: (item: T) => string): readonly T[] =>
-  [...new Map([...items].reverse().map((item) => [key(item), item])).values()].reverse()
+/** Of items with the same key the first. */
+export const unique = <T>(items: readonly T[], key: (item: T) => string): readonly T[] => {
+  const seen = new Set<string>()
+  return items.filter((item) => {
+    const found = seen.has(key(item))
+    seen.add(key(item))
+    return !found
+  })
+}

@@ -1,0 +1,113 @@
+import type { ServiceImport } from '../api/service-import.ts'
+import { by, compare, unique } from './order.ts'
+import { DEFAULT_WEIGHT, type Plan } from './plan.ts'
+import type { Backend } from './tables.ts'
+import { type Address, clusterAddress, isExternalName, readyEndpoints, tcpPorts, type World } from './world.ts'
+
+/** The Service of this cluster, at one port. */
+export interface Local {
+  readonly addresses: readonly Address[]
+  /** Pods that are ready. */
+  readonly ready: number
+}
+
+/** The Service of this cluster as a backend: its own address, so that kube-proxy spreads and knows of pods first; pods when headless. */
+export const localBackend = (world: World, service: string, port: number): Local | undefined => {
+  const object = world.services.get(service)
+  const servicePort =
+    object && !isExternalName(object) ? tcpPorts(object).find((each) => each.port === port) : undefined
+  if (!object || !servicePort) return undefined
+  const pods = readyEndpoints(world, service, servicePort)
+  const own = clusterAddress(object)
+  const addresses = own === undefined ? pods : [{ host: own, port }]
+  return addresses.length > 0 ? { addresses, ready: pods.length } : undefined
+}
+
+/** Another cluster that serves a port. */
+export interface Remote {
+  readonly clusterKey: string
+  readonly addresses: readonly Address[]
+  readonly pathPrefix: string
+}
+
+export type ImportPort = ServiceImport['spec']['ports'][number]
+type ImportEndpoint = NonNullable<ImportPort['endpoints']>[number]
+
+/** A gateway's address as its Cluster names it. */
+export const addressOf = ({ target }: ImportEndpoint): string | undefined => target.host || target.ip || undefined
+
+/** Other clusters that serve a port. Our own entry in an import is ourselves seen from outside: never used. */
+export const remoteBackends = (port: ImportPort | undefined, ownKey: string): readonly Remote[] => {
+  const byCluster = new Map<string, { readonly address: Address; readonly path: string }[]>()
+  for (const endpoint of port?.endpoints ?? []) {
+    const host = addressOf(endpoint)
+    if (endpoint.clusterKey === ownKey || host === undefined) continue
+    const found = {
+      address: { host, port: endpoint.target.port },
+      path: (endpoint.target.path ?? '').replace(/\/+$/, ''),
+    }
+    byCluster.set(endpoint.clusterKey, [...(byCluster.get(endpoint.clusterKey) ?? []), found])
+  }
+  return [...byCluster].map(([clusterKey, found]) => {
+    // Two paths of one cluster lead to the same Service port: one of them is enough.
+    const pathPrefix = found.map((each) => each.path).sort(compare)[0] ?? ''
+    const addresses = found
+      .filter((each) => each.path === pathPrefix)
+      .map((each) => each.address)
+      .sort(
+        by(
+          (each) => each.host,
+          (each) => each.port,
+        ),
+      )
+    return { clusterKey, pathPrefix, addresses: unique(addresses, (each) => `${each.host} ${each.port}`) }
+  })
+}
+
+/** Priorities without a gap: proxies treat an empty one as one that has failed. */
+const compact = (backends: readonly Backend[]): readonly Backend[] => {
+  const used = [...new Set(backends.map((backend) => backend.priority))].sort((a, b) => a - b)
+  return backends
+    .map((backend) => ({ ...backend, priority: used.indexOf(backend.priority) }))
+    .sort(
+      by(
+        (backend) => backend.priority,
+        (backend) => (backend.local ? 0 : 1),
+        (backend) => backend.clusterKey,
+      ),
+    )
+}
+
+const FIRST = -1
+/** After the highest priority that a target may carry. */
+const LAST = 1000
+
+/** Who takes calls to one port, in which order and with which share. */
+export const backendsOf = (
+  plan: Plan,
+  ownKey: string,
+  local: Local | undefined,
+  remotes: readonly Remote[],
+): readonly Backend[] => {
+  const backends: Backend[] = []
+  if (local && plan.localWeight > 0) {
+    // Without a ready pod it comes last instead of not at all: should every other cluster fail, whatever has become ready
+    // here since then is found without a new table.
+    const priority = local.ready === 0 ? LAST : plan.type === 'ActiveActive' ? 0 : FIRST
+    const weight = plan.type === 'ActiveActive' ? plan.localWeight : DEFAULT_WEIGHT
+    backends.push({ clusterKey: ownKey, local: true, priority, weight, endpoints: local.addresses, pathPrefix: '' })
+  }
+  for (const remote of remotes) {
+    const target = plan.remotes ? plan.remotes.get(remote.clusterKey) : { weight: DEFAULT_WEIGHT, priority: 0 }
+    if (!target || target.weight === 0) continue
+    backends.push({
+      clusterKey: remote.clusterKey,
+      local: false,
+      priority: plan.type === 'FailOver' ? target.priority : 0,
+      weight: target.weight,
+      endpoints: remote.addresses,
+      pathPrefix: remote.pathPrefix,
+    })
+  }
+  return compact(backends)
+}
