@@ -89,7 +89,10 @@ export function desire(situation: Situation): { readonly desired: Desired; reado
   const refused = all.filter(({ set }) => set.refusal !== undefined)
   const tooLarge = new Map<string, Issue<Code>>()
   for (const { table, set } of sidecars)
-    if (set.refusal !== undefined) for (const { service } of table.routes) tooLarge.set(service, set.refusal)
+    if (set.refusal !== undefined)
+      for (const { service } of table.routes) tooLarge.set(`GlobalTrafficPolicy ${service}`, set.refusal)
+  if (gateway?.refusal !== undefined)
+    for (const { service } of tables.gateway.routes) tooLarge.set(`ServiceExport ${service}`, gateway.refusal)
 
   return {
     desired: {
@@ -111,11 +114,14 @@ function renderGateway({ tables, observed, place, recentGateways }: Situation): 
   const fresh = hashed(gatewayFiles(tables.gateway, undefined, place))
   const there = observed.tables.get(`${place.namespace}/${fresh.name}`)
   if (there !== undefined && serves(there, fresh)) return undefined
-  const routes = [
-    ...(there?.gateway?.table.routes ?? []),
-    ...recentGateways.toReversed().flatMap((table) => table.routes),
-  ]
-  return hashed(gatewayFiles(tables.gateway, { version: 'recent', routes }, place))
+  const last = there?.gateway?.table.routes ?? []
+  const recent = recentGateways.toReversed().flatMap((table) => table.routes)
+  // What gateways may still route to is kept as far as it fits.
+  for (const routes of [[...last, ...recent], last]) {
+    const set = gatewayFiles(tables.gateway, { version: 'recent', routes }, place)
+    if (set.refusal === undefined) return hashed(set)
+  }
+  return fresh
 }
 
 function serves(there: ObservedTable, fresh: Rendered): boolean {
@@ -142,10 +148,10 @@ function withProgrammed(
   tooLarge: ReadonlyMap<string, Issue<Code>>,
 ): ObjectStatus {
   const { kind, namespace = '', name } = status.object
-  if (kind !== 'GlobalTrafficPolicy') return status
   const key = `${namespace}/${name}`
-  const refusal = tooLarge.get(key)
+  const refusal = tooLarge.get(`${kind} ${key}`)
   if (refusal !== undefined) return withCondition(status, 'False', refusal)
+  if (kind !== 'GlobalTrafficPolicy') return status
   const verdict = judge(key)
   if (verdict === undefined) return status
   const before = observed.policies.get(key)?.status?.conditions?.find(({ type }) => type === PROGRAMMED)

@@ -209,6 +209,39 @@ describe('the gateway’s files', () => {
     expect(clusters(wanted(table('c', 'd'), seen(third?.data ?? {}))?.data)).toEqual(['c', 'd'])
   })
 
+  test('over the limit without what is kept: the exports say so, and nothing is written', () => {
+    const path = `/a${'a'.repeat(400_000)}`
+    const wide = { version: 'wide', routes: table('a').routes.map((route) => ({ ...route, path })) }
+    const status = { object: { kind: 'ServiceExport', namespace: 'shop', name: 'a' }, generation: 1, conditions: [] }
+    const { desired, refusals } = desire({
+      tables: {
+        cluster: { key: '', domain: '' },
+        sidecars: [],
+        gateway: wide,
+        dns: [],
+        vips: [],
+        statuses: [status],
+        issues: [],
+      },
+      observed: NOTHING,
+      place,
+      renderer: createRenderer(place),
+      recentGateways: [],
+      judge: () => undefined,
+    })
+    expect(refusals.map(({ code }) => code)).toEqual(['TableTooLarge'])
+    expect(desired.kept).toEqual(new Set(['system/portolan-gateway']))
+    const [condition] = desired.statuses[0]?.conditions ?? []
+    expect(condition).toMatchObject({ type: 'Programmed', status: 'False', reason: 'TableTooLarge' })
+    // What was removed is let go when it does not fit beside what stays.
+    const many = Array.from({ length: 3 }, (_, i) => ({
+      ...wide,
+      version: `${i}`,
+      routes: wide.routes.map((route) => ({ ...route, path: `${path}${i}` })),
+    }))
+    expect(clusters(wanted(table('b'), NOTHING, many)?.data)).toEqual(['b'])
+  })
+
   test('files edited by hand are put right', () => {
     const good = gatewayFiles(table('a'), undefined, place).files
     expect(wanted(table('a'), seen(good))).toBeUndefined()
