@@ -23,7 +23,7 @@ import {
   sites,
 } from '../e2e/mesh.ts'
 import { propagate } from '../e2e/propagation.ts'
-import { apply, exec, get, kubectl, type Loose, ready, type Site } from '../e2e/site.ts'
+import { apply, exec, get, kubectl, type Loose, rolledOut, type Site } from '../e2e/site.ts'
 import { chooseProvider } from '../lab/provider.ts'
 import { until } from '../lab/run.ts'
 
@@ -161,7 +161,7 @@ try {
       { ...clients, spec: { ...clients.spec, replicas: 5 } },
     ),
   )
-  await ready(east, NS, '--all')
+  await rolledOut(east, NS, 'httpbin')
   await kubectl(west, '-n', NS, 'rollout', 'status', 'deploy/client', '--timeout=90s')
   await until('an answer', async () =>
     (await exec(west, NS, 'deploy/client', 'curl', 'curl', '-s', `http://httpbin.${NS}:8080/`)).stdout.includes('east'),

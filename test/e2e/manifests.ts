@@ -4,7 +4,9 @@ import { stringify } from 'yaml'
 export const APP_IMAGE = 'portolan.test/demo-app:dev'
 export const MESH = 'portolan'
 
-export const documents = (...objects: readonly object[]) => objects.map((object) => stringify(object)).join('---\n')
+/** kubectl reads YAML 1.1, where more words mean true or false. */
+export const documents = (...objects: readonly object[]) =>
+  objects.map((object) => stringify(object, { version: '1.1' })).join('---\n')
 
 export const meshNamespace = (name: string, extra: { labels?: object; annotations?: object } = {}) => ({
   apiVersion: 'v1',

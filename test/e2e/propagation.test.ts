@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { client, clusterKey, documents, meshNamespace, policy, serviceImport } from './manifests.ts'
 import { CONTROL_PLANE, helm, sites } from './mesh.ts'
 import { propagate } from './propagation.ts'
-import { apply, kubectl, ready, rolledOut } from './site.ts'
+import { apply, kubectl, rolledOut } from './site.ts'
 
 const { east, west, gatewayPort } = sites()
 const NS = 'propagation'
@@ -25,7 +25,7 @@ beforeAll(async () => {
     }),
   )
   await rolledOut(west, NS, 'client')
-  await ready(west, NS, '--all')
+  await rolledOut(west, NS, 'client')
 })
 
 afterAll(async () => {

@@ -15,7 +15,7 @@ import {
   serviceImport,
 } from './manifests.ts'
 import { CONTROL_PLANE, portolan, sites } from './mesh.ts'
-import { apply, get, kubectl, type Loose, ready, rolledOut } from './site.ts'
+import { apply, get, kubectl, type Loose, rolledOut } from './site.ts'
 
 const { east, west, gatewayPort } = sites()
 const NS = 'resilience'
@@ -53,7 +53,7 @@ beforeAll(async () => {
       client(NS, 'client'),
     ),
   )
-  await Promise.all([ready(east, NS, '--all'), ready(west, NS, '--all')])
+  await Promise.all([rolledOut(east, NS, 'c1', 'c2'), rolledOut(west, NS, 'client')])
   await until('an answer', async () => /c[12]/.test(await answers()))
 })
 
@@ -121,7 +121,7 @@ test('the control plane is gone: calls go on, and a new pod with a sidecar start
         'inject',
         '-f',
         '-',
-        '--dns',
+        '--dns-address',
         dns,
         '--mesh-name',
         'portolan',
@@ -133,7 +133,7 @@ test('the control plane is gone: calls go on, and a new pod with a sidecar start
       documents(meshNamespace(NS), client(NS, 'newcomer')),
     )
     await apply(west, injected)
-    await ready(west, NS, '-l', 'app=newcomer')
+    await rolledOut(west, NS, 'newcomer')
     expect((await curl(west, NS, 'deploy/newcomer', URL)).stdout).toMatch(/c[12]/)
   } finally {
     await kubectl(west, '-n', CONTROL_PLANE, 'scale', ...names.map((name) => `deploy/portolan-${name}`), '--replicas=2')

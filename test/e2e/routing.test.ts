@@ -14,7 +14,7 @@ import {
   serviceImport,
 } from './manifests.ts'
 import { sites } from './mesh.ts'
-import { apply, exec, get, kubectl, ready, rolledOut, type Site } from './site.ts'
+import { apply, exec, get, kubectl, rolledOut, type Site } from './site.ts'
 
 const { east, west, gatewayPort } = sites()
 const URL = 'http://httpbin.routing:8080'
@@ -50,7 +50,7 @@ beforeAll(async () => {
     ),
   )
   await apply(west, documents(meshNamespace(NS), serviceImport(NS, 'httpbin', REMOTES), client(NS, 'client')))
-  await Promise.all([ready(east, NS, '--all'), ready(west, NS, '-l', 'app=client')])
+  await Promise.all([rolledOut(east, NS, 'c1', 'c2', 'c3'), rolledOut(west, NS, 'client')])
 })
 
 afterAll(async () => {
