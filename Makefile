@@ -23,7 +23,7 @@ demo: setup ## two real clusters, Portolan in both, and a call from one to the o
 demo-down: setup ## remove the demo's clusters
 	@node test/demo/demo.ts --down
 
-test: setup ## all tests, on real parts
+test: setup check ## all tests, on real parts
 	@npx vitest run
 
 try: setup ## the offline commands on examples/, in ten seconds, without root or cluster
