@@ -44,6 +44,8 @@ export interface Informer<S extends KubeObject> {
   readonly store: () => ReadonlyMap<string, S>
   readonly list: () => readonly S[]
   readonly get: (namespace: string | undefined, name: string) => S | undefined
+  /** resourceVersion up to which the store knows of every change, deletions too; absent before the first list. */
+  readonly reached: () => string | undefined
   /** `callback` runs after changes, once per turn of the event loop however many there were. Returns how to unsubscribe. */
   readonly onChange: (callback: () => void) => () => void
   readonly stop: () => Promise<void>
@@ -76,6 +78,7 @@ export function startInformer<T extends KubeObject, S extends KubeObject = T>(
   let isSynced = false
   let announced = false
   let failures = 0
+  let latest: string | undefined
 
   function changed() {
     snapshot = undefined
@@ -105,6 +108,7 @@ export function startInformer<T extends KubeObject, S extends KubeObject = T>(
     const before = objects
     objects = new Map()
     for (const object of listing.value.items) put(object)
+    latest = listing.value.resourceVersion
     const first = !isSynced
     isSynced = true
     if (first || !sameVersions(before, objects)) changed()
@@ -137,6 +141,7 @@ export function startInformer<T extends KubeObject, S extends KubeObject = T>(
         stall.refresh()
         if (event.type === 'ERROR') return await afterFailure(event.failure, reached)
         reached = take(event) ?? reached
+        latest = reached
         failures = 0
       }
     } catch (cause) {
@@ -202,6 +207,7 @@ export function startInformer<T extends KubeObject, S extends KubeObject = T>(
     store,
     list: () => [...store().values()],
     get: (namespace, name) => objects.get(keyOf({ namespace, name })),
+    reached: () => latest,
     onChange: (callback) => {
       listeners.add(callback)
       return () => listeners.delete(callback)

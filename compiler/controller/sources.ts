@@ -6,13 +6,13 @@ import { DNS_CONFIGMAP, FIELD_MANAGER, GATEWAY_CONFIGMAP, ROUTES_CONFIGMAP } fro
 import * as resources from '../../api/resources.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
-import type { KubeClient } from '../../kube/client.ts'
+import type { KubeClient, Scope } from '../../kube/client.ts'
 import { type Informer, type InformerEvent, type InformerOptions, startInformer } from '../../kube/informer.ts'
 import type { MeshSettings, Snapshot } from '../snapshot.ts'
 import { type Observed, type ObservedTable, observeTable } from './observed.ts'
 import { withOwnFieldsOnly } from './owned.ts'
 import { keepPod, type MeshPod } from './pods.ts'
-import { rememberWrites } from './written.ts'
+import { withWrites } from './written.ts'
 
 export interface SourceOptions {
   readonly client: KubeClient
@@ -73,27 +73,27 @@ export function startSources(options: SourceOptions): Sources {
     resource: resources.MESH_CONFIGS,
     scope: { namespace: meshConfig.namespace, fieldSelector: named(meshConfig.name) },
   })
-  const tables = [
-    { name: ROUTES_CONFIGMAP, scope: {} },
-    { name: GATEWAY_CONFIGMAP, scope: { namespace } },
-    { name: DNS_CONFIGMAP, scope: { namespace } },
-  ].map(({ name, scope }) =>
-    start<resources.ConfigMap, ObservedTable>(
-      `configmaps/${name}`,
-      {
-        resource: resources.CONFIGMAPS,
-        scope: { ...scope, fieldSelector: named(name) },
-        keep: observeTable,
-      },
-      onOther,
-    ),
-  )
-
-  const writes = {
-    ConfigMap: rememberWrites<ObservedTable>(),
-    ServiceImport: rememberWrites<ServiceImport>(),
-    ServiceExport: rememberWrites<ServiceExport>(),
-    GlobalTrafficPolicy: rememberWrites<GlobalTrafficPolicy>(),
+  const startTable = (name: string, scope: Scope) =>
+    withWrites(
+      start<resources.ConfigMap, ObservedTable>(
+        `configmaps/${name}`,
+        {
+          resource: resources.CONFIGMAPS,
+          scope: { ...scope, fieldSelector: named(name) },
+          keep: observeTable,
+        },
+        onOther,
+      ),
+    )
+  const tables = new Map([
+    [ROUTES_CONFIGMAP, startTable(ROUTES_CONFIGMAP, {})],
+    [GATEWAY_CONFIGMAP, startTable(GATEWAY_CONFIGMAP, { namespace })],
+    [DNS_CONFIGMAP, startTable(DNS_CONFIGMAP, { namespace })],
+  ])
+  const written = {
+    ServiceImport: withWrites(imports),
+    ServiceExport: withWrites(exports),
+    GlobalTrafficPolicy: withWrites(policies),
   }
 
   const startPods = (of: string) =>
@@ -115,15 +115,15 @@ export function startSources(options: SourceOptions): Sources {
       namespaces: namespaces.list(),
       services: services.list(),
       endpointSlices: slices.list(),
-      imports: [...writes.ServiceImport.over(imports.store()).values()],
+      imports: [...written.ServiceImport.store().values()],
       exports: exports.list(),
       policies: policies.list(),
     }),
     observed: () => ({
-      tables: writes.ConfigMap.over(new Map(tables.flatMap((informer) => [...informer.store()]))),
-      imports: writes.ServiceImport.over(imports.store()),
-      exports: writes.ServiceExport.over(exports.store()),
-      policies: writes.GlobalTrafficPolicy.over(policies.store()),
+      tables: new Map([...tables.values()].flatMap((each) => [...each.store()])),
+      imports: written.ServiceImport.store(),
+      exports: written.ServiceExport.store(),
+      policies: written.GlobalTrafficPolicy.store(),
       terminating: new Set(
         namespaces
           .list()
@@ -148,12 +148,11 @@ export function startSources(options: SourceOptions): Sources {
       }
     },
     written: (object) => {
-      const key = `${object.metadata.namespace}/${object.metadata.name}`
-      if (object.kind === 'ConfigMap') writes.ConfigMap.remember(key, observeTable(object))
-      else if (object.kind === 'ServiceImport') writes.ServiceImport.remember(key, own(object as ServiceImport))
-      else if (object.kind === 'ServiceExport') writes.ServiceExport.remember(key, own(object as ServiceExport))
+      if (object.kind === 'ConfigMap') tables.get(object.metadata.name)?.remember(observeTable(object))
+      else if (object.kind === 'ServiceImport') written.ServiceImport.remember(own(object as ServiceImport))
+      else if (object.kind === 'ServiceExport') written.ServiceExport.remember(own(object as ServiceExport))
       else if (object.kind === 'GlobalTrafficPolicy')
-        writes.GlobalTrafficPolicy.remember(key, own(object as GlobalTrafficPolicy))
+        written.GlobalTrafficPolicy.remember(own(object as GlobalTrafficPolicy))
     },
     stop: async () => {
       await Promise.all([...stopping, ...started.map(({ informer }) => informer.stop())])

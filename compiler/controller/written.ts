@@ -1,37 +1,32 @@
-import type { KubeObject } from '../../api/meta.ts'
+import type { Informer } from '../../kube/informer.ts'
+import { type KubeObject, keyOf } from '../../kube/object.ts'
 
 /**
- * What we wrote and an informer has not shown yet. A plan made in between would otherwise write everything again, with
- * a later time in it.
+ * What an informer shows, with our own writes put over it for as long as it has not got that far. A plan made in between
+ * would otherwise write everything again, with a later time in it.
  */
 export interface Written<T extends KubeObject> {
-  readonly remember: (key: string, object: T) => void
-  /** The objects with our own writes put over those that are older. */
-  readonly over: (objects: ReadonlyMap<string, T>) => ReadonlyMap<string, T>
+  /** By `ns/name`. */
+  readonly store: () => ReadonlyMap<string, T>
+  /** Takes note of an object as the API server answered a write. */
+  readonly remember: (object: T) => void
 }
 
 /** Kubernetes 1.35 made it a promise that versions of one resource can be compared; etcd's always could. */
-const isNewer = (a: KubeObject, b: KubeObject): boolean => {
-  const [left, right] = [a.metadata.resourceVersion ?? '0', b.metadata.resourceVersion ?? '0']
-  return left.length === right.length ? left > right : left.length > right.length
-}
+const isNewer = (a: string, b: string): boolean => (a.length === b.length ? a > b : a.length > b.length)
 
-export function rememberWrites<T extends KubeObject>(): Written<T> {
+export function withWrites<T extends KubeObject>(informer: Pick<Informer<T>, 'store' | 'reached'>): Written<T> {
   const pending = new Map<string, T>()
   return {
-    remember: (key, object) => {
-      pending.set(key, object)
+    remember: (object) => {
+      pending.set(keyOf(object.metadata), object)
     },
-    over: (objects) => {
-      if (pending.size === 0) return objects
-      const merged = new Map(objects)
-      for (const [key, ours] of pending) {
-        const shown = objects.get(key)
-        const recreated = shown !== undefined && shown.metadata.uid !== ours.metadata.uid
-        if (shown !== undefined && (recreated || !isNewer(ours, shown))) pending.delete(key)
-        else merged.set(key, ours)
-      }
-      return merged
+    store: () => {
+      const reached = informer.reached() ?? '0'
+      // Judged by how far the informer is, not by what it shows: what has been deleted since is shown no more.
+      for (const [key, { metadata }] of pending)
+        if (!isNewer(metadata.resourceVersion ?? '0', reached)) pending.delete(key)
+      return pending.size === 0 ? informer.store() : new Map([...informer.store(), ...pending])
     },
   }
 }

@@ -114,6 +114,21 @@ test('a namespace leaves the mesh: its table goes, others stay; it comes back: s
   await until('the table is back', async () => (await look.table('caller'))?.routes.length === 1)
 })
 
+test('an import deleted as soon as it has its address leaves nothing behind', async () => {
+  const compiler = await replica()
+  await until('it leads', compiler.leads)
+  const names = Array.from({ length: 8 }, (_, i) => `brief-${i}`)
+  for (const name of names) {
+    await look.apply(imported('shop', name))
+    const address = '{.spec.ips[0]}'
+    await kubectl(api, ['wait', '-n', 'shop', 'simp', name, `--for=jsonpath=${address}`, '--timeout=20s'])
+    await kubectl(api, ['delete', '-n', 'shop', 'simp', name, '--wait=false'])
+  }
+  await look.settled()
+  const hosts = (await look.get<Anything>('configmap', SYSTEM, 'portolan-dns'))?.data?.['hosts']
+  expect(hosts).not.toContain('brief-')
+})
+
 test('a ConfigMap deleted or edited by hand is put right; keys of others are left alone', async () => {
   await replica()
   await until('shop has a table', async () => (await look.table('shop')) !== null)

@@ -9,7 +9,7 @@ import { hashesOf, type Observed, type ObservedTable, observeTable } from '../..
 import { type Desired, plan } from '../../compiler/controller/plan.ts'
 import type { MeshPod } from '../../compiler/controller/pods.ts'
 import { fullBucket, takeToken } from '../../compiler/controller/tokens.ts'
-import { rememberWrites } from '../../compiler/controller/written.ts'
+import { withWrites } from '../../compiler/controller/written.ts'
 import { gatewayFiles, sidecarFiles } from '../../compiler/files.ts'
 import type { GatewayTable, ObjectStatus } from '../../compiler/tables.ts'
 
@@ -349,14 +349,18 @@ test('own writes stand in front of an informer that is behind, and nowhere else'
     kind: 'ConfigMap',
     metadata: { name: 'x', uid, resourceVersion },
   })
-  const writes = rememberWrites<ReturnType<typeof object>>()
-  const shown = (seen: ReturnType<typeof object> | undefined) => {
-    writes.remember('x', object('10'))
-    return writes.over(new Map(seen === undefined ? [] : [['x', seen]])).get('x')?.metadata.resourceVersion
+  const shown = (reached: string | undefined, seen: ReturnType<typeof object> | undefined) => {
+    const store = new Map(seen === undefined ? [] : [['x', seen]])
+    const written = withWrites({ store: () => store, reached: () => reached })
+    written.remember(object('10'))
+    return written.store().get('x')?.metadata.resourceVersion
   }
-  expect(shown(undefined)).toBe('10')
-  expect(shown(object('9'))).toBe('10')
-  expect(shown(object('10'))).toBe('10')
-  expect(shown(object('11'))).toBe('11')
-  expect(shown(object('9', 'recreated'))).toBe('9')
+  expect(shown(undefined, undefined)).toBe('10')
+  expect(shown('9', undefined)).toBe('10')
+  expect(shown('9', object('9'))).toBe('10')
+  expect(shown('10', object('10'))).toBe('10')
+  expect(shown('11', object('11'))).toBe('11')
+  expect(shown('12', object('12', 'recreated'))).toBe('12')
+  // Deleted before anybody looked.
+  expect(shown('11', undefined)).toBeUndefined()
 })
