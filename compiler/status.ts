@@ -1,53 +1,16 @@
-import { type Code, formatProblem } from '../api/diagnostics.ts'
+import type { Code } from '../api/diagnostics.ts'
 import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
 import type { Issue } from '../api/issue.ts'
-import type { KubeObject } from '../api/meta.ts'
 import type { ServiceImport } from '../api/service-import.ts'
-import type { ServedExport } from './gateway.ts'
+import { nonEmpty, referenceOf, type Said, statusOf, verdict } from './conditions.ts'
+import type { Offer } from './offers.ts'
 import type { RoutedImport } from './routes.ts'
 import type { ObjectStatus } from './tables.ts'
 
-type Verdict = ObjectStatus['conditions'][number]
-
-const referenceOf = ({ kind, metadata }: KubeObject): Issue['object'] => ({
-  kind,
-  namespace: metadata.namespace ?? 'default',
-  name: metadata.name,
-})
-
-const statusOf = (
-  object: KubeObject,
-  conditions: readonly Omit<Verdict, 'observedGeneration'>[],
-  extra?: ObjectStatus['extra'],
-): ObjectStatus => {
-  const generation = object.metadata.generation ?? 0
-  return {
-    object: referenceOf(object),
-    generation,
-    conditions: conditions.map((condition) => ({ ...condition, observedGeneration: generation })),
-    ...(extra ? { extra } : {}),
-  }
-}
-
-/** One condition. The first issue gives the reason; the message tells all of them, for all problems belong together. */
-const verdict = (type: string, status: Verdict['status'], issues: readonly [Issue<Code>, ...Issue<Code>[]]) => ({
-  type,
-  status,
-  reason: issues[0].code,
-  message: issues.map(formatProblem).join(' '),
-})
-
-type Said = readonly [Issue<Code>, ...Issue<Code>[]]
-
-const nonEmpty = (issues: readonly Issue<Code>[]): Said | undefined => {
-  const [first, ...rest] = issues
-  return first && [first, ...rest]
-}
-
-export const exportStatus = ({ object, routes, faults, remarks }: ServedExport): ObjectStatus => {
+export const exportStatus = ({ object, rules, faults, remarks }: Offer): ObjectStatus => {
   const wrong = nonEmpty(faults)
   if (wrong) return statusOf(object, [verdict('Valid', 'False', [...wrong, ...remarks])])
-  const paths = routes.map((route) => route.path).join(', ')
+  const paths = rules.map((rule) => rule.path).join(', ')
   const good: Issue<Code> = { code: 'Valid', object: referenceOf(object), path: '', params: { paths } }
   return statusOf(object, [verdict('Valid', 'True', [good, ...remarks])])
 }

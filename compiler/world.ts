@@ -26,13 +26,14 @@ export interface World {
 /** namespace/name */
 export const keyOf = (object: KubeObject): string => `${object.metadata.namespace ?? 'default'}/${object.metadata.name}`
 
-const byAge = by<KubeObject>(
-  // An object that was never applied is younger than all that were.
-  (object) => object.metadata.creationTimestamp ?? '~',
-  keyOf,
-)
+/** A key to sort by age with, the oldest first. An object that was never applied is younger than all that were. */
+export const createdAt = ({ metadata }: KubeObject): string => metadata.creationTimestamp ?? '~'
 
-const byKey = <T extends KubeObject>(objects: readonly T[]): ReadonlyMap<string, T> =>
+/** The oldest first, of the same second by namespace and name; each once. */
+export const oldestFirst = <T extends KubeObject>(objects: readonly T[]): readonly T[] =>
+  unique([...objects].sort(by(createdAt, keyOf)), keyOf)
+
+export const byKey = <T extends KubeObject>(objects: readonly T[]): ReadonlyMap<string, T> =>
   new Map(objects.map((object) => [keyOf(object), object]))
 
 export const worldOf = (snapshot: Snapshot): World => {
@@ -47,8 +48,8 @@ export const worldOf = (snapshot: Snapshot): World => {
   }
   return {
     mesh: snapshot.mesh,
-    imports: unique([...snapshot.imports].sort(byAge), keyOf),
-    exports: unique([...snapshot.exports].sort(byAge), keyOf),
+    imports: oldestFirst(snapshot.imports),
+    exports: oldestFirst(snapshot.exports),
     policies: byKey(snapshot.policies),
     services: byKey(snapshot.services),
     slices,
