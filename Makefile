@@ -30,7 +30,9 @@ try: setup ## the offline commands on examples/, in ten seconds, without root or
 	@node cli/try.ts
 
 bench: setup ## the figures of docs/benchmarks.md
-	@node test/bench/bench.ts
+	@node --expose-gc test/bench/compile.bench.ts
+	@node test/bench/admission.bench.ts
+	@node test/bench/clusters.bench.ts
 
 check: setup ## types, lint, unused code
 	@npm run --silent check

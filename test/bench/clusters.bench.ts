@@ -1,7 +1,8 @@
 /**
- * `node test/bench/clusters.ts`: what Portolan costs on real clusters. Brings up its own (a lab of its own beside any other), prints rows of
+ * `node test/bench/clusters.bench.ts`: what Portolan costs on real clusters. Brings up its own (a lab of its own beside any other), prints rows of
  * Markdown, and takes them down. Each comparison is made within one run, its two sides in turn, since machines are noisy.
  */
+import { join } from 'node:path'
 import {
   app,
   client,
@@ -24,6 +25,7 @@ import {
 } from '../e2e/mesh.ts'
 import { propagate } from '../e2e/propagation.ts'
 import { apply, exec, get, kubectl, type Loose, rolledOut, type Site } from '../e2e/site.ts'
+import { CACHE } from '../lab/cache.ts'
 import { chooseProvider } from '../lab/provider.ts'
 import { until } from '../lab/run.ts'
 
@@ -134,6 +136,7 @@ async function sidecarMemory(west: Site): Promise<void> {
   row('allocated by Envoy, one import', (Number(allocated) / 2 ** 20).toFixed(1))
 }
 
+process.env['PORTOLAN_LAB'] ??= join(CACHE, 'lab-bench')
 const clusters = await chooseProvider()
 table('clusters', 's')
 row('two clusters up, cached', (await timed(() => clusters.up(NAMES, { sync: '1m' }))).toFixed(1))
