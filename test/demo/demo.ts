@@ -10,17 +10,22 @@ const seconds = () => ((performance.now() - started) / 1000).toFixed(0)
 const file = (name: string) => join(relative(process.cwd(), import.meta.dirname), name)
 
 const clusters = await chooseProvider()
+const NAMES = ['east', 'west']
 if (process.argv.includes('--down')) {
-  await clusters.down(['east', 'west'])
+  await clusters.down(NAMES)
   process.exit()
+}
+if ((await clusters.running()).some((name) => NAMES.includes(name))) {
+  console.log('An earlier demo is still up; it goes, and this one starts afresh.')
+  await clusters.down(NAMES)
 }
 console.log(
   `Two clusters, east and west (${clusters.kind}). The first time on a machine this takes minutes; then it is cached.`,
 )
-await clusters.up(['east', 'west'])
-await loadImages(clusters, ['east', 'west'])
+await clusters.up(NAMES)
+await loadImages(clusters, NAMES)
 const address = await clusters.nodeAddress('east')
-const env = await terminalEnv(clusters, ['east', 'west'], { EAST: address, PORT: String(GATEWAY_NODE_PORT) })
+const env = await terminalEnv(clusters, NAMES, { EAST: address, PORT: String(GATEWAY_NODE_PORT) })
 const { title, say, show, showAll, settle } = stage(env, (text) => process.stdout.write(text))
 
 const IN_CURL = 'kubectl --context west -n curl exec deploy/curl --'
@@ -33,7 +38,7 @@ const PROGRAMMED = 'kubectl --context west -n httpbin wait --for=condition=Progr
 
 title('Two real clusters, Portolan in both')
 await show('kubectl --context east get nodes; kubectl --context west get nodes')
-await showAll(['east', 'west'].map(installCommand), { output: /STATUS: deployed/ })
+await showAll(NAMES.map(installCommand), { output: /STATUS: deployed/ })
 await show('kubectl --context west -n portolan-system get pods')
 
 title('east: an app, exported under a path')
