@@ -19,6 +19,7 @@ COPY api ./api/
 COPY certs ./certs/
 COPY cli ./cli/
 COPY compiler ./compiler/
+COPY federation ./federation/
 COPY kube ./kube/
 COPY webhook ./webhook/
 ENV NODE_ENV=production

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-const ROOMS = '{api,certs,chart,cli,compiler,docs,envoy,kube,webhook}'
+const ROOMS = '{api,certs,chart,cli,compiler,docs,envoy,federation,kube,webhook}'
 
 export default defineConfig({
   test: {

@@ -1,0 +1,69 @@
+import type { Service } from '../api/core.ts'
+import type { ServiceExport } from '../api/service-export.ts'
+import { type Offer, offersOf } from '../compiler/offers.ts'
+import { by, compare } from '../compiler/order.ts'
+import { byKey, keyOf, oldestFirst } from '../compiler/world.ts'
+import type { Site } from './site.ts'
+
+/** What one cluster holds of the exports and Services of the set, in any order. */
+export interface Member {
+  /** Name of its Cluster object. */
+  readonly cluster: string
+  readonly exports: readonly ServiceExport[]
+  readonly services: readonly Service[]
+}
+
+/** One cluster's export of a service, and what other clusters can have of it. */
+export interface Constituent {
+  readonly site: Site
+  /** namespace/name */
+  readonly service: string
+  readonly offer: Offer
+  readonly headless: boolean
+  readonly serviceAccountName: string
+  /** Sorted by port. None when the export is no use to other clusters: then it has no say in anything. */
+  readonly ports: readonly OfferedPort[]
+}
+
+export interface OfferedPort {
+  readonly port: number
+  /** Empty when the port has none, which is a name like any other. */
+  readonly name: string
+  readonly appProtocol?: string
+  /** Where the gateway serves it. */
+  readonly path: string
+}
+
+/** Ports that can be imported: callers put the path in front of theirs, which a rule of type Exact never matches. */
+const portsOf = ({ rules }: Offer): readonly OfferedPort[] => {
+  // Of several paths to one port any will do, but always the same one.
+  const prefixes = rules.filter(({ pathType }) => pathType === 'Prefix').sort((a, b) => compare(a.path, b.path))
+  const ports = new Map<number, OfferedPort>()
+  for (const { port, path } of prefixes) {
+    const { port: number, name = '', appProtocol } = port
+    if (!ports.has(number)) ports.set(number, { port: number, name, ...(appProtocol ? { appProtocol } : {}), path })
+  }
+  return [...ports.values()].sort(by(({ port }) => port))
+}
+
+/**
+ * All exports of a cluster, useful or not, by age. One that is being deleted is gone already, so that its calls go
+ * elsewhere while its gateway still serves them; its paths stay its own for as long as that.
+ */
+export const constituentsOf = (site: Site, { exports, services }: Member): readonly Constituent[] =>
+  offersOf({ exports: oldestFirst(exports), services: byKey(services) })
+    .filter(({ object }) => object.metadata.deletionTimestamp === undefined)
+    .map((offer) => ({
+      site,
+      service: keyOf(offer.object),
+      offer,
+      headless: offer.service?.spec.clusterIP === 'None',
+      serviceAccountName: offer.object.spec.serviceAccountName ?? '*',
+      ports: portsOf(offer),
+    }))
+
+/** Whether a cluster is among those that an export is for. No cluster is for itself. */
+export const isFor = ({ site, offer }: Constituent, { clusterKey }: Site): boolean => {
+  const { targetClusters = [] } = offer.object.spec
+  return clusterKey !== site.clusterKey && (targetClusters.length === 0 || targetClusters.includes(clusterKey))
+}
