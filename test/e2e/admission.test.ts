@@ -1,4 +1,6 @@
 /** What `kubectl apply` answers: to the manifests of the seeds, and to what must not get in; with the webhook, and without it. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { until } from '../lab/run.ts'
 import { documents, plainNamespace } from './manifests.ts'
@@ -7,6 +9,7 @@ import { apply, get, kubectl, refused, rolledOut } from './site.ts'
 
 const { east: site } = sites()
 const NS = 'admission'
+const SEEDS = join(import.meta.dirname, '../golden/seeds')
 const KEY = 'default/default/default/cluster-1'
 
 const of = (kind: string, spec: object, name = 'httpbin') =>
@@ -145,6 +148,19 @@ beforeAll(() => apply(site, documents(plainNamespace(NS))))
 afterAll(() => kubectl(site, 'delete', 'namespace', NS, '--wait=false'))
 
 describe('with the webhook', () => {
+  test('exports and policies of the guides apply as printed; an export reads back as printed there', async () => {
+    const printed = readdirSync(SEEDS).filter((file) => /-(exports?|policy)-.*\.yaml$/.test(file))
+    expect(printed.length).toBeGreaterThan(5)
+    for (const namespace of ['httpbin', 'dapr-test', 'bar']) await apply(site, documents(plainNamespace(namespace)))
+    for (const file of printed) {
+      const namespace = file.startsWith('003') ? 'dapr-test' : file.startsWith('002') ? 'bar' : 'httpbin'
+      await kubectl(site, '-n', namespace, 'apply', '-f', join(SEEDS, file))
+    }
+    const { spec } = await get(site, '-n', 'httpbin', 'serviceexport', 'httpbin')
+    expect(spec).toEqual(JSON.parse(readFileSync(join(SEEDS, '000-export-readback.json'), 'utf8')))
+    await kubectl(site, 'delete', 'namespace', 'httpbin', 'dapr-test', 'bar', '--wait=false')
+  })
+
   test.for(BAD)('$title is refused', async ({ manifest, says }) => {
     const message = await refused(site, manifest)
     expect(message).toContain('admission webhook "resources.flomesh.io" denied')
