@@ -1,7 +1,7 @@
-import type { Issue } from '../api/issue.ts'
+import type { Issue, ObjectRef } from '../api/issue.ts'
 import { validateObject, type World } from '../webhook/validate.ts'
 import type { Finding, Manifest } from './manifests.ts'
-import { byKind } from './objects.ts'
+import { byKind, refOf } from './objects.ts'
 
 /** What admission would say of each object, knowing the others. Kinds that no file holds are unknown, not absent. */
 export function admissionFindings(manifests: readonly Manifest[], clusterKey?: string): readonly Finding[] {
@@ -17,4 +17,27 @@ export function admissionFindings(manifests: readonly Manifest[], clusterKey?: s
 
 export function at({ file, lineOf }: Manifest, issue: Issue): Finding {
   return { issue, file, line: lineOf(issue.path) }
+}
+
+/** Issues of a decision as findings, where the manifests have their objects; without those that admission found as well. */
+export function unsaid(
+  issues: readonly Issue[],
+  manifests: readonly Manifest[],
+  said: readonly Finding[],
+): readonly Finding[] {
+  const known = new Set(said.map(({ issue }) => keyOf(issue)))
+  return issues.filter((issue) => !known.has(keyOf(issue))).map((issue) => locate(manifests, issue))
+}
+
+function keyOf({ code, object, path }: Issue): string {
+  return JSON.stringify([code, object, path])
+}
+
+function locate(manifests: readonly Manifest[], issue: Issue): Finding {
+  const manifest = manifests.find(({ object }) => same(refOf(object), issue.object))
+  return manifest === undefined ? { issue, file: '-' } : at(manifest, issue)
+}
+
+function same(a: ObjectRef, b: ObjectRef): boolean {
+  return a.kind === b.kind && a.name === b.name && a.namespace === b.namespace
 }

@@ -1,12 +1,11 @@
 import { applyDefaults } from '../api/defaults.ts'
-import type { Issue, ObjectRef } from '../api/issue.ts'
 import { compile } from '../compiler/compile.ts'
 import type { MeshSettings } from '../compiler/snapshot.ts'
 import type { Tables } from '../compiler/tables.ts'
-import { admissionFindings, at } from './check.ts'
+import { admissionFindings, unsaid } from './check.ts'
 import { type Io, UsageError } from './io.ts'
-import { type Finding, type Manifest, parseManifests } from './manifests.ts'
-import { byKind, givenTwice, refOf, settle } from './objects.ts'
+import { type Finding, parseManifests } from './manifests.ts'
+import { byKind, givenTwice, settle } from './objects.ts'
 import { asApplied } from './offline.ts'
 import { exitCode } from './print.ts'
 import { readSources } from './sources.ts'
@@ -43,24 +42,9 @@ export async function compileFiles(options: ClusterOptions, io: Pick<Io, 'stdin'
       throw new UsageError(`--down ${name}: the files hold no such Service; write namespace/name`)
 
   const tables = compile(asApplied(objects, settingsOf(options), options.down))
-  const known = new Set(admission.map(({ issue }) => keyOf(issue)))
-  const compiled = tables.issues.filter((issue) => !known.has(keyOf(issue))).map((issue) => locate(manifests, issue))
-  return { tables, findings: [...findings, ...compiled] }
+  return { tables, findings: [...findings, ...unsaid(tables.issues, manifests, admission)] }
 }
 
 function settingsOf({ meshName, clusterKey, clusterDomain, vipRange }: ClusterOptions): MeshSettings {
   return { meshName, clusterKey, clusterDomain, vipRange }
-}
-
-function keyOf({ code, object, path }: Issue): string {
-  return JSON.stringify([code, object, path])
-}
-
-function locate(manifests: readonly Manifest[], issue: Issue): Finding {
-  const manifest = manifests.find(({ object }) => same(refOf(object), issue.object))
-  return manifest === undefined ? { issue, file: '-' } : at(manifest, issue)
-}
-
-function same(a: ObjectRef, b: ObjectRef): boolean {
-  return a.kind === b.kind && a.name === b.name && a.namespace === b.namespace
 }

@@ -1,3 +1,4 @@
+import type { Cluster } from '../api/cluster.ts'
 import type { EndpointSlice, Namespace, Service } from '../api/core.ts'
 import type { ManifestCode } from '../api/diagnostics/manifests.ts'
 import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
@@ -114,6 +115,7 @@ export interface Objects {
   readonly exports: readonly ServiceExport[]
   readonly policies: readonly GlobalTrafficPolicy[]
   readonly meshConfigs: readonly MeshConfig[]
+  readonly clusters: readonly Cluster[]
 }
 
 const CORE: Readonly<Record<string, string>> = { Namespace: 'v1', Service: 'v1', EndpointSlice: 'discovery.k8s.io/v1' }
@@ -123,7 +125,7 @@ function readAs(object: KubeObject): string | undefined {
   return kindOf(object)?.kind ?? (CORE[object.kind] === object.apiVersion ? object.kind : undefined)
 }
 
-export function byKind(manifests: readonly Manifest[]): Objects {
+export function byKind(manifests: readonly Pick<Manifest, 'object'>[]): Objects {
   const of = <T extends KubeObject>(kind: T['kind']): readonly T[] =>
     manifests.map(({ object }) => object).filter((object): object is T => readAs(object) === kind)
   return {
@@ -134,6 +136,7 @@ export function byKind(manifests: readonly Manifest[]): Objects {
     exports: of<ServiceExport>('ServiceExport'),
     policies: of<GlobalTrafficPolicy>('GlobalTrafficPolicy'),
     meshConfigs: of<MeshConfig>('MeshConfig'),
+    clusters: of<Cluster>('Cluster'),
   }
 }
 

@@ -16,7 +16,7 @@ export function asApplied(objects: Objects, mesh: MeshSettings, down: readonly s
   const services = [...objects.services].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1)).map(withAddress)
   const given = new Set(objects.endpointSlices.map(serviceOf))
   const madeUp = services.map(sliceOf).filter((slice) => !given.has(serviceOf(slice)))
-  const { meshConfigs: _, ...read } = objects
+  const { meshConfigs: _, clusters: _others, ...read } = objects
   return {
     ...read,
     mesh,

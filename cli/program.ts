@@ -101,17 +101,41 @@ export function program(io: Io, done: (code: ExitCode) => void): Command {
       const { injectCommand } = await import('./inject.ts')
       done(await injectCommand(withColors(options), io))
     })
+
+  clusterset(root.command('federate'))
+    .summary('make imports from the exports of several clusters')
+    .description(
+      'Merges what clusters export and prints what each of them is to import, for where no hub runs. Below the directory each cluster has a folder with the name of its Cluster; the Clusters themselves may be anywhere.',
+    )
+    .addOption(new Option('-o, --output <format>', 'how to print').choices(['yaml', 'json']).default('yaml'))
+    .addOption(color())
+    .option('--no-namespaces', 'leave out namespaces that imports need and that the files do not have')
+    .addOption(new Option('--for <cluster>', 'print what this cluster imports, and nothing else'))
+    .addOption(
+      new Option(
+        '--out <dir>',
+        'write CLUSTER/federated.yaml below it, and remove those that are out of date',
+      ).conflicts('for'),
+    )
+    .action(async (options) => {
+      const { federateCommand } = await import('./federate.ts')
+      done(await federateCommand(withColors(options), io))
+    })
   addServers(root)
   return root
 }
 
 function files(command: Command): Command {
+  return manifests(command, 'file, directory or - for stdin')
+}
+
+function clusterset(command: Command): Command {
+  return manifests(command, 'directory with a folder per cluster, or a file of Clusters')
+}
+
+function manifests(command: Command, what: string): Command {
   return command
-    .addOption(
-      new Option('-f, --filename <path>', 'file, directory or - for stdin; may be repeated')
-        .argParser(collect)
-        .makeOptionMandatory(),
-    )
+    .addOption(new Option('-f, --filename <path>', `${what}; may be repeated`).argParser(collect).makeOptionMandatory())
     .option('-n, --namespace <name>', 'namespace of objects that name none', 'default')
 }
 

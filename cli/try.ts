@@ -24,6 +24,7 @@ export const STEPS: readonly Step[] = [
     args: `where storefront checkout.shop:8080/pay?id=7 -X POST -f examples/west ${WEST} --elsewhere default/default/default/east=examples/east`,
   },
   { why: 'What does the gateway of east serve?', args: 'compile -f examples/east' },
+  { why: 'What do three clusters import of each other?', args: 'federate -f examples/clusterset' },
   { why: 'What would the webhook make of this pod?', args: 'inject -f examples/west/storefront.yaml' },
 ]
 

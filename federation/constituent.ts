@@ -52,7 +52,7 @@ const portsOf = ({ rules }: Offer): readonly OfferedPort[] => {
  */
 export const constituentsOf = (site: Site, { exports, services }: Member): readonly Constituent[] =>
   offersOf({ exports: oldestFirst(exports), services: byKey(services) })
-    .filter(({ object }) => object.metadata.deletionTimestamp === undefined)
+    .filter(({ object }) => !object.metadata.deletionTimestamp)
     .map((offer) => ({
       site,
       service: keyOf(offer.object),

@@ -23,6 +23,6 @@ const siteOf = ({ metadata: { name }, spec }: Cluster): Site => {
 
 /** Sorted by clusterKey. A Cluster that is being deleted has left already. */
 export const sitesOf = (clusters: readonly Cluster[]): readonly Site[] => {
-  const here = clusters.filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+  const here = clusters.filter(({ metadata }) => !metadata.deletionTimestamp)
   return unique(here.map(siteOf).sort(by(({ clusterKey }) => clusterKey)), ({ name }) => name)
 }

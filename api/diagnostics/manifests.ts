@@ -28,6 +28,23 @@ export const MANIFESTS = {
     sentence: 'the object was given before, in {first}',
     fix: 'Keep one of the two',
   },
+
+  // Folders of several clusters.
+  FolderWithoutCluster: {
+    level: 'error',
+    sentence: 'no Cluster has the name {folder}, so nobody knows which cluster its objects belong to',
+    fix: 'Add a Cluster of that name, or remove the folder when the cluster has left',
+  },
+  NoClusterFolder: {
+    level: 'error',
+    sentence: 'the file is in no folder below {dir}, so nobody knows which cluster the object belongs to',
+    fix: 'Move it into a folder with the name of its Cluster',
+  },
+  ImportByHand: {
+    level: 'error',
+    sentence: 'the cluster has an import of this name that is not made from exports, and one that is',
+    fix: 'Remove the one, or the exports that the other is made from',
+  },
 } as const satisfies Readonly<Record<string, Diagnostic>>
 
 export type ManifestCode = keyof typeof MANIFESTS

@@ -25,10 +25,13 @@ afterAll(async () => {
   await api?.stop()
 })
 
-test.each(['east', 'west'])('examples/%s is taken as it is, in the order of its files', async (cluster) => {
-  const said = await kubectl(['apply', '-f', join(TOP, 'examples', cluster)])
-  expect(said).not.toMatch(/warning/i)
-})
+test.each(['east', 'west', 'clusterset/east', 'clusterset/north'])(
+  'examples/%s is taken as it is, in the order of its files',
+  async (cluster) => {
+    const said = await kubectl(['apply', '-f', join(TOP, 'examples', cluster)])
+    expect(said).not.toMatch(/warning/i)
+  },
+)
 
 test('every object of examples/mistakes is refused, with the webhook down', async () => {
   for (const file of readdirSync(join(TOP, 'examples/mistakes'))) {

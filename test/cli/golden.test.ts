@@ -32,6 +32,12 @@ const CASES: Readonly<Record<string, string>> = {
   'where-no-port.txt': `where storefront catalog.shop ${WEST}`,
   'where-elsewhere.txt': `where storefront www.example.com ${WEST}`,
   'where-outsider.txt': `where shop catalog.shop:8080 ${WEST}`,
+  'federate.txt': 'federate -f examples/clusterset',
+  'federate.json': 'federate -f examples/clusterset -o json',
+  'federate-west.txt': 'federate -f examples/clusterset --for west --no-namespaces',
+  'federate-strangers.txt': 'federate -f examples',
+  'federate-stdin.txt': 'federate -f -',
+  'federate-nobody.txt': 'federate -f examples/clusterset --for south',
   'help.txt': '--help',
 }
 
@@ -45,13 +51,16 @@ describe('prints', () => {
     expect(readdirSync(GOLDEN).sort()).toEqual(Object.keys(CASES).sort())
   })
 
-  test.each(['validate', 'compile'])('%s -o json is one JSON document and nothing on stderr', async (command) => {
-    for (const dir of ['examples/west', 'examples/mistakes']) {
-      const { out, err } = await portolan([command, '-f', dir, '-o', 'json'])
-      expect(err).toBe('')
-      expect(JSON.parse(out)).toHaveProperty('findings')
-    }
-  })
+  test.each(['validate', 'compile', 'federate'])(
+    '%s -o json is one JSON document and nothing on stderr',
+    async (command) => {
+      for (const dir of ['examples/west', 'examples/mistakes', 'examples/clusterset']) {
+        const { out, err } = await portolan([command, '-f', dir, '-o', 'json'])
+        expect(err).toBe('')
+        expect(JSON.parse(out)).toHaveProperty('findings')
+      }
+    },
+  )
 })
 
 test('make try ends as it says', async () => {
