@@ -11,7 +11,7 @@ import {
 } from '../api/names.ts'
 import type { Container, Mesh, Pod } from './decision.ts'
 import { captureScript } from './inject-capture.ts'
-import type { Settings } from './inject-settings.ts'
+import { quantityValue, type Settings } from './inject-settings.ts'
 
 type Volume = NonNullable<Pod['spec']['volumes']>[number]
 
@@ -77,6 +77,14 @@ export const proxyContainer = (mesh: Mesh, settings: Settings, uid: number): Con
   volumeMounts: [{ name: ROUTES_VOLUME, mountPath: ROUTES_MOUNT, readOnly: true }],
 })
 
+const smaller = (a: string, b: string): string => ((quantityValue(a) ?? 0) < (quantityValue(b) ?? 0) ? a : b)
+
+/** Never more than the sidecar's own, so that whatever makes the sidecar fit a LimitRange makes this fit too. */
+const initResources = ({ cpuRequest, memoryRequest, cpuLimit, memoryLimit }: Settings) => ({
+  requests: { cpu: smaller(cpuRequest, '10m'), memory: smaller(memoryRequest, '16Mi') },
+  limits: { cpu: smaller(cpuLimit, '1'), memory: smaller(memoryLimit, '64Mi') },
+})
+
 export const initContainer = (mesh: Mesh, settings: Settings, uid: number): Container => ({
   name: INIT_CONTAINER,
   image: mesh.initImage,
@@ -84,7 +92,7 @@ export const initContainer = (mesh: Mesh, settings: Settings, uid: number): Cont
   command: ['sh', '-ec', captureScript({ vipRange: mesh.vipRange, proxyUid: uid, ...settings })],
   // The legacy back end insists on a lock file; /dev/shm is the one place that is writable in every container.
   env: [{ name: 'XTABLES_LOCKFILE', value: '/dev/shm/xtables.lock' }],
-  resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { cpu: '1', memory: '64Mi' } },
+  resources: initResources(settings),
   securityContext: {
     ...hardened(),
     runAsUser: 0,

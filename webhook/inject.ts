@@ -3,7 +3,7 @@ import type { Issue, ObjectRef } from '../api/issue.ts'
 import { STATUS_ANNOTATION } from '../api/names.ts'
 import type { InjectRequest, InjectResult, RefusalCode } from './decision.ts'
 import { type Additions, toPatch, withAdditions } from './inject-patch.ts'
-import { firstFinding, podRef, takenNames, takenPorts } from './inject-rules.ts'
+import { firstFinding, podRef, podSecurity, takenNames, takenPorts } from './inject-rules.ts'
 import { resolveSettings, type Settings } from './inject-settings.ts'
 import { chooseProxyUid, initContainer, meshDnsConfig, proxyContainer, routesVolume } from './inject-sidecar.ts'
 import { statusOf } from './uninject.ts'
@@ -29,6 +29,7 @@ export const inject = (request: InjectRequest): InjectResult => {
     ...takenNames(pod, ref),
     ...takenPorts(pod, ref),
     ...keptDnsPolicy(request, ref),
+    ...podSecurity(request),
   ]
   if (all.some(isError)) return untouched(request, all)
 

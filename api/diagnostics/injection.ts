@@ -92,6 +92,12 @@ export const INJECTION = {
     sentence: 'the pod keeps its own dnsPolicy {value}, so names of imports do not resolve in it',
     fix: 'Remove spec.dnsPolicy, or query mesh DNS at {nameserver}',
   },
+  PodSecurityRefuses: {
+    level: 'warning',
+    sentence:
+      'namespace {namespace} enforces the Pod Security level {value}, which refuses the capability NET_ADMIN of the init container, and with it the pod',
+    fix: 'Label the namespace pod-security.kubernetes.io/enforce=privileged, or annotate it or the pod flomesh.io/sidecar-injection=disabled',
+  },
   SidecarMissing: {
     level: 'warning',
     sentence:
