@@ -77,7 +77,7 @@ export function startController(options: ControllerOptions): Controller {
   const { statsPort } = options
   const proxies = watchProxies({ onChange: soon.touch, log, ...(statsPort === undefined ? {} : { statsPort }) })
   const isGateway = (pod: MeshPod) => isComponent(pod, namespace, components.gateway)
-  const report = createReporter(options)
+  const reporter = createReporter(options)
   const nudger = startNudger(options)
   // Deadlines pass without an event: what waits for them is looked at now and then.
   const clockwork = setInterval(soon.touch, auditMs)
@@ -114,6 +114,7 @@ export function startController(options: ControllerOptions): Controller {
     if (!isLeader()) {
       proxies.rest()
       nudger.set([])
+      reporter.rest()
       return 0
     }
     if (waiting.length > 0) return 0
@@ -143,7 +144,7 @@ export function startController(options: ControllerOptions): Controller {
     nudger.set(staleNudges(pods, mountsIn(sources.observed().tables, { namespace, ...components }), proxies.triesOf))
     const failedStatuses = await write(actions.filter(isStatus))
     const uidOf = ({ object }: Issue) => observed.tables.get(`${object.namespace}/${object.name}`)?.metadata.uid
-    report(tables, desired, [...refusals.map((issue) => ({ issue, uid: uidOf(issue) })), ...audit(pods)])
+    reporter.report(tables, desired, [...refusals.map((issue) => ({ issue, uid: uidOf(issue) })), ...audit(pods)])
     return failedTables + failedStatuses
   }
 

@@ -19,8 +19,14 @@ export interface ReporterOptions {
   readonly log: Logger
 }
 
-/** Tells metrics of everything, and the log and Events of findings; the log once for as long as they stand. */
-export function createReporter({ metrics, recorder, log }: ReporterOptions) {
+export interface Reporter {
+  /** Tells metrics of everything, and the log and Events of findings; the log once for as long as they stand. */
+  readonly report: (tables: Tables, desired: Desired, findings: readonly Finding[]) => void
+  /** Has nothing to say any more: somebody else counts the same things now. */
+  readonly rest: () => void
+}
+
+export function createReporter({ metrics, recorder, log }: ReporterOptions): Reporter {
   let told: ReadonlySet<string> = new Set()
 
   function count({ issues, sidecars }: Tables, desired: Desired, findings: readonly Finding[]) {
@@ -47,9 +53,15 @@ export function createReporter({ metrics, recorder, log }: ReporterOptions) {
     })
   }
 
-  return (tables: Tables, desired: Desired, findings: readonly Finding[]): void => {
-    count(tables, desired, findings)
-    findings.forEach(tell)
-    told = new Set(findings.map(({ issue }) => JSON.stringify(issue)))
+  return {
+    report: (tables, desired, findings) => {
+      count(tables, desired, findings)
+      findings.forEach(tell)
+      told = new Set(findings.map(({ issue }) => JSON.stringify(issue)))
+    },
+    rest: () => {
+      for (const gauge of [metrics.issues, metrics.routes, metrics.tableBytes, metrics.sidecarsMissing]) gauge.reset()
+      told = new Set()
+    },
   }
 }

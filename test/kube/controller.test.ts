@@ -167,11 +167,15 @@ test('the leader is cut off: the other takes over and writes; nobody else does',
     connection: api.connectionOf(ACCOUNT, `https://127.0.0.1:${line.port}`),
   })
   await until('the first leads', first.leads)
+  const counted = 'portolan_routes{namespace="caller"}'
+  await until('the first counts', async () => (await first.metric(counted)) === 1)
   const second = await replica({ identity: 'second' })
   expect(await second.leads()).toBe(false)
   line.cut()
   await until('the second leads', second.leads)
   expect(await first.leads()).toBe(false)
+  await until('only the second counts', async () => (await first.metric(counted)) === undefined)
+  await until('it does', async () => (await second.metric(counted)) === 1)
   await look.apply(policy('shop', 'pay', 'ActiveActive'))
   await until('the table follows', async () => (await look.table('shop'))?.routes[0]?.policy === 'ActiveActive')
   line.mend()
