@@ -45,10 +45,12 @@ export const response = (version: string, resources: string): string =>
 
 /**
  * Defaults for every cluster, by runtime instead of 250 bytes in each. Only failures to reach an endpoint eject it: what
- * an application answers is its own business. With a panic threshold above 0 ejected endpoints would get calls again.
+ * an application answers is its own business. Of a hundred endpoints the panic threshold of 1 % is met when all are
+ * ejected: then they get calls again. With 0, two broken connections to a service's only endpoint would be an outage of
+ * as long as it stays ejected.
  */
 const RUNTIME = {
-  'upstream.healthy_panic_threshold': 0,
+  'upstream.healthy_panic_threshold': 1,
   'outlier_detection.interval_ms': 1000,
   'outlier_detection.base_ejection_time_ms': 5000,
   'outlier_detection.max_ejection_time_ms': 30000,

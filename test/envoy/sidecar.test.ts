@@ -205,6 +205,19 @@ describe('a sidecar', () => {
     await west.revive()
   })
 
+  test('goes on calling the only endpoint there is: broken connections are no outage', async () => {
+    const only = tableOf({
+      imports: [build.serviceImport('shop/web', exporters().slice(0, 1), [{ port }])],
+      policies: [build.policy('shop/web', 'FailOver', ['east'])],
+    })
+    const { sidecar, host } = await start(only)
+    await east.kill()
+    for (let i = 0; i < 3; i++) expect((await call({ host, port })).status).toBe(503)
+    expect(Number(Object.values(await sidecar.stats('ejections_active'))[0])).toBe(1)
+    await east.revive()
+    for (let i = 0; i < 10; i++) expect((await call({ host, port })).status).toBe(200)
+  })
+
   test('sends nothing to what is ejected, were it most of all there is', async () => {
     const { sidecar, host } = await start(activeActive([1, 1, 1]))
     await Promise.all([west.kill(), east.kill()])
