@@ -1,5 +1,6 @@
 import type { Service } from '../api/core.ts'
 import type { ServiceExport } from '../api/service-export.ts'
+import { LastAnswers } from '../compiler/memo.ts'
 import { type Offer, offersOf } from '../compiler/offers.ts'
 import { by, compare } from '../compiler/order.ts'
 import { byKey, keyOf, oldestFirst } from '../compiler/world.ts'
@@ -46,21 +47,37 @@ const portsOf = ({ rules }: Offer): readonly OfferedPort[] => {
   return [...ports.values()].sort(by(({ port }) => port))
 }
 
+const perMember = new LastAnswers<Member, readonly Constituent[]>()
+const perExport = new LastAnswers<ServiceExport, Constituent>()
+
 /**
  * All exports of a cluster, useful or not, by age. One that is being deleted is gone already, so that its calls go
  * elsewhere while its gateway still serves them; its paths stay its own for as long as that.
+ * What has not changed is the very same value again.
  */
-export const constituentsOf = (site: Site, { exports, services }: Member): readonly Constituent[] =>
-  offersOf({ exports: oldestFirst(exports), services: byKey(services) })
-    .filter(({ object }) => !object.metadata.deletionTimestamp)
-    .map((offer) => ({
-      site,
-      service: keyOf(offer.object),
-      offer,
-      headless: offer.service?.spec.clusterIP === 'None',
-      serviceAccountName: offer.object.spec.serviceAccountName ?? '*',
-      ports: portsOf(offer),
-    }))
+export const constituentsOf = (site: Site, member: Member): readonly Constituent[] => {
+  // By content: a Cluster's status changes all the time.
+  const known = JSON.stringify(site)
+  return perMember.get(member, [known], () =>
+    offersOf({ exports: oldestFirst(member.exports), services: byKey(member.services) })
+      .filter(({ object }) => !object.metadata.deletionTimestamp)
+      .map((offer) => {
+        const { object, service, rules, faults, remarks } = offer
+        // Rules and faults are made of other exports too, which may want the same path.
+        const parts = [known, service, JSON.stringify([rules, faults, remarks])]
+        return perExport.get(object, parts, () => constituentOf(site, offer))
+      }),
+  )
+}
+
+const constituentOf = (site: Site, offer: Offer): Constituent => ({
+  site,
+  service: keyOf(offer.object),
+  offer,
+  headless: offer.service?.spec.clusterIP === 'None',
+  serviceAccountName: offer.object.spec.serviceAccountName ?? '*',
+  ports: portsOf(offer),
+})
 
 /** Whether a cluster is among those that an export is for. No cluster is for itself. */
 export const isFor = ({ site, offer }: Constituent, { clusterKey }: Site): boolean => {

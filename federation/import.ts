@@ -1,7 +1,7 @@
 import { API_VERSION, MANAGED_BY } from '../api/names.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { by } from '../compiler/order.ts'
-import { isFor } from './constituent.ts'
+import { type Constituent, isFor } from './constituent.ts'
 import type { PortOffer, Resolution, ResolvedPort } from './resolve.ts'
 import type { Site } from './site.ts'
 
@@ -16,26 +16,48 @@ const endpointOf = ({ by: { site }, offered }: PortOffer): Endpoint => {
   }
 }
 
-const portFor = (site: Site, { name, port, appProtocol, offers }: ResolvedPort): ImportPort => ({
+const portOf = ({ name, port, appProtocol, offers }: ResolvedPort, givers: readonly Constituent[]): ImportPort => ({
   ...(name === '' ? {} : { name }),
   port,
   protocol: 'TCP',
   ...(appProtocol === undefined ? {} : { appProtocol }),
   endpoints: offers
-    .filter((offer) => isFor(offer.by, site))
+    .filter((offer) => givers.includes(offer.by))
     .map(endpointOf)
     .sort(by(({ clusterKey }) => clusterKey)),
 })
 
-/** The service as one cluster imports it: ports that another cluster serves to it. Undefined when there are none. */
-export const importFor = (site: Site, service: string, resolution: Resolution): ServiceImport | undefined => {
-  const ports = resolution.ports.map((port) => portFor(site, port)).filter(({ endpoints }) => endpoints?.length !== 0)
+/** The service as the givers serve it. Undefined when they serve no port of it. */
+const importOf = (
+  service: string,
+  { ports: all, serviceAccountName }: Resolution,
+  givers: readonly Constituent[],
+): ServiceImport | undefined => {
+  const ports = all.map((port) => portOf(port, givers)).filter(({ endpoints }) => endpoints?.length !== 0)
   if (ports.length === 0) return undefined
   const [namespace = '', name = ''] = service.split('/')
   return {
     apiVersion: API_VERSION,
     kind: 'ServiceImport',
     metadata: { name, namespace, labels: MANAGED_BY },
-    spec: { type: 'ClusterSetIP', serviceAccountName: resolution.serviceAccountName, ports },
+    spec: { type: 'ClusterSetIP', serviceAccountName, ports },
   }
+}
+
+/** The service as each cluster imports it, by clusterKey. Clusters that import the same share one value. */
+export const importsOf = (
+  service: string,
+  resolution: Resolution,
+  sites: readonly Site[],
+): ReadonlyMap<string, ServiceImport> => {
+  const made = new Map<string, ServiceImport | undefined>()
+  const imports = new Map<string, ServiceImport>()
+  for (const site of sites) {
+    const givers = resolution.constituents.filter((each) => isFor(each, site))
+    const key = JSON.stringify(givers.map((each) => each.site.name))
+    if (!made.has(key)) made.set(key, importOf(service, resolution, givers))
+    const imported = made.get(key)
+    if (imported) imports.set(site.clusterKey, imported)
+  }
+  return imports
 }

@@ -3,12 +3,13 @@ import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { referenceOf, statusOf, verdict } from '../compiler/conditions.ts'
+import { LastAnswers } from '../compiler/memo.ts'
 import { by } from '../compiler/order.ts'
 import { exportStatus } from '../compiler/status.ts'
 import type { ObjectStatus } from '../compiler/tables.ts'
 import { conflictsOf, tell } from './conflict.ts'
 import { type Constituent, constituentsOf, isFor, type Member } from './constituent.ts'
-import { importFor } from './import.ts'
+import { importsOf } from './import.ts'
 import { resolve } from './resolve.ts'
 import { type Site, sitesOf } from './site.ts'
 
@@ -53,7 +54,10 @@ export const merge = (members: readonly Member[], clusters: readonly Cluster[]):
     return member ? constituentsOf(site, member) : []
   })
   const services = [...groupBy(constituents, ({ service }) => service)].sort(by(([service]) => service))
-  const merged = services.map(([service, all]) => mergeService(service, all, sites))
+  const known = JSON.stringify(sites)
+  const merged = services.map(([service, all]) =>
+    perService.get(all[0] ?? {}, [known, ...all], () => mergeService(service, all, sites)),
+  )
   return {
     members: sites.map(({ name, clusterKey }) => ({
       cluster: name,
@@ -63,6 +67,9 @@ export const merge = (members: readonly Member[], clusters: readonly Cluster[]):
     exports: merged.flatMap(({ exports }) => exports),
   }
 }
+
+/** What a change has nothing to do with is not merged again. */
+const perService = new LastAnswers<object, MergedService>()
 
 interface MergedService {
   /** By clusterKey; only clusters that import it. */
@@ -74,11 +81,7 @@ interface MergedService {
 const mergeService = (service: string, all: readonly Constituent[], sites: readonly Site[]): MergedService => {
   const resolution = resolve(all)
   const conflicts = conflictsOf(resolution)
-  const imports = new Map<string, ServiceImport>()
-  for (const site of sites) {
-    const imported = importFor(site, service, resolution)
-    if (imported) imports.set(site.clusterKey, imported)
-  }
+  const imports = importsOf(service, resolution, sites)
 
   const used = new Set(resolution.ports.flatMap(({ offers }) => offers.map((offer) => offer.by)))
   const total = resolution.constituents.length
