@@ -76,7 +76,10 @@ const judgePod = async (request: AdmissionRequest, sources: Sources): Promise<Ju
   const namespace = (await sources.namespace(name)) ?? unknownNamespace(name)
   const result = inject({ pod, namespace, mesh: sources.mesh(), seed: uid })
   const object = podRef(pod, name)
-  const warnings = ofLevel(result.issues, 'warning').map(formatProblem)
+  // A pod is also told of what its namespace or the mesh says.
+  const warnings = ofLevel(result.issues, 'warning').map((issue) =>
+    issue.object.kind === 'Pod' ? formatProblem(issue) : format(issue),
+  )
   const codes = result.issues.map((issue) => issue.code)
   if (result.decision.outcome === 'refuse') {
     return {

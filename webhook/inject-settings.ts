@@ -79,6 +79,13 @@ const range = (item: string): string | undefined => {
   return `${family.networkAddressFromCIDR(item)}/${bits}`
 }
 
+/** Whether two networks in CIDR form have an address in common; what is none has not. */
+export const overlap = (one: string, other: string): boolean => {
+  if (![one, other].every((range) => ipaddr.isValidCIDR(range))) return false
+  const [[a, aBits], [b, bBits]] = [ipaddr.parseCIDR(one), ipaddr.parseCIDR(other)]
+  return a.kind() === b.kind() && a.match(b, Math.min(aBits, bBits))
+}
+
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 const SCALE: Readonly<Record<string, number>> = {
@@ -220,7 +227,30 @@ export const resolveSettings = (
     cpuLimit: resolve(SETTINGS.cpuLimit),
     memoryLimit: resolve(SETTINGS.memoryLimit),
   }
-  return { settings, issues: [...issues, ...contradictions(settings, pod, ref, mesh), ...unknownSettings(pod, ref)] }
+  return {
+    settings,
+    issues: [
+      ...issues,
+      ...contradictions(settings, pod, ref, mesh),
+      ...excludedImports(pod, ref, mesh),
+      ...unknownSettings(pod, ref),
+    ],
+  }
+}
+
+const excludedImports = (pod: Pod, ref: ObjectRef, { config, configRef, vipRange }: Mesh): readonly Issue[] => {
+  const { name, type, mesh, meshPath } = SETTINGS.excludedRanges
+  const fromPod = annotation(pod.metadata.annotations, settingKeys(name))
+  const lists = [
+    { object: configRef, path: meshPath, text: String(mesh(config) ?? '') },
+    { object: ref, path: annotationPath(fromPod?.key ?? ''), text: fromPod?.value ?? '' },
+  ]
+  return lists.flatMap(({ object, path, text }) =>
+    type
+      .parse(text)
+      .value.filter((range) => overlap(range, vipRange))
+      .map((value) => ({ code: 'ImportsExcluded', object, path, value, params: { vipRange } })),
+  )
 }
 
 const contradictions = (settings: Settings, pod: Pod, ref: ObjectRef, mesh: Mesh): readonly Issue[] =>

@@ -107,6 +107,7 @@ export const runWebhook = async (
       exports: exports.list(),
       imports: imports.list(),
       clusterKey: options.clusterKey,
+      vipRange: options.vipRange,
     }),
   }
 

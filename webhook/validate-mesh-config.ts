@@ -1,16 +1,19 @@
 /** Rules for MeshConfig. */
 import { isIP } from 'node:net'
-import { quantityValue, SETTINGS } from './inject-settings.ts'
+import type { ObjectRef } from '../api/issue.ts'
+import { overlap, quantityValue, SETTINGS } from './inject-settings.ts'
 import { isAddress } from './validate-fields.ts'
 import { type At, at, type Finding, found, items, repeated, text } from './validate-read.ts'
+import type { World } from './world.ts'
 
-export function* meshConfigRules(root: At): Iterable<Finding> {
+export function* meshConfigRules(root: At, _ref: ObjectRef, { vipRange }: World): Iterable<Finding> {
   const ranges = items(at(root, 'spec', 'traffic', 'outboundIPRangeExclusionList'))
   const ports = items(at(root, 'spec', 'traffic', 'outboundPortExclusionList'))
   for (const range of ranges) {
     const value = text(range)
-    if (value !== undefined && !isRange(value))
-      yield found('RangeMalformed', range, { suggestion: suggestedRange(value) })
+    if (value === undefined) continue
+    if (!isRange(value)) yield found('RangeMalformed', range, { suggestion: suggestedRange(value) })
+    else if (vipRange !== undefined && overlap(value, vipRange)) yield found('ImportsExcluded', range, { vipRange })
   }
   for (const list of [ranges, ports]) {
     for (const twin of repeated(list, plain)) yield found('EntryDuplicate', twin)

@@ -9,4 +9,6 @@ export interface World {
   readonly imports?: readonly ServiceImport[]
   /** region/zone/group/name of the cluster the object is for. */
   readonly clusterKey?: string
+  /** CIDR that addresses of imports come from. */
+  readonly vipRange?: string
 }

@@ -82,6 +82,12 @@ export const INJECTION = {
     sentence: '{value} is no setting of the sidecar and has no effect',
     fix: 'Correct the name or remove the annotation; known are {known}',
   },
+  ImportsExcluded: {
+    level: 'warning',
+    sentence:
+      '{value} takes in addresses of imports, which come from {vipRange}: calls to those bypass the sidecar of new pods and fail',
+    fix: 'Remove it, or write ranges that leave {vipRange} out',
+  },
   SidecarPortTaken: {
     level: 'warning',
     sentence: 'port {value} is one that the sidecar listens on',

@@ -43,6 +43,7 @@ function worldOf(others: readonly KubeObject[]): World {
   const imports = others.filter((o): o is ServiceImport => o.kind === 'ServiceImport')
   return {
     clusterKey: 'default/default/default/here',
+    vipRange: '240.240.0.0/16',
     ...(services.length > 0 ? { services } : {}),
     ...(exports.length > 0 ? { exports } : {}),
     ...(imports.length > 0 ? { imports } : {}),
