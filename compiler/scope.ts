@@ -42,9 +42,18 @@ const scopeOf = (namespace: Namespace): Scope => {
   }
 }
 
-/** The mesh's namespaces, sorted by name. A namespace with the annotation knows what it names and nothing else. */
-export const scopesOf = ({ namespaces, mesh }: Pick<Snapshot, 'namespaces' | 'mesh'>): readonly Scope[] =>
-  unique(
-    namespaces.filter((namespace) => firstLabel(namespace) === mesh.meshName).map(scopeOf),
+/** The mesh's namespaces and those on their way out of it, sorted by name. A namespace with the annotation knows what it names and nothing else. */
+export const scopesOf = ({
+  namespaces,
+  leaving = [],
+  mesh,
+}: Pick<Snapshot, 'namespaces' | 'leaving' | 'mesh'>): readonly Scope[] => {
+  const left = new Set(leaving)
+  // Who has another mesh's label gets that mesh's table.
+  const meshOf = (namespace: Namespace) =>
+    firstLabel(namespace) ?? (left.has(namespace.metadata.name) ? mesh.meshName : undefined)
+  return unique(
+    namespaces.filter((namespace) => meshOf(namespace) === mesh.meshName).map(scopeOf),
     (scope) => scope.namespace,
   ).toSorted(by((scope) => scope.namespace))
+}

@@ -8,6 +8,8 @@ import type { ServiceImport } from '../api/service-import.ts'
 export interface Snapshot {
   readonly mesh: MeshSettings
   readonly namespaces: readonly Namespace[]
+  /** Names of namespaces that lost the mesh's label while sidecars run there: these need their table until the last is gone. */
+  readonly leaving?: readonly string[]
   readonly services: readonly Service[]
   readonly endpointSlices: readonly EndpointSlice[]
   readonly imports: readonly ServiceImport[]

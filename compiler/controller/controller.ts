@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Issue } from '../../api/issue.ts'
 import { backoff, worthSaying } from '../../kube/backoff.ts'
 import type { Recorder } from '../../kube/events.ts'
@@ -11,7 +12,7 @@ import { carryOut, describeAction } from './carry-out.ts'
 import { createRenderer, desire } from './desired.ts'
 import { type Components, isComponent, mountsIn, staleNudges } from './nudge.ts'
 import { type NudgerOptions, startNudger } from './nudger.ts'
-import { type Action, plan } from './plan.ts'
+import { type Action, plan, tableHolders } from './plan.ts'
 import { isOver, type MeshPod } from './pods.ts'
 import { watchProxies } from './proxies.ts'
 import { afterQuiet } from './quiet.ts'
@@ -44,6 +45,12 @@ export interface Controller {
 const GATEWAY_MEMORY_MS = 120_000
 const GATEWAY_MEMORY = 32
 
+/** Those of `names` that are not among `members`, sorted, each once. */
+function outside(members: readonly string[], names: readonly string[]): readonly string[] {
+  const inside = new Set(members)
+  return [...new Set(names)].filter((name) => !inside.has(name)).toSorted()
+}
+
 /** Keeps what the compiler writes equal to what it decides, for as long as it leads. */
 export function startController(options: ControllerOptions): Controller {
   const { client, mesh, namespace, isLeader, metrics, log } = options
@@ -55,6 +62,8 @@ export function startController(options: ControllerOptions): Controller {
   let tables: Tables | undefined
   /** What `tables` were compiled from has changed since. */
   let stale = true
+  /** Namespaces that have left the mesh, sidecars in them not yet. */
+  let leaving: readonly string[] = []
   let recentGateways: readonly { readonly table: GatewayTable; readonly at: number }[] = []
   let running: Promise<void> | undefined
   let again = false
@@ -108,9 +117,10 @@ export function startController(options: ControllerOptions): Controller {
 
   async function reconcile(): Promise<number> {
     const waiting = sources.missing()
-    sources.followPods(
-      scopesOf({ mesh, namespaces: [...sources.namespaces().values()] }).map((scope) => scope.namespace),
-    )
+    const members = scopesOf({ mesh, namespaces: [...sources.namespaces().values()] }).map(({ namespace }) => namespace)
+    const observed = sources.observed()
+    const left = outside(members, [...leaving, ...tableHolders(observed)])
+    sources.followPods([...members, ...left])
     if (!isLeader()) {
       proxies.rest()
       nudger.set([])
@@ -120,9 +130,13 @@ export function startController(options: ControllerOptions): Controller {
     if (waiting.length > 0) return 0
 
     const started = performance.now()
-    const observed = sources.observed()
+    const stay = left.filter(sources.mayHaveSidecars)
+    if (!isDeepStrictEqual(stay, leaving)) {
+      leaving = stay
+      stale = true
+    }
     if (tables === undefined || stale) {
-      tables = compile(sources.snapshot(), tables)
+      tables = compile({ ...sources.snapshot(), leaving }, tables)
       stale = false
     }
     const pods = sources.pods().filter((pod) => !isOver(pod))

@@ -87,14 +87,19 @@ function holds(there: ObservedTable, table: DesiredTable): boolean {
   )
 }
 
+/** Namespaces that have a routing table of ours, whether they are of the mesh or not. */
+export const tableHolders = ({ tables }: Pick<Observed, 'tables'>): readonly string[] =>
+  [...tables.values()].filter(isRoutes).map(({ metadata }) => metadata.namespace ?? '')
+
+const isRoutes = ({ metadata: { name, labels } }: ObservedTable): boolean =>
+  name === ROUTES_CONFIGMAP && Object.entries(MANAGED_BY).every(([label, value]) => labels?.[label] === value)
+
 /** Routing tables of namespaces that have left the mesh. */
 function planRemovals(desired: Desired, { tables, terminating }: Observed): readonly Action[] {
   const wanted = new Set(desired.tables.map(({ namespace, name }) => `${namespace}/${name}`))
-  return [...tables].toSorted().flatMap(([key, { metadata }]): readonly Action[] => {
-    const { name, namespace = '', uid = '', labels } = metadata
-    const ours = Object.entries(MANAGED_BY).every(([label, value]) => labels?.[label] === value)
-    if (!ours || name !== ROUTES_CONFIGMAP || wanted.has(key) || desired.kept.has(key) || terminating.has(namespace))
-      return []
+  return [...tables].toSorted().flatMap(([key, table]): readonly Action[] => {
+    const { name, namespace = '', uid = '' } = table.metadata
+    if (!isRoutes(table) || wanted.has(key) || desired.kept.has(key) || terminating.has(namespace)) return []
     return [{ do: 'removeTable', namespace, name, uid }]
   })
 }

@@ -44,8 +44,9 @@ export const hasSidecar = ({ spec }: MeshPod): boolean =>
   spec.initContainers?.some(({ name }) => name === PROXY_CONTAINER) ?? false
 
 /** Ended, or on its way out: nothing can be done for it, or needs to be. */
-export const isOver = ({ metadata, phase }: MeshPod): boolean =>
-  metadata.deletionTimestamp !== undefined || phase === 'Succeeded' || phase === 'Failed'
+export const isOver = (pod: MeshPod): boolean => pod.metadata.deletionTimestamp !== undefined || hasEnded(pod)
+
+export const hasEnded = ({ phase }: MeshPod): boolean => phase === 'Succeeded' || phase === 'Failed'
 
 const defined = (fields: object): object =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))

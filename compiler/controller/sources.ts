@@ -11,7 +11,7 @@ import { type Informer, type InformerEvent, type InformerOptions, startInformer 
 import type { MeshSettings, Snapshot } from '../snapshot.ts'
 import { type Observed, type ObservedTable, observeTable } from './observed.ts'
 import { withOwnFieldsOnly } from './owned.ts'
-import { keepPod, type MeshPod } from './pods.ts'
+import { hasEnded, hasSidecar, keepPod, type MeshPod } from './pods.ts'
 import { withWrites } from './written.ts'
 
 export interface SourceOptions {
@@ -38,6 +38,8 @@ export interface Sources {
   /** Pods of the namespaces last given to `followPods`, and Portolan's own. */
   readonly pods: () => readonly MeshPod[]
   readonly followPods: (namespaces: readonly string[]) => void
+  /** False only when the namespace's pods are known and none of them has a sidecar that runs, or is to. */
+  readonly mayHaveSidecars: (namespace: string) => boolean
   /** Takes note of an object as the API server answered a write. */
   readonly written: (object: KubeObject) => void
   readonly stop: () => Promise<void>
@@ -146,6 +148,10 @@ export function startSources(options: SourceOptions): Sources {
         )
         stopping.push(informer.stop())
       }
+    },
+    mayHaveSidecars: (name) => {
+      const informer = pods.get(name)
+      return !informer?.hasSynced() || informer.list().some((pod) => hasSidecar(pod) && !hasEnded(pod))
     },
     written: (object) => {
       if (object.kind === 'ConfigMap') tables.get(object.metadata.name)?.remember(observeTable(object))

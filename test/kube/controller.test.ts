@@ -114,6 +114,31 @@ test('a namespace leaves the mesh: its table goes, others stay; it comes back: s
   await until('the table is back', async () => (await look.table('caller'))?.routes.length === 1)
 })
 
+test('a namespace leaves the mesh before its sidecars do: its table follows changes, even over a restart, until the last is gone', async () => {
+  const policyOf = async () => (await look.table('caller'))?.routes[0]?.policy
+  const first = await replica()
+  await until('caller has a table', async () => (await look.table('caller')) !== null)
+  await look.apply(pod('caller', 'stays', true))
+  await kubectl(api, ['label', 'namespace', 'caller', 'flomesh.io/monitored-by-'])
+  await look.settled()
+  await look.apply(policy('shop', 'pay', 'FailOver'))
+  await until('the table follows', async () => (await policyOf()) === 'FailOver')
+
+  await first.stop()
+  replicas.splice(0)
+  const second = await replica()
+  await until('the second leads', second.leads)
+  await look.apply(policy('shop', 'pay', 'ActiveActive'))
+  await until('the table follows again', async () => (await policyOf()) === 'ActiveActive')
+  await kubectl(api, ['delete', 'configmap', '-n', 'caller', 'portolan-routes'])
+  await until('what is deleted by hand is back', async () => (await policyOf()) === 'ActiveActive')
+
+  await kubectl(api, ['delete', 'pod', '-n', 'caller', 'stays', '--grace-period=0', '--force'])
+  await until('the table is gone', async () => (await look.routes('caller')) === undefined)
+  await look.apply(namespace('caller'))
+  await until('the table is back', async () => (await look.table('caller'))?.routes.length === 1)
+})
+
 test('an import deleted as soon as it has its address leaves nothing behind', async () => {
   const compiler = await replica()
   await until('it leads', compiler.leads)
