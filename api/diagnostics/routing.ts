@@ -127,6 +127,11 @@ export const ROUTING = {
     sentence: '{count} sidecars are being asked whether they run it',
     fix: 'Wait: files reach pods within 90 s, within a second when the compiler nudges them',
   },
+  ProxyUnreachable: {
+    level: 'warning',
+    sentence: '{silent} of {count} sidecars could not be asked at port 15090 whether they run it: {pods}',
+    fix: "Allow TCP from Portolan's namespace to port 15090 of these pods where a NetworkPolicy forbids it, else look whether they are healthy; routing does not depend on it",
+  },
   ProxyBehind: {
     level: 'warning',
     sentence: '{running} of {count} sidecars run it, not so {pods}',

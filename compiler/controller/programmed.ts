@@ -66,7 +66,13 @@ function hashesOf(routes: SidecarTable['routes']): Hashes {
   )
 }
 
-export type ProgrammedCode = 'Programmed' | 'NoProxies' | 'Propagating' | 'ProxyBehind' | 'ProxyRefuses'
+export type ProgrammedCode =
+  | 'Programmed'
+  | 'NoProxies'
+  | 'Propagating'
+  | 'ProxyUnreachable'
+  | 'ProxyBehind'
+  | 'ProxyRefuses'
 
 export interface Verdict {
   readonly status: Condition['status']
@@ -90,12 +96,13 @@ export function judge(service: string, written: Programming, proxies: ProxyGroup
   const groups = [...written.current].flatMap(([namespace, version]) =>
     written.versions.get(version)?.has(service) ? (proxies.get(namespace) ?? []) : [],
   )
-  const relevant = wanted.reached ? groups.filter(({ version }) => version !== undefined) : groups
+  const relevant = wanted.reached ? groups.filter((group) => !isSilent(group)) : groups
   const runs = ({ version }: ProxyGroup) =>
     version !== undefined && written.versions.get(version)?.get(service) === wanted.hash
   const count = sum(relevant)
   if (count === 0) return { status: 'True', code: 'NoProxies', params: {} }
-  if (relevant.every(({ version }) => version === undefined)) {
+  const isLate = now - wanted.since >= PROPAGATION_MS
+  if (!isLate && relevant.every(isSilent)) {
     return { status: 'Unknown', code: 'Propagating', params: { count }, unasked: true }
   }
   const behind = relevant.filter((group) => !runs(group))
@@ -108,7 +115,15 @@ export function judge(service: string, written: Programming, proxies: ProxyGroup
       params: { count, refusing: sum(refusing), pods: namesOf(refusing) },
     }
   }
-  if (now - wanted.since < PROPAGATION_MS) return { status: 'Unknown', code: 'Propagating', params: { count } }
+  if (!isLate) return { status: 'Unknown', code: 'Propagating', params: { count } }
+  // They may well run it: nobody can tell.
+  if (behind.every(isSilent)) {
+    return {
+      status: 'Unknown',
+      code: 'ProxyUnreachable',
+      params: { count, silent: sum(behind), pods: namesOf(behind) },
+    }
+  }
   return {
     status: 'False',
     code: 'ProxyBehind',
@@ -149,6 +164,8 @@ export function groupProxies(proxies: readonly Proxy[]): ProxyGroups {
     }),
   )
 }
+
+const isSilent = ({ version }: ProxyGroup): boolean => version === undefined
 
 const sum = (groups: readonly ProxyGroup[]): number => groups.reduce((total, { names }) => total + names.length, 0)
 

@@ -59,7 +59,23 @@ describe('judge', () => {
       LATE,
       'False ProxyBehind 1 of 2 shop/q',
     ],
-    ['one does not answer', 'b', v2, [proxy('p', 'v2'), proxy('q')], LATE, 'False ProxyBehind 1 of 2 shop/q'],
+    [
+      'nobody could be asked for long',
+      'b',
+      v2,
+      [proxy('p'), proxy('q')],
+      LATE,
+      'Unknown ProxyUnreachable 2 of 2 shop/p, shop/q',
+    ],
+    ['one does not answer', 'b', v2, [proxy('p', 'v2'), proxy('q')], LATE, 'Unknown ProxyUnreachable 1 of 2 shop/q'],
+    [
+      'one does not answer, another is behind',
+      'b',
+      v2,
+      [proxy('p', 'v1'), proxy('q')],
+      LATE,
+      'False ProxyBehind 0 of 2 shop/p, shop/q',
+    ],
     ['one runs what nobody wrote', 'b', v2, [proxy('p', 'v0')], LATE, 'False ProxyBehind 0 of 1 shop/p'],
     ['one refuses', 'b', v2, [proxy('p', 'v2'), proxy('q', 'v1', 1)], 2_000, 'False ProxyRefuses 1 of 2 shop/q'],
     [
@@ -81,8 +97,8 @@ describe('judge', () => {
     ['elsewhere does not count', 'b', v2, [{ ...proxy('p', 'v1'), namespace: 'other' }], LATE, 'True NoProxies'],
   ] as const)('%s', (_, name, written, proxies, now, expected) => {
     const verdict = judge(name, written, groupProxies(proxies), now)
-    const { count, running, refusing, pods } = verdict?.params ?? {}
-    const some = running ?? refusing
+    const { count, running, refusing, silent, pods } = verdict?.params ?? {}
+    const some = running ?? refusing ?? silent
     const said = [verdict?.status, verdict?.code, some === undefined ? count : `${some} of ${count}`, pods]
     expect(verdict && [...said, verdict.unasked && 'unasked'].filter((part) => part !== undefined).join(' ')).toBe(
       expected,
