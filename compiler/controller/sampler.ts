@@ -65,9 +65,11 @@ export function startSampler({
 
   function tick() {
     const now = performance.now()
-    for (const [uid, { dueAt }] of entries) {
-      if (asking.size >= AT_ONCE) return
-      if (dueAt > now || asking.has(uid)) continue
+    // Longest due first, or proxies that never answer would keep the others from being asked.
+    const due = [...entries]
+      .filter(([uid, { dueAt }]) => dueAt <= now && !asking.has(uid))
+      .sort(([, a], [, b]) => a.dueAt - b.dueAt)
+    for (const [uid] of due.slice(0, AT_ONCE - asking.size)) {
       asking.set(
         uid,
         ask(uid).finally(() => asking.delete(uid)),

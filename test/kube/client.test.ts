@@ -166,12 +166,13 @@ test('an Event is written once, counted when it happens again, and never fails t
   } as const
   await recorder.record(what)
   await recorder.record(what)
-  const events = async () =>
-    JSON.parse((await api.kubectl(['get', 'events.events.k8s.io', '-n', 'default', '-o', 'json'])).stdout)
-      .items as readonly {
-      reason: string
-      series?: { count: number }
-    }[]
+  // The API server has Events of its own to tell, now and then, about its Services.
+  const events = async () => {
+    const { stdout } = await api.kubectl(['get', 'events.events.k8s.io', '-n', 'default', '-o', 'json'])
+    const items: readonly { reason: string; reportingController?: string; series?: { count: number } }[] =
+      JSON.parse(stdout).items
+    return items.filter(({ reportingController }) => reportingController === 'flomesh.io/test')
+  }
   expect((await events()).map(({ reason, series }) => [reason, series?.count])).toEqual([['SidecarMissing', undefined]])
   now += 11 * 60_000
   await recorder.record(what)
