@@ -1,0 +1,8 @@
+import { lacks } from '../lab/preflight.ts'
+import { chooseProvider } from '../lab/provider.ts'
+
+/** Why tests on whole clusters cannot run here, one line for each lack; none in CI, where a lack is a failure. */
+export async function lacksForClusters(): Promise<readonly string[]> {
+  if (process.env['CI'] !== undefined) return []
+  return (await chooseProvider()).kind === 'kind' ? [] : lacks()
+}
