@@ -1,8 +1,9 @@
 /** `make demo`: two real clusters, and the way of a call from one to the other, step by step, as a person would do it. */
-import { spawn } from 'node:child_process'
 import { join, relative } from 'node:path'
+import { keepLoading } from '../e2e/load.ts'
 import { GATEWAY_NODE_PORT, installCommand, loadImages, terminalEnv } from '../e2e/mesh.ts'
 import { chooseProvider } from '../lab/provider.ts'
+import { binary } from '../lab/toolchain.ts'
 import { stage } from './stage.ts'
 
 const started = performance.now()
@@ -74,7 +75,8 @@ await settle(CALL, { output: EAST })
 await show(CALL, { output: EAST })
 
 say('From here on a loop calls the service 20 times a second; its count comes at the end.')
-const loop = loopOfCalls()
+const west = { kubectlPath: await binary('kubectl'), env: { KUBECONFIG: await clusters.kubeconfig('west') } }
+const loop = keepLoading(west, 'curl', 'deploy/curl', 'http://httpbin.httpbin:8080/', 20)
 
 title('A local Service in west: FailOver prefers it')
 await show(`sed s/CLUSTER_NAME/west/ ${file('httpbin.yaml')} | kubectl --context west apply -f -`)
@@ -123,23 +125,3 @@ Done in ${seconds()} s. The clusters are still up. To go on:
 
   make demo-down      removes everything
 `)
-
-/** Calls from inside the curl pod until told to stop. */
-function loopOfCalls(): { stop(): Promise<{ total: number; failed: number; answers: Record<string, number> }> } {
-  const script =
-    'node /app/load.ts http://httpbin.httpbin:8080/ --rps 20 --seconds 900 & P=$!; read _; kill -TERM $P; wait $P'
-  const args = ['--context', 'west', '-n', 'curl', 'exec', '-i', 'deploy/curl', '--', 'sh', '-c', script]
-  const child = spawn('kubectl', args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
-  let output = ''
-  child.stdout.on('data', (chunk: Buffer) => {
-    output += chunk.toString()
-  })
-  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
-  return {
-    async stop() {
-      child.stdin.end('\n')
-      await ended
-      return JSON.parse(output)
-    },
-  }
-}

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import type { LoadReport } from '../lab/app/load.ts'
 import { exec, type Site } from './site.ts'
 
@@ -41,6 +42,33 @@ export async function load(
   const line = result.stdout.trim().split('\n').at(-1) ?? ''
   if (result.code !== 0) throw new Error(`load ${url}: exit ${result.code}: ${result.stderr}`)
   return JSON.parse(line) as LoadReport
+}
+
+/** Calls `url` from inside a client pod until it is told to stop; the count comes then. */
+export function keepLoading(
+  { kubectlPath, env }: Pick<Site, 'kubectlPath' | 'env'>,
+  namespace: string,
+  target: string,
+  url: string,
+  rps: number,
+): { stop(): Promise<LoadReport> } {
+  // Ends by itself as well when this process ends: then its input ends too.
+  const script = `node /app/load.ts ${url} --rps ${rps} --seconds 900 & P=$!; read _; kill -TERM $P; wait $P`
+  const args = ['-n', namespace, 'exec', '-i', target, '-c', 'curl', '--', 'sh', '-c', script]
+  const child = spawn(kubectlPath, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString()
+  })
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
+  return {
+    async stop() {
+      child.stdin.end('\n')
+      const code = await ended
+      if (code !== 0) throw new Error(`load ${url}: exit ${code}`)
+      return JSON.parse(output) as LoadReport
+    },
+  }
 }
 
 /** What curl would show: exit code and the body. */

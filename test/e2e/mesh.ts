@@ -10,7 +10,7 @@ export const CONTROL_PLANE = 'portolan-system'
 /** As in values.yaml. */
 export const GATEWAY_NODE_PORT = 30_080
 const ROOT = join(import.meta.dirname, '../..')
-/** Under CI's own hand: which clusters the tests of this run talk to. Set by global-setup.ts. */
+/** Which clusters the tests of this run talk to. Set by global-setup.ts. */
 export const SITES_VARIABLE = 'PORTOLAN_TEST_SITES'
 
 interface SiteRecord {

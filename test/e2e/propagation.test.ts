@@ -16,7 +16,7 @@ beforeAll(async () => {
     port: gatewayPort,
     path: '/nowhere',
   }))
-  const clients = { ...client(NS, 'client') }
+  const clients = client(NS, 'client')
   await apply(
     west,
     documents(meshNamespace(NS), serviceImport(NS, 'httpbin', remotes), policy(NS, 'httpbin', 'FailOver', targets), {
@@ -24,7 +24,6 @@ beforeAll(async () => {
       spec: { ...clients.spec, replicas: 4 },
     }),
   )
-  await rolledOut(west, NS, 'client')
   await rolledOut(west, NS, 'client')
 })
 

@@ -1,7 +1,7 @@
 /** What goes on when parts change or are gone. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { until } from '../lab/run.ts'
-import { curl, load } from './load.ts'
+import { curl, keepLoading, load } from './load.ts'
 import {
   app,
   client,
@@ -61,28 +61,26 @@ afterAll(async () => {
 })
 
 test('100 table changes under load lose no request', async () => {
-  const running = load(west, NS, 'deploy/client', URL, { rps: 100, seconds: 60 })
-  let ended = false
-  const done = running.finally(() => {
-    ended = true
-  })
-  const versions = new Set<string>()
-  for (let n = 0; n < 100 && !ended; n++) {
+  const version = async () =>
+    JSON.parse((await get(west, '-n', NS, 'configmap', 'portolan-routes')).data['table.json']).version as string
+  const running = keepLoading(west, NS, 'deploy/client', URL, 100)
+  let last = await version()
+  for (let n = 0; n < 100; n++) {
     const targets = [
       { clusterKey: clusterKey('c1'), weight: 100 + n },
       { clusterKey: clusterKey('c2'), weight: 50 + (n % 7) },
     ]
     await apply(west, documents(policy(NS, 'httpbin', n % 2 === 0 ? 'ActiveActive' : 'FailOver', targets)))
-    const table = await get(west, '-n', NS, 'configmap', 'portolan-routes')
-    versions.add(table.metadata.resourceVersion)
+    const before = last
+    last = await until(`table ${n + 1}`, async () => {
+      const now = await version()
+      return now !== before && now
+    })
   }
-  const { failed, failures, total } = await done
+  const { failed, failures, total } = await running.stop()
+  console.log(`100 tables under load: ${total} requests, ${failed} failed`)
   expect({ failed, failures }).toEqual({ failed: 0, failures: {} })
-  expect(total).toBeGreaterThan(3000)
-  console.log(
-    `${versions.size} versions of the table seen while 100 policies were applied; ${total} requests, ${failed} failed`,
-  )
-  expect(versions.size).toBeGreaterThan(20)
+  expect(total).toBeGreaterThan(0)
 })
 
 test("a gateway's pods are replaced under load: no idempotent request fails", async () => {

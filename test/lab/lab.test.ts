@@ -113,10 +113,9 @@ describe.skipIf(missing.length > 0)('two clusters', () => {
   })
 
   test('there is no way out, and that shows at once instead of after a timeout', async () => {
-    const start = performance.now()
-    const { code } = await provider.kubectl('one', ['exec', 'deploy/app', '--', 'curl', '-s', 'http://192.0.2.1'])
-    expect(code).toBe(7)
-    expect(performance.now() - start).toBeLessThan(10_000)
+    // 7: could not connect; a time-out would be 28.
+    const ask = ['exec', 'deploy/app', '--', 'curl', '-s', '--max-time', '10', 'http://192.0.2.1']
+    expect((await provider.kubectl('one', ask)).code).toBe(7)
     expect(
       (await provider.kubectl('one', ['exec', 'deploy/app', '--', 'curl', '-s', 'http://foreign.example'])).code,
     ).toBe(6)
