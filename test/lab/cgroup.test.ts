@@ -59,4 +59,19 @@ describe.each(ROOTS)('%s', (root) => {
     expect(groups.names('ptl-cgroup-test-')).toEqual([])
     await groups.remove(NAME)
   })
+
+  test.skipIf(!usable)('removed while processes are on their way in: each is killed or finds no group', async () => {
+    for (let round = 0; round < 15; round++) {
+      const members = groups.create(NAME).join(' ')
+      const script = 'for file in $members; do echo 0 > "$file" 2>/dev/null; done; exec sleep 60'
+      const joiners = Array.from({ length: 4 }, () =>
+        spawn('sh', ['-ec', script], { env: { ...process.env, members } }),
+      )
+      const ended = joiners.map((each) => new Promise((resolve) => each.once('exit', resolve)))
+      await new Promise((resolve) => setTimeout(resolve, round % 10))
+      await groups.remove(NAME)
+      await Promise.all(ended)
+    }
+    expect(groups.names(NAME)).toEqual([])
+  })
 })

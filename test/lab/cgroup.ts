@@ -148,19 +148,17 @@ export function cgroupsAt(root: string): Cgroups {
     remove: async (name) => {
       const own = layout.trees().map((tree) => join(tree, name))
       if (!own.some((dir) => existsSync(dir))) return
-      await until(`the processes of ${name} to end`, async () => {
+      // Killing and removing in one loop: a process on its way in may join between the two.
+      await until(`group ${name} to be gone`, async () => {
         const pids = processes(name)
         for (const pid of pids) attempt(() => process.kill(pid, 'SIGKILL'), false)
         // A frozen process dies only when thawed.
         if (pids.length > 0 && existsSync(layout.freezer(name, false).file)) await freeze(name, false)
-        return pids.length === 0
-      })
-      for (const dir of own)
-        await until(`${dir} to be empty`, () => {
-          // Busy for a moment after the last process has died.
+        // Busy for a moment after the last process has died.
+        for (const dir of own)
           for (const each of [...directories(dir)].reverse()) attempt(() => rmdirSync(each), undefined)
-          return !existsSync(dir)
-        })
+        return !own.some((dir) => existsSync(dir))
+      })
     },
     memory: (name) => {
       const { tree, field } = layout.memory
