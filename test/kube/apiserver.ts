@@ -39,15 +39,42 @@ export interface ApiServerOptions {
   /** Beside the administrator. */
   readonly users?: readonly User[]
   readonly args?: readonly string[]
+  /** Shared with other API servers; its own when absent. Ends with its starter. */
+  readonly etcd?: Etcd
+}
+
+export interface Etcd {
+  readonly url: string
+  readonly stop: () => Promise<void>
+}
+
+export async function startEtcd(): Promise<Etcd> {
+  const dir = await mkdtemp(join(tmpdir(), 'portolan-etcd-'))
+  const [port, peerPort] = await freePorts(2)
+  const url = `http://127.0.0.1:${port}`
+  const peer = `http://127.0.0.1:${peerPort}`
+  const etcd = daemon(dir, await binary('etcd'), [
+    ...['--name', 'test', '--data-dir', join(dir, 'data'), '--unsafe-no-fsync', '--log-level', 'warn'],
+    ...['--listen-client-urls', url, '--advertise-client-urls', url],
+    ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `test=${peer}`],
+  ])
+  return {
+    url,
+    stop: async () => {
+      await ended(etcd)
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
 }
 
 /** The user of `kubeconfig`. */
 export const ADMIN: User = { name: 'admin', groups: ['system:masters'] }
 
-export async function startApiServer({ users = [], args = [] }: ApiServerOptions = {}): Promise<ApiServer> {
+export async function startApiServer({ users = [], args = [], etcd }: ApiServerOptions = {}): Promise<ApiServer> {
   const dir = await mkdtemp(join(tmpdir(), 'portolan-api-'))
-  const [etcdPort, peerPort, port] = await freePorts(3)
-  const etcdUrl = `http://127.0.0.1:${etcdPort}`
+  const [port] = await freePorts(1)
+  const own = etcd === undefined ? await startEtcd() : undefined
+  const etcdUrl = (etcd ?? own)?.url
   const server = `https://127.0.0.1:${port}`
   const token = randomBytes(16).toString('hex')
   const tokenOf = (user: User) => `${token}-${user.name}`
@@ -58,21 +85,11 @@ export async function startApiServer({ users = [], args = [] }: ApiServerOptions
   const row = (user: User) => `${tokenOf(user)},${user.name},${user.name},"${user.groups.join(',')}"\n`
   await writeFile(join(dir, 'tokens.csv'), [ADMIN, ...users].map(row).join(''))
 
-  const etcd = daemon(dir, await binary('etcd'), [
-    ...['--name', 'test', '--data-dir', join(dir, 'etcd'), '--unsafe-no-fsync', '--log-level', 'warn'],
-    ...['--listen-client-urls', etcdUrl, '--advertise-client-urls', etcdUrl],
-    ...[
-      '--listen-peer-urls',
-      `http://127.0.0.1:${peerPort}`,
-      '--initial-advertise-peer-urls',
-      `http://127.0.0.1:${peerPort}`,
-    ],
-    ...['--initial-cluster', `test=http://127.0.0.1:${peerPort}`],
-  ])
   const program = await binary('kube-apiserver')
   const programArgs = [
     ...[
       `--etcd-servers=${etcdUrl}`,
+      `--etcd-prefix=/port-${port}`,
       '--bind-address=127.0.0.1',
       '--advertise-address=127.0.0.1',
       `--secure-port=${port}`,
@@ -136,7 +153,7 @@ export async function startApiServer({ users = [], args = [] }: ApiServerOptions
     },
     stop: async () => {
       await kill()
-      await ended(etcd)
+      await own?.stop()
       await rm(dir, { recursive: true, force: true })
     },
   }
