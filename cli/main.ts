@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { enableCompileCache } from 'node:module'
-import { CommanderError } from 'commander'
+import { type Command, CommanderError } from 'commander'
 import { type Io, processIo, UsageError } from './io.ts'
 import { program } from './program.ts'
 
@@ -13,7 +13,7 @@ export async function run(args: readonly string[], io: Io): Promise<0 | 1 | 2> {
   const root = program(io, (found) => {
     code = found
   })
-  for (const command of [root, ...root.commands]) command.exitOverride()
+  for (const command of withBelow(root)) command.exitOverride()
   try {
     await root.parseAsync([...args], { from: 'user' })
     return code
@@ -24,6 +24,10 @@ export async function run(args: readonly string[], io: Io): Promise<0 | 1 | 2> {
     io.err(`error: ${error.message}\n`)
     return 2
   }
+}
+
+function withBelow(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(withBelow)]
 }
 
 if (import.meta.main) {

@@ -1,8 +1,18 @@
-import { Command, InvalidArgumentError, Option } from 'commander'
-import { DEFAULT_CLUSTER_DOMAIN, DEFAULT_VIP_RANGE } from '../api/names.ts'
+import { Command, Option } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
+import {
+  clusterDomain,
+  clusterKey,
+  collect,
+  color,
+  manifests,
+  meshName,
+  type Printing,
+  printing,
+  vipRange,
+  withColors,
+} from './flags.ts'
 import type { ExitCode, Io } from './io.ts'
-import type { Format } from './print.ts'
 import { addServers } from './servers.ts'
 
 const { version } = manifest
@@ -11,11 +21,9 @@ const HELP_WIDTH = 100
 const PROXY_IMAGE = 'envoyproxy/envoy:distroless-v1.40.0'
 
 /** What is common to all offline commands. */
-interface Common {
+interface Common extends Printing {
   readonly filename: readonly string[]
   readonly namespace: string
-  readonly output: Format
-  readonly color: 'auto' | 'always' | 'never'
 }
 
 /**
@@ -34,17 +42,12 @@ export function program(io: Io, done: (code: ExitCode) => void): Command {
       getOutHelpWidth: () => HELP_WIDTH,
       getErrHelpWidth: () => HELP_WIDTH,
     })
-  const withColors = <T extends Pick<Common, 'color'>>(options: T) => ({
-    ...options,
-    colors: options.color === 'always' || (options.color === 'auto' && io.terminal),
-  })
-
   offline(root.command('validate'))
     .summary('find everything that is wrong with manifests')
     .description('Says what admission would refuse or warn of, for every object in every file at once.')
     .action(async (options: Common) => {
       const { validateCommand } = await import('./validate.ts')
-      done(await validateCommand(withColors(options), io))
+      done(await validateCommand(withColors(options, io), io))
     })
 
   cluster(offline(root.command('compile')))
@@ -55,7 +58,7 @@ export function program(io: Io, done: (code: ExitCode) => void): Command {
     .option('--out <dir>', 'write the files that proxies load: sidecars/NAMESPACE, gateway, dns')
     .action(async (options) => {
       const { compileCommand } = await import('./compile.ts')
-      done(await compileCommand(withColors(options), io))
+      done(await compileCommand(withColors(options, io), io))
     })
 
   cluster(offline(root.command('where')))
@@ -76,10 +79,10 @@ export function program(io: Io, done: (code: ExitCode) => void): Command {
     )
     .action(async (from: string, to: string, options) => {
       const { whereCommand } = await import('./where.ts')
-      done(await whereCommand(from, to, withColors(options), io))
+      done(await whereCommand(from, to, withColors(options, io), io))
     })
 
-  files(root.command('inject'))
+  manifests(root.command('inject'))
     .summary('add sidecars to pods and to the templates of workloads')
     .description(
       'Prints the manifests with sidecars, for where no webhook runs. A namespace that no file describes counts as one of the mesh.',
@@ -99,7 +102,7 @@ export function program(io: Io, done: (code: ExitCode) => void): Command {
     .option('--dns-address <ip>', 'address of mesh DNS: the ClusterIP of Service portolan-dns', '10.96.0.53')
     .action(async (options) => {
       const { injectCommand } = await import('./inject.ts')
-      done(await injectCommand(withColors(options), io))
+      done(await injectCommand(withColors(options, io), io))
     })
 
   clusterset(root.command('federate'))
@@ -119,30 +122,18 @@ export function program(io: Io, done: (code: ExitCode) => void): Command {
     )
     .action(async (options) => {
       const { federateCommand } = await import('./federate.ts')
-      done(await federateCommand(withColors(options), io))
+      done(await federateCommand(withColors(options, io), io))
     })
   addServers(root)
   return root
-}
-
-function files(command: Command): Command {
-  return manifests(command, 'file, directory or - for stdin')
 }
 
 function clusterset(command: Command): Command {
   return manifests(command, 'directory with a folder per cluster, or a file of Clusters')
 }
 
-function manifests(command: Command, what: string): Command {
-  return command
-    .addOption(new Option('-f, --filename <path>', `${what}; may be repeated`).argParser(collect).makeOptionMandatory())
-    .option('-n, --namespace <name>', 'namespace of objects that name none', 'default')
-}
-
 function offline(command: Command): Command {
-  return files(command)
-    .addOption(new Option('-o, --output <format>', 'how to print').choices(['text', 'json', 'yaml']).default('text'))
-    .addOption(color())
+  return printing(manifests(command))
 }
 
 function cluster(command: Command): Command {
@@ -160,23 +151,4 @@ function cluster(command: Command): Command {
         .argParser(collect)
         .default([]),
     )
-}
-
-const color = () => new Option('--color <when>', 'colour the text').choices(['auto', 'always', 'never']).default('auto')
-const meshName = () =>
-  new Option('--mesh-name <name>', 'value of the label flomesh.io/monitored-by that makes a namespace ours').default(
-    'portolan',
-  )
-const clusterDomain = () =>
-  new Option('--cluster-domain <domain>', "DNS suffix of the cluster's own names").default(DEFAULT_CLUSTER_DOMAIN)
-const vipRange = () =>
-  new Option('--vip-range <cidr>', 'range that addresses of imports come from').default(DEFAULT_VIP_RANGE)
-
-function collect(value: string, earlier: readonly string[] | undefined): readonly string[] {
-  return [...(earlier ?? []), value]
-}
-
-function clusterKey(value: string): string {
-  if (!/^([^/\s]+\/){3}[^/\s]+$/.test(value)) throw new InvalidArgumentError('Write region/zone/group/name.')
-  return value
 }

@@ -68,7 +68,7 @@ function rows(path: string, schema: Schema, defaults: unknown): readonly (readon
 
 function cliPage(): string {
   const root = program({ out: () => {}, err: () => {}, stdin: async () => '', terminal: false }, () => {})
-  return [`${MADE}\n# The command line`, read('docs/cli.intro.md'), ...root.commands.map(commandSection)].join('\n\n')
+  return [`${MADE}\n# The command line`, read('docs/cli.intro.md'), ...leaves(root).map(commandSection)].join('\n\n')
 }
 
 function injectionPage(): string {
@@ -97,12 +97,24 @@ function injectionPage(): string {
   ].join('\n\n')
 }
 
+/** Commands that do something, in the order in which they are listed. */
+function leaves(command: Command): readonly Command[] {
+  return command.commands.length === 0 ? [command] : command.commands.flatMap(leaves)
+}
+
+/** `cluster join`, say. */
+function fullName(command: Command): string {
+  const above = command.parent
+  return above?.parent ? `${fullName(above)} ${command.name()}` : command.name()
+}
+
 function commandSection(command: Command): string {
-  const usage = `portolan ${command.name()} ${command.usage()}`
+  const name = fullName(command)
+  const usage = `portolan ${name} ${command.usage()}`
   const args = command.registeredArguments.map((argument) => [`\`<${argument.name()}>\``, '', argument.description])
   const options = command.options.map((option) => [`\`${option.flags}\``, defaultOf(option), choicesOf(option)])
   return [
-    `## ${command.name()}`,
+    `## ${name}`,
     `${command.description() || `${sentence(command.summary())}.`}`,
     `\`\`\`\n${usage}\n\`\`\``,
     table(['option', 'default', 'meaning'], [...args, ...options]),

@@ -20,6 +20,8 @@ export interface Connection {
   readonly server: string
   /** The namespace this process or kubeconfig context belongs to. */
   readonly namespace?: string
+  /** Name of the kubeconfig's context; absent in a pod. */
+  readonly context?: string
   readonly credentials: () => Promise<Credentials>
 }
 
@@ -29,10 +31,14 @@ export interface ConnectionOptions {
   readonly context?: string
 }
 
+/** What is given does not lead to a cluster. The message is one sentence without a final stop that says what to do. */
+export class ConnectionError extends Error {}
+
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 export async function connect(options: ConnectionOptions = {}): Promise<Connection> {
-  const named = options.kubeconfig !== undefined || (process.env['KUBECONFIG'] ?? '') !== ''
+  const named =
+    options.kubeconfig !== undefined || options.context !== undefined || (process.env['KUBECONFIG'] ?? '') !== ''
   if (!named && existsSync(`${SERVICE_ACCOUNT}/token`)) return inCluster()
   return fromKubeconfig(options)
 }
@@ -62,18 +68,35 @@ export function inCluster(
   }
 }
 
-/** Kubeconfigs have many ways to log in (files, exec plugins, OIDC): client-node knows them all. */
-async function fromKubeconfig(options: ConnectionOptions): Promise<Connection> {
+/**
+ * Kubeconfigs have many ways to log in (files, exec plugins, OIDC): client-node knows them all.
+ * @throws ConnectionError when there is none, or no such context in it
+ */
+async function fromKubeconfig({ kubeconfig, context }: ConnectionOptions): Promise<Connection> {
   const { KubeConfig } = await import('@kubernetes/client-node')
   const config = new KubeConfig()
-  if (options.kubeconfig === undefined) config.loadFromDefault()
-  else config.loadFromFile(options.kubeconfig)
-  if (options.context !== undefined) config.setCurrentContext(options.context)
+  try {
+    if (kubeconfig === undefined) config.loadFromDefault()
+    else config.loadFromFile(kubeconfig)
+  } catch (cause) {
+    const file = kubeconfig ?? process.env['KUBECONFIG'] ?? '~/.kube/config'
+    throw new ConnectionError(`kubeconfig ${file} cannot be used: ${(cause as Error).message}`, { cause })
+  }
+  if (config.getCurrentContext() === NO_KUBECONFIG)
+    throw new ConnectionError('there is no kubeconfig; set KUBECONFIG, or write ~/.kube/config')
+  if (context !== undefined) config.setCurrentContext(context)
+  const current = config.getCurrentContext()
+  const known = config.getContexts().map(({ name }) => name)
+  const choice = `name one of its contexts: ${known.toSorted().join(', ') || 'it has none'}`
+  if (!current) throw new ConnectionError(`the kubeconfig has no current context; ${choice}`)
+  if (!known.includes(current)) throw new ConnectionError(`the kubeconfig has no context ${current}; ${choice}`)
   const cluster = config.getCurrentCluster()
-  if (cluster === null) throw new Error(`the kubeconfig has no cluster for context '${config.getCurrentContext()}'`)
-  const namespace = config.getContextObject(config.getCurrentContext())?.namespace
+  if (cluster === null)
+    throw new ConnectionError(`context ${current} names a cluster that the kubeconfig has not; correct it there`)
+  const namespace = config.getContextObject(current)?.namespace
   return {
     server: cluster.server.replace(/\/+$/, ''),
+    context: current,
     ...(namespace === undefined ? {} : { namespace }),
     credentials: async () => {
       const filled: Record<string, unknown> = {}
@@ -87,6 +110,9 @@ async function fromKubeconfig(options: ConnectionOptions): Promise<Connection> {
     },
   }
 }
+
+/** What client-node calls the context it makes up when it finds nothing: localhost:8080, where no cluster has been for years. */
+const NO_KUBECONFIG = 'loaded-context'
 
 const lowerCased = (headers: unknown): Record<string, string> =>
   Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), String(value)]))
