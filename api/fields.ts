@@ -26,7 +26,7 @@ export const CLUSTER_KEY = `^(${KEY_PART}/){3}${KEY_NAME}$`
 /** Characters of a path that mean the same to every proxy, encoded or not. */
 export const PATH_CHARACTERS = "^[-A-Za-z0-9._~!$&'()+,;=:@/]*$"
 
-const CLUSTER_KEY_MAX = 255
+export const CLUSTER_KEY_MAX = 255
 
 export function clusterKey(description: string) {
   return Type.String({

@@ -34,6 +34,8 @@ export const ROUTES_CONFIGMAP = 'portolan-routes'
 export const GATEWAY_CONFIGMAP = 'portolan-gateway'
 /** In Portolan's own namespace. Key: hosts, a file for CoreDNS's plugin of that name. */
 export const DNS_CONFIGMAP = 'portolan-dns'
+/** In Portolan's own namespace of each member, written by the hub. Key: clusterKey, who the cluster is. */
+export const CLUSTER_CONFIGMAP = 'portolan-cluster'
 
 /** Where iptables sends what goes to the VIP range. */
 export const CAPTURE_PORT = 15001

@@ -89,7 +89,7 @@ function cluster(command: Command): Command {
     )
     .option(
       '--cluster-key <key>',
-      'this cluster, as region/zone/group/name',
+      'this cluster, as region/zone/group/name; what its hub says counts more',
       clusterKey,
       'default/default/default/default',
     )

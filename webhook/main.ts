@@ -2,8 +2,18 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import type { Logger } from 'pino'
 import { collectDefaultMetrics } from 'prom-client'
+import { clusterIdentity } from '../api/cluster-identity.ts'
 import type { ObjectRef } from '../api/issue.ts'
-import { MESH_CONFIGS, NAMESPACES, SECRETS, SERVICE_EXPORTS, SERVICE_IMPORTS, SERVICES } from '../api/resources.ts'
+import { CLUSTER_CONFIGMAP } from '../api/names.ts'
+import {
+  CONFIGMAPS,
+  MESH_CONFIGS,
+  NAMESPACES,
+  SECRETS,
+  SERVICE_EXPORTS,
+  SERVICE_IMPORTS,
+  SERVICES,
+} from '../api/resources.ts'
 import { startKeeper } from '../certs/keeper.ts'
 import { DEFAULT_LIVES } from '../certs/plan.ts'
 import { MUTATING, type Target, VALIDATING } from '../certs/publish.ts'
@@ -26,7 +36,7 @@ export interface WebhookOptions {
   /** Further names in the certificate, for a webhook that the API server calls by a URL. */
   readonly extraNames?: readonly string[]
   readonly meshName: string
-  /** region/zone/group/name of this cluster. */
+  /** region/zone/group/name of this cluster where no hub says it. */
   readonly clusterKey: string
   readonly meshConfig: { readonly namespace: string; readonly name: string }
   readonly proxyImage: string
@@ -75,6 +85,7 @@ export const runWebhook = async (
   const exports = follow(SERVICE_EXPORTS)
   const imports = follow(SERVICE_IMPORTS)
   const meshConfig = followOne(MESH_CONFIGS, options.meshConfig)
+  const identities = followOne(CONFIGMAPS, { namespace, name: CLUSTER_CONFIGMAP })
 
   const targets: readonly Target[] = options.webhookConfigs.flatMap((name) => [
     { resource: MUTATING, name },
@@ -106,7 +117,7 @@ export const runWebhook = async (
       services: services.list(),
       exports: exports.list(),
       imports: imports.list(),
-      clusterKey: options.clusterKey,
+      clusterKey: clusterIdentity(identities.list()[0], options.clusterKey).clusterKey,
       vipRange: options.vipRange,
     }),
   }

@@ -143,6 +143,13 @@ export const ROUTING = {
     fix: 'Report it with the log of container portolan-proxy of one of them',
   },
 
+  // Who the cluster is.
+  ClusterIdentityMalformed: {
+    level: 'warning',
+    sentence: '{value} is not a cluster key, so this cluster goes by the one it was installed with, {own}',
+    fix: 'Leave the ConfigMap to the hub; delete it where there is none',
+  },
+
   // Scope and size.
   ScopeNotUnderstood: {
     level: 'warning',

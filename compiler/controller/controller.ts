@@ -55,10 +55,10 @@ function outside(members: readonly string[], names: readonly string[]): readonly
 export function startController(options: ControllerOptions): Controller {
   const { client, mesh, namespace, isLeader, metrics, log } = options
   const { components = { gateway: 'gateway', dns: 'dns' }, auditMs = 20_000 } = options
-  const place = { namespace, clusterKey: mesh.clusterKey }
-  const renderer = createRenderer(place)
   const soon = afterQuiet(() => void pass(), { quietMs: options.quietMs ?? 50, mostMs: options.mostMs ?? 250 })
 
+  let place = { namespace, clusterKey: mesh.clusterKey }
+  let renderer = createRenderer(place)
   let tables: Tables | undefined
   /** What `tables` were compiled from has changed since. */
   let stale = true
@@ -135,6 +135,12 @@ export function startController(options: ControllerOptions): Controller {
       leaving = stay
       stale = true
     }
+    const identity = sources.identity()
+    if (identity.clusterKey !== place.clusterKey) {
+      log.info({ clusterKey: identity.clusterKey, before: place.clusterKey }, 'this cluster has another key now')
+      place = { namespace, clusterKey: identity.clusterKey }
+      renderer = createRenderer(place)
+    }
     if (tables === undefined || stale) {
       tables = compile({ ...sources.snapshot(), leaving }, tables)
       stale = false
@@ -158,7 +164,11 @@ export function startController(options: ControllerOptions): Controller {
     nudger.set(staleNudges(pods, mountsIn(sources.observed().tables, { namespace, ...components }), proxies.triesOf))
     const failedStatuses = await write(actions.filter(isStatus))
     const uidOf = ({ object }: Issue) => observed.tables.get(`${object.namespace}/${object.name}`)?.metadata.uid
-    reporter.report(tables, desired, [...refusals.map((issue) => ({ issue, uid: uidOf(issue) })), ...audit(pods)])
+    reporter.report(tables, desired, [
+      ...(identity.issue === undefined ? [] : [{ issue: identity.issue, uid: identity.uid }]),
+      ...refusals.map((issue) => ({ issue, uid: uidOf(issue) })),
+      ...audit(pods),
+    ])
     return failedTables + failedStatuses
   }
 

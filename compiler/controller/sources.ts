@@ -1,8 +1,15 @@
+import { type ClusterIdentity, clusterIdentity } from '../../api/cluster-identity.ts'
 import type { EndpointSlice, Namespace, Service } from '../../api/core.ts'
 import type { GlobalTrafficPolicy } from '../../api/global-traffic-policy.ts'
 import type { MeshConfig } from '../../api/mesh-config.ts'
 import type { KubeObject } from '../../api/meta.ts'
-import { DNS_CONFIGMAP, FIELD_MANAGER, GATEWAY_CONFIGMAP, ROUTES_CONFIGMAP } from '../../api/names.ts'
+import {
+  CLUSTER_CONFIGMAP,
+  DNS_CONFIGMAP,
+  FIELD_MANAGER,
+  GATEWAY_CONFIGMAP,
+  ROUTES_CONFIGMAP,
+} from '../../api/names.ts'
 import * as resources from '../../api/resources.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
@@ -16,6 +23,7 @@ import { withWrites } from './written.ts'
 
 export interface SourceOptions {
   readonly client: KubeClient
+  /** Its clusterKey counts where the hub says nothing. */
   readonly mesh: MeshSettings
   /** Portolan's own. */
   readonly namespace: string
@@ -32,6 +40,8 @@ export interface Sources {
   /** Names of what has not been listed yet; pods left out, as tables do not need them. */
   readonly missing: () => readonly string[]
   readonly snapshot: () => Snapshot
+  /** Who this cluster is by now. */
+  readonly identity: () => ClusterIdentity & { readonly uid: string | undefined }
   readonly observed: () => Observed
   readonly namespaces: () => ReadonlyMap<string, Namespace>
   readonly meshConfig: () => MeshConfig | undefined
@@ -75,6 +85,14 @@ export function startSources(options: SourceOptions): Sources {
     resource: resources.MESH_CONFIGS,
     scope: { namespace: meshConfig.namespace, fieldSelector: named(meshConfig.name) },
   })
+  const identities = start<resources.ConfigMap>(`configmaps/${CLUSTER_CONFIGMAP}`, {
+    resource: resources.CONFIGMAPS,
+    scope: { namespace, fieldSelector: named(CLUSTER_CONFIGMAP) },
+  })
+  const identity = () => {
+    const told = identities.get(namespace, CLUSTER_CONFIGMAP)
+    return { ...clusterIdentity(told, mesh.clusterKey), uid: told?.metadata.uid }
+  }
   const startTable = (name: string, scope: Scope) =>
     withWrites(
       start<resources.ConfigMap, ObservedTable>(
@@ -112,8 +130,9 @@ export function startSources(options: SourceOptions): Sources {
       started
         .filter(({ informer }) => informer.resource !== resources.PODS && !informer.hasSynced())
         .map(({ name }) => name),
+    identity,
     snapshot: () => ({
-      mesh,
+      mesh: { ...mesh, clusterKey: identity().clusterKey },
       namespaces: namespaces.list(),
       services: services.list(),
       endpointSlices: slices.list(),

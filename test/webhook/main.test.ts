@@ -188,6 +188,27 @@ test('refuses an object of ours with all problems at once, a dry run alike', asy
   }
 })
 
+test('knows this cluster by the name that its hub gives it', async () => {
+  const north = 'eu/eu-1/shop/north'
+  const ours = (kind: string, spec: object) => ({
+    apiVersion: 'flomesh.io/v1alpha1',
+    kind,
+    metadata: { namespace: 'shop', name: 'pay' },
+    spec,
+  })
+  const target = { host: '10.9.0.1', port: 80, path: '/pay' }
+  const endpoints = [{ clusterKey: 'default/default/default/east', target }]
+  done(await apply(ours('ServiceImport', { ports: [{ port: 8080, endpoints }] })))
+  const said = async () => {
+    const policy = ours('GlobalTrafficPolicy', { lbType: 'ActiveActive', targets: [{ clusterKey: north }] })
+    return (await apply(policy, '--dry-run=server')).stderr
+  }
+  await until('it is taken for another cluster', async () => (await said()).includes(`"${north}" does not export`))
+  const metadata = { namespace: SYSTEM, name: 'portolan-cluster' }
+  done(await apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { clusterKey: north } }))
+  await until('it is known for this one', async () => (await said()) === '')
+})
+
 test('counts what it decided, and serves the counts', async () => {
   const metrics = await (await fetch(`http://127.0.0.1:${options.metricsPort}/metrics`)).text()
   expect(metrics).toMatch(

@@ -1,0 +1,31 @@
+import { CLUSTER_KEY, CLUSTER_KEY_MAX } from './fields.ts'
+import type { Issue } from './issue.ts'
+import type { ConfigMap } from './resources.ts'
+
+/** Who a cluster is. */
+export interface ClusterIdentity {
+  /** region/zone/group/name */
+  readonly clusterKey: string
+  /** What is wrong with the hub's word for it. */
+  readonly issue?: Issue<'ClusterIdentityMalformed'>
+}
+
+/** Key of the ConfigMap {@link CLUSTER_CONFIGMAP}. */
+export const CLUSTER_IDENTITY_KEY = 'clusterKey'
+
+const WELL_FORMED = new RegExp(CLUSTER_KEY)
+
+/**
+ * The hub's word for who this cluster is, else the cluster's own: targets and imports are written with the hub's.
+ * @param told the ConfigMap that the hub keeps in Portolan's namespace, when there is one
+ * @param own the key that the cluster was installed with
+ */
+export function clusterIdentity(told: ConfigMap | undefined, own: string): ClusterIdentity {
+  if (told === undefined) return { clusterKey: own }
+  const key = told.data?.[CLUSTER_IDENTITY_KEY] ?? ''
+  if (key.length <= CLUSTER_KEY_MAX && WELL_FORMED.test(key)) return { clusterKey: key }
+  const { namespace, name } = told.metadata
+  const object = { kind: 'ConfigMap', name, ...(namespace === undefined ? {} : { namespace }) }
+  const path = `data.${CLUSTER_IDENTITY_KEY}`
+  return { clusterKey: own, issue: { code: 'ClusterIdentityMalformed', object, path, value: key, params: { own } } }
+}

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest'
+import { clusterIdentity } from '../../api/cluster-identity.ts'
+import { formatProblem } from '../../api/diagnostics.ts'
+
+const OWN = 'default/default/default/west'
+const told = (data?: Record<string, string>) => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { namespace: 'portolan-system', name: 'portolan-cluster' },
+  ...(data === undefined ? {} : { data }),
+})
+
+test.each([
+  ['no hub says anything', undefined, OWN],
+  ['the hub says who it is', told({ clusterKey: 'eu/eu-1/shop/north' }), 'eu/eu-1/shop/north'],
+  ['other keys play no part', told({ clusterKey: 'a/b/c/d', more: 'x' }), 'a/b/c/d'],
+])('%s', (_, object, clusterKey) => {
+  expect(clusterIdentity(object, OWN)).toEqual({ clusterKey })
+})
+
+test.each([
+  ['no data', told(), ''],
+  ['no such key', told({ key: 'a/b/c/d' }), ''],
+  ['three parts', told({ clusterKey: 'a/b/c' }), 'a/b/c'],
+  ['a newline at its end', told({ clusterKey: 'a/b/c/d\n' }), 'a/b/c/d\n'],
+  ['a name that no Cluster can have', told({ clusterKey: 'a/b/c/D' }), 'a/b/c/D'],
+  ['too long', told({ clusterKey: `a/b/c/${'d'.repeat(250)}` }), `a/b/c/${'d'.repeat(250)}`],
+])('malformed, so that its own counts: %s', (_, object, value) => {
+  const { clusterKey, issue } = clusterIdentity(object, OWN)
+  expect(clusterKey).toBe(OWN)
+  expect(issue).toMatchObject({ code: 'ClusterIdentityMalformed', path: 'data.clusterKey', value })
+  expect(issue && formatProblem(issue)).toContain(OWN)
+})
