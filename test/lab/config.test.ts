@@ -13,7 +13,7 @@ import { run } from './run.ts'
 const dir = mkdtempSync(join(tmpdir(), "portolan it's-"))
 const cluster = planCluster(planLab(dir, 3), { name: 'east', index: 1, nodes: 2, sync: '60s' })
 const [first, second = cluster.nodes[0]] = cluster.nodes
-const tools = { bin: '/a b/bin', root: '/root', env: { PATH: "/it's/bin:/bin" }, pauseImage: 'pause:1' }
+const tools = { bin: '/a b/bin', root: '/root', env: { PATH: "/it's/bin:/bin" }, pauseImage: 'pause:1', node: '/node' }
 const files = (node: typeof first) => nodeFiles(cluster, node, tools)
 const daemons = (node: typeof first) => [...files(node).keys()].filter((path) => path.startsWith('daemons/'))
 
@@ -23,6 +23,7 @@ afterAll(() => rm(dir, { recursive: true }))
 test('the first node runs the control plane, a further one only what runs pods', () => {
   expect(daemons(first)).toEqual([
     'daemons/first/containerd',
+    'daemons/first/registry',
     'daemons/first/etcd',
     'daemons/first/kube-apiserver',
     'daemons/then/kube-controller-manager',
@@ -30,7 +31,12 @@ test('the first node runs the control plane, a further one only what runs pods',
     'daemons/then/kubelet',
     'daemons/then/kube-proxy',
   ])
-  expect(daemons(second)).toEqual(['daemons/first/containerd', 'daemons/then/kubelet', 'daemons/then/kube-proxy'])
+  expect(daemons(second)).toEqual([
+    'daemons/first/containerd',
+    'daemons/first/registry',
+    'daemons/then/kubelet',
+    'daemons/then/kube-proxy',
+  ])
 })
 
 test('daemons are started by scripts that survive odd paths', async () => {

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { API_PORT, type ClusterPlan, DNS_ADDRESS, type NodePlan, SERVICE_CIDR } from './plan.ts'
+import { HUB } from './registry.ts'
 
 export interface Tools {
   /** Directory of Kubernetes' and etcd's binaries. */
@@ -11,7 +12,14 @@ export interface Tools {
   /** Environment under which the latter run. */
   readonly env: Readonly<Record<string, string>>
   readonly pauseImage: string
+  /** Node, for daemons of our own. */
+  readonly node: string
 }
+
+/** Of the registry, on the node's loopback address alone. */
+const REGISTRY_PORT = 5000
+/** Where a node keeps what its registry serves, below the node's directory. */
+export const REGISTRY_STORE = 'var/registry'
 
 /** Path below the node's directory → content. Files under daemons/ are scripts. */
 export function nodeFiles(cluster: ClusterPlan, node: NodePlan, tools: Tools): ReadonlyMap<string, string> {
@@ -27,12 +35,14 @@ export function nodeFiles(cluster: ClusterPlan, node: NodePlan, tools: Tools): R
     Object.entries(daemons).map(([name, argv]): [string, string] => [`daemons/${when}/${name}`, script(argv)])
   return new Map([
     ['containerd.toml', containerdToml(node, tools)],
+    [`registries/${HUB}/hosts.toml`, hostsToml()],
     ['cni/10-lab.conflist', JSON.stringify(cniConfig(node), null, 2)],
     ['kubelet.yaml', stringify(kubeletConfig(cluster, node))],
     ['proxy.yaml', stringify(proxyConfig(cluster, node))],
     ['resolv.conf', `nameserver ${DNS_ADDRESS}\n`],
     ...scripts('first', {
       containerd: [join(tools.root, 'usr/bin/containerd'), '--config', join(node.dir, 'containerd.toml')],
+      registry: registry(node, tools),
     }),
     ...(controlPlane
       ? scripts('first', { etcd: etcd(cluster, tools), 'kube-apiserver': apiServer(cluster, tools) })
@@ -54,6 +64,11 @@ function quote(word: string): string {
 /** { 'some-flag': value } → --some-flag=value */
 function flags(values: Readonly<Record<string, string | number | boolean>>): readonly string[] {
   return Object.entries(values).map(([name, value]) => `--${name}=${value}`)
+}
+
+function registry(node: NodePlan, tools: Tools): readonly string[] {
+  const program = join(import.meta.dirname, 'registry.ts')
+  return [tools.node, program, join(node.dir, REGISTRY_STORE), String(REGISTRY_PORT)]
 }
 
 function etcd(cluster: ClusterPlan, { bin }: Tools): readonly string[] {
@@ -256,6 +271,9 @@ restrict_oom_score_adj = true
 bin_dir = "${root}/usr/lib/cni"
 conf_dir = "${node.dir}/cni"
 
+[${cri}.registry]
+config_path = "${node.dir}/registries"
+
 [${cri}.containerd]
 snapshotter = "overlayfs"
 default_runtime_name = "runc"
@@ -267,4 +285,10 @@ runtime_type = "io.containerd.runc.v2"
 SystemdCgroup = false
 BinaryName = "${root}/usr/sbin/runc"
 `
+}
+
+/** As `server` too, which is asked last: what this registry lacks is not looked for elsewhere. */
+function hostsToml(): string {
+  const url = `http://127.0.0.1:${REGISTRY_PORT}`
+  return `server = "${url}"\n[host."${url}"]\ncapabilities = ["pull", "resolve"]\n`
 }

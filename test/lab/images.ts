@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CACHE, cached, filesBelow, forgetOlder, shortHash } from './cache.ts'
 import { type Image, type Layer, readLayer, writeLayer } from './oci.ts'
+import { HUB } from './registry.ts'
 import { run } from './run.ts'
 import { architecture, binaries, copyBinary, debianPackages, envoy, node } from './toolchain.ts'
 
@@ -197,6 +198,51 @@ async function appLayer(): Promise<Layer> {
     for (const file of filesBelow(from)) if (!isTest(file)) cpSync(join(from, file), join(dir, 'app', file))
     writeFileSync(join(dir, 'app/package.json'), JSON.stringify({ type: 'module' }))
   })
+}
+
+/** Like the official image's: runs curl where the first argument is an option, a URL or nothing. */
+const CURL_ENTRYPOINT = `#!/bin/sh
+case "\${1:--}" in
+-*) set -- curl "$@" ;;
+*) command -v "$1" > /dev/null || set -- curl "$@" ;;
+esac
+exec "$@"
+`
+
+async function curlUserLayer(): Promise<Layer> {
+  return freshLayer('curl-user', (dir) => {
+    mkdirSync(join(dir, 'etc'))
+    writeFileSync(join(dir, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\ncurl_user:x:100:101::/tmp:/bin/sh\n')
+    writeFileSync(join(dir, 'etc/group'), 'root:x:0:\ncurl_group:x:101:\n')
+    writeFileSync(join(dir, 'entrypoint.sh'), CURL_ENTRYPOINT, { mode: 0o755 })
+  })
+}
+
+/** `pipy` as a command; what it can do stands in app/pipy.ts. */
+async function pipyLayer(): Promise<Layer> {
+  return freshLayer('pipy', (dir) => {
+    for (const each of ['app', 'usr/local/bin']) mkdirSync(join(dir, each), { recursive: true })
+    cpSync(join(import.meta.dirname, 'app/pipy.ts'), join(dir, 'app/pipy.ts'))
+    writeFileSync(join(dir, 'app/package.json'), JSON.stringify({ type: 'module' }))
+    writeFileSync(join(dir, 'usr/local/bin/pipy'), '#!/bin/sh\nexec node /app/pipy.ts "$@"\n', { mode: 0o755 })
+  })
+}
+
+/** What the nodes' registry has under names of Docker Hub: the images that the published walkthrough's manifests name. */
+export async function publishedImages(): Promise<readonly Image[]> {
+  const base = await baseLayer()
+  return [
+    {
+      name: `${HUB}/curlimages/curl:latest`,
+      layers: [base, await curlLayer(), await curlUserLayer()],
+      config: { Entrypoint: ['/entrypoint.sh'], Cmd: ['curl'], Env: [PATH], User: 'curl_user' },
+    },
+    {
+      name: `${HUB}/flomesh/pipy:latest`,
+      layers: [base, await nodeLayer(), await pipyLayer()],
+      config: { Cmd: ['pipy'], Env: [PATH] },
+    },
+  ]
 }
 
 /** Images every cluster is born with; those called runtime only bring layers that later images build on. */

@@ -156,6 +156,28 @@ describe.skipIf(missing.length > 0)('two clusters', () => {
     expect((await logs('coredns')).split('\n')).toEqual(expect.arrayContaining(plugins.split(' ')))
   })
 
+  test("images of Docker Hub's names are pulled from the node's registry, tag latest each time; others cannot be had", async () => {
+    const { cluster } = findCluster(dir, 'one')
+    const pull = (name: string, image: string, ...command: readonly string[]) =>
+      kubectl('one', 'run', name, `--image=${image}`, '--restart=Never', '--command', '--', ...command)
+    await pull('curl', 'curlimages/curl', 'curl', '--version')
+    await pull('pipy', 'flomesh/pipy:latest', 'pipy', '-e', "pipy().listen(8080).serveHTTP(new Message('hello'))")
+    await pull('nobody', 'curlimages/nobody:latest', 'true')
+    await kubectl('one', 'wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/curl', '--timeout=60s')
+    expect(await kubectl('one', 'logs', 'curl')).toMatch(/^curl \d/)
+    await kubectl('one', 'wait', '--for=condition=Ready', 'pod/pipy', '--timeout=60s')
+    const ip = await kubectl('one', 'get', 'pod', 'pipy', '-o', 'jsonpath={.status.podIP}')
+    await until('pipy answers', async () => (await inApp('one', 'curl', '-s', `http://${ip}:8080`)) === 'hello')
+    const pulled = await kubectl('one', 'get', 'pod', 'pipy', '-o', 'jsonpath={.spec.containers[0].imagePullPolicy}')
+    expect(pulled).toBe('Always')
+    const waiting = '{.status.containerStatuses[0].state.waiting.reason}'
+    await kubectl('one', 'wait', `--for=jsonpath=${waiting}=ImagePullBackOff`, 'pod/nobody', '--timeout=60s')
+    expect(await kubectl('one', 'get', 'events')).toContain('docker.io/curlimages/nobody:latest: not found')
+    await killDaemon(cluster, 'node')
+    await pull('again', 'flomesh/pipy:latest', 'true')
+    await kubectl('one', 'wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/again', '--timeout=60s')
+  })
+
   test('a daemon that dies comes back', async () => {
     await killDaemon(findCluster(dir, 'two').cluster, 'kube-scheduler')
     await killDaemon(findCluster(dir, 'two').cluster, 'kube-apiserver')

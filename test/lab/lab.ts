@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { connectAdmin, hasCondition } from './api.ts'
 import { CACHE, locked, say, shortHash } from './cache.ts'
 import { cgroups } from './cgroup.ts'
-import { nodeFiles, type Tools } from './config.ts'
+import { nodeFiles, REGISTRY_STORE, type Tools } from './config.ts'
 import { IMAGE } from './images.ts'
 import { connectHost, connectNode, disconnectLab, disconnectNode, isConnected, isTaken, routePods } from './network.ts'
 import { writePki } from './pki.ts'
@@ -22,7 +22,7 @@ import {
 } from './plan.ts'
 import { requireMachine, requireNat } from './preflight.ts'
 import { until } from './run.ts'
-import { plant, seed } from './seed.ts'
+import { copyLinked, plant, registryStore, seed } from './seed.ts'
 import {
   forgetCluster,
   forgetLab,
@@ -36,7 +36,7 @@ import {
   saveSlot,
   slotOwner,
 } from './state.ts'
-import { binaries, debianPackages, wholeToolchain } from './toolchain.ts'
+import { binaries, debianPackages, node, wholeToolchain } from './toolchain.ts'
 
 export interface UpOptions {
   /** How often an idle pod's volumes are rewritten (kubelet syncFrequency), as a Go duration; 1s when absent. */
@@ -45,6 +45,12 @@ export interface UpOptions {
   readonly nodes?: number
   /** Where the lab lives; PORTOLAN_LAB or the usual place when absent. */
   readonly dir?: string
+}
+
+/** What each node gets a copy of. */
+interface Stores {
+  readonly images: string
+  readonly registry: string
 }
 
 /** Starts the clusters that are not up yet, side by side; clears first what a crashed start has left of them. */
@@ -56,10 +62,10 @@ export async function up(names: readonly string[], options: UpOptions = {}): Pro
   await wholeToolchain()
   const tools = await findTools()
   await requireNat(tools.env)
-  const store = await seed()
+  const stores = { images: await seed(), registry: await registryStore() }
   const dir = options.dir ?? labDirectory()
   const { lab, wanted, fresh } = await locked(lockOf(dir), () => claim(dir, names, options))
-  const results = await Promise.allSettled(fresh.map((cluster) => startCluster(lab, cluster, tools, store)))
+  const results = await Promise.allSettled(fresh.map((cluster) => startCluster(lab, cluster, tools, stores)))
   const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []))
   if (failures.length > 0) throw new AggregateError(failures, failures.map((failure) => failure.message).join('\n'))
   if (fresh.length > 0) say(`up    ${fresh.map(({ name }) => name).join(', ')}: ${seconds(start)}`)
@@ -77,7 +83,7 @@ function lockOf(dir: string): string {
 
 async function findTools(): Promise<Tools> {
   const debian = await debianPackages()
-  return { bin: await binaries(), root: debian.host, env: debian.env, pauseImage: IMAGE.pause }
+  return { bin: await binaries(), root: debian.host, env: debian.env, pauseImage: IMAGE.pause, node: await node() }
 }
 
 /** Takes slot, indexes and names, on disk, so that whatever is made afterwards can be found and removed. */
@@ -120,10 +126,10 @@ async function claimLab(dir: string): Promise<LabPlan> {
   return lab
 }
 
-async function startCluster(lab: LabPlan, cluster: ClusterPlan, tools: Tools, store: string): Promise<void> {
+async function startCluster(lab: LabPlan, cluster: ClusterPlan, tools: Tools, stores: Stores): Promise<void> {
   const start = performance.now()
   await writePki(cluster)
-  await Promise.all(cluster.nodes.map((node) => startNode(lab, cluster, node, tools, store)))
+  await Promise.all(cluster.nodes.map((node) => startNode(lab, cluster, node, tools, stores)))
   for (const node of cluster.nodes)
     await routePods(
       node,
@@ -161,7 +167,7 @@ async function startNode(
   cluster: ClusterPlan,
   node: NodePlan,
   tools: Tools,
-  store: string,
+  stores: Stores,
 ): Promise<void> {
   for (const [path, content] of nodeFiles(cluster, node, tools)) {
     const file = join(node.dir, path)
@@ -169,8 +175,9 @@ async function startNode(
     writeFileSync(file, content, { mode: path.startsWith('daemons/') ? 0o755 : 0o644 })
   }
   for (const when of ['first', 'then']) mkdirSync(join(node.dir, 'daemons', when), { recursive: true })
-  mkdirSync(join(node.dir, 'var/containerd'), { recursive: true })
-  await plant(store, join(node.dir, 'var/containerd'))
+  for (const part of ['var/containerd', REGISTRY_STORE]) mkdirSync(join(node.dir, part), { recursive: true })
+  await plant(stores.images, join(node.dir, 'var/containerd'))
+  await copyLinked(stores.registry, join(node.dir, REGISTRY_STORE))
   await connectNode(lab, node)
   const members = cgroups.create(node.cgroup)
   // Joining the group comes before the namespaces: inside, the group's files have other names.

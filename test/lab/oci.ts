@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { createReadStream, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rename, rm, symlink } from 'node:fs/promises'
+import { copyFile, link, mkdtemp, rename, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { run } from './run.ts'
@@ -40,6 +40,10 @@ interface Blob {
 }
 
 const MEDIA = 'application/vnd.oci.image'
+/** What a manifest is called by HTTP and in an index. */
+export const MANIFEST = `${MEDIA}.manifest.v1+json`
+/** Where an index says the full name of an image. */
+export const NAME_ANNOTATION = 'io.containerd.image.name'
 
 function sha256(content: string): string {
   return `sha256:${createHash('sha256').update(content).digest('hex')}`
@@ -84,32 +88,49 @@ function manifests(image: Image) {
   })
   const manifest = blob({
     schemaVersion: 2,
-    mediaType: `${MEDIA}.manifest.v1+json`,
+    mediaType: MANIFEST,
     config: { mediaType: `${MEDIA}.config.v1+json`, digest: config.digest, size: config.size },
     layers: image.layers.map(({ digest, size }) => ({ mediaType: `${MEDIA}.layer.v1.tar`, digest, size })),
   })
-  const index = {
-    schemaVersion: 2,
-    mediaType: `${MEDIA}.index.v1+json`,
-    manifests: [
-      {
-        mediaType: `${MEDIA}.manifest.v1+json`,
-        digest: manifest.digest,
-        size: manifest.size,
-        platform,
-        annotations: {
-          'io.containerd.image.name': image.name,
-          'org.opencontainers.image.ref.name': image.name.slice(image.name.lastIndexOf(':') + 1),
-        },
-      },
-    ],
+  const entry = {
+    mediaType: MANIFEST,
+    digest: manifest.digest,
+    size: manifest.size,
+    platform,
+    annotations: {
+      [NAME_ANNOTATION]: image.name,
+      'org.opencontainers.image.ref.name': image.name.slice(image.name.lastIndexOf(':') + 1),
+    },
   }
-  return { config, manifest, index }
+  return { config, manifest, entry }
 }
 
 /** Digest of the image's manifest: two images with the same digest are the same image. */
 export function imageDigest(image: Image): string {
   return manifests(image).manifest.digest
+}
+
+/** Lays images out below `dir`, each blob under its digest; `place` puts a layer's tar there. */
+async function writeLayout(
+  images: readonly Image[],
+  dir: string,
+  place: (layer: Layer, path: string) => Promise<void>,
+): Promise<void> {
+  const blobs = join(dir, 'blobs/sha256')
+  mkdirSync(blobs, { recursive: true })
+  const path = (digest: string) => join(blobs, digest.slice('sha256:'.length))
+  const described = images.map(manifests)
+  for (const { config, manifest } of described)
+    for (const each of [config, manifest]) writeFileSync(path(each.digest), each.content)
+  const layers = new Map(images.flatMap((image) => image.layers).map((layer) => [layer.digest, layer]))
+  for (const layer of layers.values()) await place(layer, path(layer.digest))
+  const index = {
+    schemaVersion: 2,
+    mediaType: `${MEDIA}.index.v1+json`,
+    manifests: described.map(({ entry }) => entry),
+  }
+  writeFileSync(join(dir, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }))
+  writeFileSync(join(dir, 'index.json'), JSON.stringify(index))
 }
 
 /**
@@ -119,21 +140,20 @@ export function imageDigest(image: Image): string {
 export async function writeArchive(image: Image, file: string, known: ReadonlySet<string> = new Set()): Promise<void> {
   const stage = await mkdtemp(join(tmpdir(), 'portolan-oci-'))
   try {
-    const blobs = join(stage, 'blobs/sha256')
-    mkdirSync(blobs, { recursive: true })
-    const { config, manifest, index } = manifests(image)
-    const path = (digest: string) => join(blobs, digest.slice('sha256:'.length))
-    for (const each of [config, manifest]) writeFileSync(path(each.digest), each.content)
-    const missing = new Map(image.layers.filter(({ digest }) => !known.has(digest)).map((each) => [each.digest, each]))
-    for (const layer of missing.values()) await symlink(layer.file, path(layer.digest))
-    writeFileSync(join(stage, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }))
-    writeFileSync(join(stage, 'index.json'), JSON.stringify(index))
+    await writeLayout([image], stage, async (layer, path) => {
+      if (!known.has(layer.digest)) await symlink(layer.file, path)
+    })
     const draft = `${file}.${process.pid}`
     await makeTar(draft, stage, ['oci-layout', 'index.json', 'blobs'], true)
     await rename(draft, file)
   } finally {
     await rm(stage, { recursive: true, force: true })
   }
+}
+
+/** Writes images into a directory that a registry serves from; it shares the layers' bytes where the file system can. */
+export async function writeStore(images: readonly Image[], dir: string): Promise<void> {
+  await writeLayout(images, dir, (layer, path) => link(layer.file, path).catch(() => copyFile(layer.file, path)))
 }
 
 /** A layer written by `writeLayer` under `dir` earlier, from its description beside it. */

@@ -1,10 +1,10 @@
-/** A containerd store that holds the images every cluster is born with: imported once, then hard-linked per node. */
+/** What every node gets a copy of, by hard links: a containerd store with the images it is born with, and those it can pull. */
 import { cpSync, readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CACHE, cached, forgetOlder, shortHash } from './cache.ts'
-import { bornImages } from './images.ts'
-import { type Image, imageDigest, writeArchive } from './oci.ts'
+import { bornImages, publishedImages } from './images.ts'
+import { type Image, imageDigest, writeArchive, writeStore } from './oci.ts'
 import { run, tryRun } from './run.ts'
 import { debianPackages } from './toolchain.ts'
 
@@ -49,6 +49,17 @@ export async function seed(): Promise<string> {
   return dir
 }
 
+/** Path of what the nodes' registries serve, made when an image of it has changed. */
+export async function registryStore(): Promise<string> {
+  const images = await publishedImages()
+  const name = `registry-${shortHash(...images.map((image) => image.name + imageDigest(image)))}`
+  const dir = await cached(name, { title: 'the images that clusters can pull', expect: '1 s' }, (dir) =>
+    writeStore(images, dir),
+  )
+  forgetOlder('registry-', name)
+  return dir
+}
+
 async function archive(image: Image, file: string): Promise<string> {
   await writeArchive(image, file)
   return file
@@ -59,11 +70,16 @@ async function archive(image: Image, file: string): Promise<string> {
  * of the databases. Across file systems everything is copied.
  */
 export async function plant(store: string, target: string): Promise<void> {
-  const linked = await tryRun('cp', ['-al', `${store}/.`, target])
-  if (linked.code !== 0) await run('cp', ['-a', `${store}/.`, target])
+  await copyLinked(store, target)
   for (const part of readdirSync(store))
     for (const file of readdirSync(join(store, part)).filter((name) => name.endsWith('.db'))) {
       await rm(join(target, part, file), { force: true })
       cpSync(join(store, part, file), join(target, part, file))
     }
+}
+
+/** Fills an existing directory with hard links to the files of another; across file systems with copies. */
+export async function copyLinked(from: string, to: string): Promise<void> {
+  const linked = await tryRun('cp', ['-al', `${from}/.`, to])
+  if (linked.code !== 0) await run('cp', ['-a', `${from}/.`, to])
 }
