@@ -1,4 +1,5 @@
 /** Where the API server keeps every kind that Portolan reads or writes, ready for `kube`'s client. */
+import type { Cluster } from './cluster.ts'
 import type { EndpointSlice, Namespace, Service } from './core.ts'
 import type { GlobalTrafficPolicy } from './global-traffic-policy.ts'
 import type { MeshConfig } from './mesh-config.ts'
@@ -72,6 +73,7 @@ export const ENDPOINT_SLICES: Served<EndpointSlice> = {
   namespaced: true,
 }
 
+export const CLUSTERS = ours<Cluster>('clusters', 'Cluster', false)
 export const SERVICE_EXPORTS = ours<ServiceExport>('serviceexports', 'ServiceExport')
 export const SERVICE_IMPORTS = ours<ServiceImport>('serviceimports', 'ServiceImport')
 export const GLOBAL_TRAFFIC_POLICIES = ours<GlobalTrafficPolicy>('globaltrafficpolicies', 'GlobalTrafficPolicy')
