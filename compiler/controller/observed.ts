@@ -5,8 +5,8 @@ import { FIELD_MANAGER, GATEWAY_CONFIGMAP } from '../../api/names.ts'
 import type { ConfigMap } from '../../api/resources.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
+import { lastApplied, ownedUnder } from '../../kube/owned.ts'
 import type { GatewayTable } from '../tables.ts'
-import { lastApplied, ownedUnder } from './owned.ts'
 
 /** A ConfigMap of ours as it is in the cluster. Contents by their hash: a mesh of many namespaces has many megabytes of them. */
 export interface ObservedTable extends KubeObject {

@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Condition } from '../../api/meta.ts'
 import { FIELD_MANAGER, MANAGED_BY, ROUTES_CONFIGMAP } from '../../api/names.ts'
+import { changedStatus } from '../../kube/status.ts'
 import type { ObjectStatus, VipAssignment } from '../tables.ts'
 import type { Observed, ObservedTable, Reported } from './observed.ts'
-import { ownedUnder } from './owned.ts'
 
 /** What the compiler wants the cluster to hold. */
 export interface Desired {
@@ -104,47 +103,13 @@ function planRemovals(desired: Desired, { tables, terminating }: Observed): read
   })
 }
 
-function planStatus(
-  { object, conditions, extra = {} }: ObjectStatus,
-  observed: Observed,
-  now: string,
-): readonly Action[] {
-  const { namespace = '', name } = object
-  const there = find(observed, object.kind, `${namespace}/${name}`)
+function planStatus(wanted: ObjectStatus, observed: Observed, now: string): readonly Action[] {
+  const { namespace = '', name } = wanted.object
+  const there = find(observed, wanted.object.kind, `${namespace}/${name}`)
   if (there === undefined) return []
-  const before = (there.status ?? {}) as Readonly<Record<string, unknown>> & {
-    readonly conditions?: readonly Condition[]
-  }
-  const stamped = conditions.map((condition) => stamp(condition, before.conditions ?? [], now))
-  const status = { ...extra, conditions: stamped }
-  const same =
-    stamped.every((condition) =>
-      isDeepStrictEqual(
-        condition,
-        before.conditions?.find(({ type }) => type === condition.type),
-      ),
-    ) && Object.entries(extra).every(([key, value]) => isDeepStrictEqual(value, before[key]))
-  if (same && !givesUp(there, status)) return []
+  const status = changedStatus(wanted, there, FIELD_MANAGER.compiler, now)
+  if (status === undefined) return []
   return [{ do: 'applyStatus', kind: there.kind, namespace, name, uid: there.metadata.uid ?? '', status }]
-}
-
-/** Says nothing new = keeps the time at which it became so. */
-function stamp(condition: Omit<Condition, 'lastTransitionTime'>, before: readonly Condition[], now: string): Condition {
-  const was = before.find(({ type }) => type === condition.type)
-  return { ...condition, lastTransitionTime: was?.status === condition.status ? was.lastTransitionTime : now }
-}
-
-/** True when we once wrote a field or condition that is no longer wanted. */
-function givesUp(
-  there: Reported,
-  status: { readonly conditions: readonly Condition[] } & Readonly<Record<string, unknown>>,
-): boolean {
-  const owned = (path: readonly string[]) => ownedUnder(there, FIELD_MANAGER.compiler, path)
-  const types = new Set(status.conditions.map(({ type }) => type))
-  return (
-    owned(['status', 'conditions']).some((type) => !types.has(type)) ||
-    owned(['status']).some((key) => status[key] === undefined)
-  )
 }
 
 function find(observed: Observed, kind: string, key: string): Reported | undefined {

@@ -15,11 +15,11 @@ import type { ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
 import type { KubeClient, Scope } from '../../kube/client.ts'
 import { type Informer, type InformerEvent, type InformerOptions, startInformer } from '../../kube/informer.ts'
+import { withOwnFieldsOnly } from '../../kube/owned.ts'
+import { withWrites } from '../../kube/written.ts'
 import type { MeshSettings, Snapshot } from '../snapshot.ts'
 import { type Observed, type ObservedTable, observeTable } from './observed.ts'
-import { withOwnFieldsOnly } from './owned.ts'
 import { hasEnded, hasSidecar, keepPod, type MeshPod } from './pods.ts'
-import { withWrites } from './written.ts'
 
 export interface SourceOptions {
   readonly client: KubeClient

@@ -9,9 +9,9 @@ import { hashesOf, type Observed, type ObservedTable, observeTable } from '../..
 import { type Desired, plan } from '../../compiler/controller/plan.ts'
 import type { MeshPod } from '../../compiler/controller/pods.ts'
 import { fullBucket, takeToken } from '../../compiler/controller/tokens.ts'
-import { withWrites } from '../../compiler/controller/written.ts'
 import { gatewayFiles, sidecarFiles } from '../../compiler/files.ts'
 import type { GatewayTable, ObjectStatus } from '../../compiler/tables.ts'
+import { withWrites } from '../../kube/written.ts'
 
 const NOW = '2026-01-01T00:00:00Z'
 const LATER = '2026-01-01T00:01:00Z'

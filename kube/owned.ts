@@ -1,4 +1,4 @@
-import type { KubeObject } from '../../api/meta.ts'
+import type { KubeObject } from './object.ts'
 
 interface ManagedFields {
   readonly manager?: string
@@ -10,10 +10,10 @@ interface ManagedFields {
 
 type FieldSet = { readonly [key: string]: FieldSet }
 
-const entriesOf = (object: KubeObject, manager: string): readonly ManagedFields[] =>
-  ((object.metadata.managedFields ?? []) as readonly ManagedFields[]).filter(
-    (entry) => entry.manager === manager && entry.operation === 'Apply',
-  )
+const entriesOf = ({ metadata }: KubeObject, manager: string): readonly ManagedFields[] => {
+  const { managedFields = [] } = metadata as { readonly managedFields?: readonly ManagedFields[] }
+  return managedFields.filter((entry) => entry.manager === manager && entry.operation === 'Apply')
+}
 
 /**
  * Names of the fields, or keys of the list entries, right under `path` that `manager` has applied: what it must repeat

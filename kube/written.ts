@@ -1,5 +1,5 @@
-import type { Informer } from '../../kube/informer.ts'
-import { type KubeObject, keyOf } from '../../kube/object.ts'
+import type { Informer } from './informer.ts'
+import { type KubeObject, keyOf } from './object.ts'
 
 /**
  * What an informer shows, with our own writes put over it for as long as it has not got that far. A plan made in between
