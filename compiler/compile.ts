@@ -43,7 +43,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
   })
 
   const served = serveExports(world)
-  const routes = gatewayRoutes(served)
+  const routes = gatewayRoutes(world, served, snapshot.served ?? [])
 
   const issues: readonly Issue<Code>[] = [
     ...served.flatMap((each) => [...each.faults, ...each.remarks]),

@@ -1,12 +1,26 @@
-import type { Service } from '../api/core.ts'
+import type { Service, ServicePort } from '../api/core.ts'
 import { type Offer, type OfferedRule, offersOf } from './offers.ts'
-import { by } from './order.ts'
+import { by, unique } from './order.ts'
 import { isHttp2 } from './protocol.ts'
-import type { GatewayRoute } from './tables.ts'
-import { clusterAddress, keyOf, readyEndpoints, type World } from './world.ts'
+import type { GatewayRoute, LingeringRoute } from './tables.ts'
+import { clusterAddress, isExternalName, keyOf, readyEndpoints, tcpPorts, type World } from './world.ts'
 
 export interface ServedExport extends Offer {
   readonly routes: readonly GatewayRoute[]
+}
+
+/** Where the calls to one port of a Service end. */
+const reachOf = (
+  world: World,
+  key: string,
+  service: Service,
+  port: ServicePort,
+): Pick<GatewayRoute, 'endpoints' | 'fallback'> => {
+  const own = clusterAddress(service)
+  return {
+    endpoints: readyEndpoints(world, key, port),
+    ...(own === undefined ? {} : { fallback: { host: own, port: port.port } }),
+  }
 }
 
 const routeOf = (
@@ -16,15 +30,13 @@ const routeOf = (
   { port, path, pathType }: OfferedRule,
 ): GatewayRoute => {
   const key = keyOf(object)
-  const own = clusterAddress(service)
   return {
     service: key,
     port: port.port,
     path,
     pathType,
     ...(object.spec.pathRewrite ? { rewrite: object.spec.pathRewrite } : {}),
-    endpoints: readyEndpoints(world, key, port),
-    ...(own === undefined ? {} : { fallback: { host: own, port: port.port } }),
+    ...reachOf(world, key, service, port),
     http2: isHttp2(port.appProtocol),
   }
 }
@@ -42,5 +54,31 @@ const bySpecificity = by<GatewayRoute>(
   (route) => route.path,
 )
 
-export const gatewayRoutes = (served: readonly ServedExport[]): readonly GatewayRoute[] =>
-  served.flatMap((each) => each.routes).sort(bySpecificity)
+/**
+ * Other clusters hear of a change some time after the gateway: what they still call is served on, as far as it is there.
+ * The pods of a Service that is gone are those that were known last; its address may be another's by now.
+ */
+const lingering = (world: World, route: LingeringRoute): GatewayRoute => {
+  const { fallback: _, until, ...rest } = route
+  const service = world.services.get(route.service)
+  const port = service && tcpPorts(service).find((each) => each.port === route.port)
+  if (!service || !port || isExternalName(service)) return { ...rest, until }
+  return { ...rest, ...reachOf(world, route.service, service, port), until }
+}
+
+/** Whether a path is served anew. Calls that only a Prefix takes are not taken by an Exact in its place. */
+const replaces = (route: GatewayRoute, { service, pathType }: GatewayRoute): boolean =>
+  route.service !== service || route.pathType === pathType
+
+/** @param before what gateways served until now */
+export const gatewayRoutes = (
+  world: World,
+  served: readonly ServedExport[],
+  before: readonly LingeringRoute[],
+): readonly GatewayRoute[] => {
+  const wanted = served.flatMap((each) => each.routes)
+  const byPath = Map.groupBy(wanted, ({ path }) => path)
+  const rest = before.filter((old) => !byPath.get(old.path)?.some((route) => replaces(route, old)))
+  const left = unique(rest, ({ pathType, path }) => `${pathType} ${path}`)
+  return [...wanted, ...left.map((route) => lingering(world, route))].sort(bySpecificity)
+}

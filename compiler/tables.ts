@@ -1,5 +1,6 @@
 import type { Issue, ObjectRef } from '../api/issue.ts'
 import type { Condition } from '../api/meta.ts'
+import type { LoadBalancer } from '../api/service-export.ts'
 
 /** The neutral routing tables: what a compilation decides, before any proxy's syntax. Sorted, total, plain data. */
 export interface Tables {
@@ -32,6 +33,8 @@ export interface ServiceRoute {
   readonly vip: string
   readonly port: number
   readonly policy: 'Locality' | 'FailOver' | 'ActiveActive'
+  /** Calls of one session go to the same endpoint; absent = spread one by one. */
+  readonly sticky?: true
   /** Tried in order of priority; within one priority shared by weight. Sorted by priority, then local first, then clusterKey. None = 503. */
   readonly backends: readonly Backend[]
 }
@@ -64,12 +67,21 @@ export interface GatewayRoute {
   readonly pathType: 'Prefix' | 'Exact'
   /** RE2; absent = the matched prefix is stripped. */
   readonly rewrite?: { readonly from: string; readonly to: string }
+  /** How calls are spread over the pods; absent = in turn. */
+  readonly loadBalancer?: Exclude<LoadBalancer, 'RoundRobinLoadBalancer'>
+  /** Cookie that keeps calls of one session with one pod; absent = none. */
+  readonly sessionCookie?: string
   /** Ready pods, sorted. The Service's own address stands in while a change of pods is under way. */
   readonly endpoints: readonly { readonly host: string; readonly port: number }[]
   readonly fallback?: { readonly host: string; readonly port: number }
   /** The application speaks HTTP/2 without TLS and nothing else; otherwise it gets what the caller speaks. */
   readonly http2: boolean
+  /** No export asks for the route any more: it is served until then, for callers who have not heard. RFC 3339. */
+  readonly until?: string
 }
+
+/** A route that is to be served on for a while although no export asks for it. */
+export type LingeringRoute = GatewayRoute & Required<Pick<GatewayRoute, 'until'>>
 
 export interface DnsRecord {
   readonly name: string

@@ -14,6 +14,8 @@ export const GOLDEN = join(import.meta.dirname, '../golden/compile')
 interface Settings extends Partial<MeshSettings> {
   readonly kind: 'Settings'
   readonly before?: readonly KubeObject[]
+  /** Until when gateways serve on what they served in the compilation before. */
+  readonly until?: string
 }
 
 export interface Case {
@@ -28,10 +30,12 @@ const read = (file: string): Case => {
     (document) => document.toJS() as KubeObject | Settings,
   )
   const isSettings = (document: KubeObject | Settings): document is Settings => document.kind === 'Settings'
-  const { kind: _, before, ...settings } = documents.find(isSettings) ?? { kind: 'Settings' }
+  const { kind: _, before, until, ...settings } = documents.find(isSettings) ?? { kind: 'Settings' }
   const objects = documents.filter((document): document is KubeObject => !isSettings(document))
-  const snapshot = snapshotOf({ ...mesh, ...settings }, objects)
-  const previous = before && compile(snapshotOf(snapshot.mesh, before))
+  const now = snapshotOf({ ...mesh, ...settings }, objects)
+  const previous = before && compile(snapshotOf(now.mesh, before))
+  const served = until === undefined ? [] : (previous?.gateway.routes ?? []).map((route) => ({ ...route, until }))
+  const snapshot = { ...now, served }
   return { name: file.replace('.in.yaml', ''), snapshot, previous, tables: compile(snapshot, previous) }
 }
 

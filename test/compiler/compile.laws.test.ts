@@ -8,7 +8,7 @@ import type { Snapshot } from '../../compiler/snapshot.ts'
 import type { Tables } from '../../compiler/tables.ts'
 import { whereTo } from '../../compiler/where-to.ts'
 import { clusterKey } from './build.ts'
-import { permuted, snapshots } from './worlds.ts'
+import { afterServing, permuted, snapshots } from './worlds.ts'
 
 const law = <T>(name: string, arbitrary: fc.Arbitrary<T>, holds: (value: T) => void): void =>
   test(name, () => fc.assert(fc.property(arbitrary, holds), { numRuns: 300 }))
@@ -148,6 +148,20 @@ describe('routes', () => {
       if (next?.pathType === route.pathType) expect(next.path.length).toBeLessThanOrEqual(route.path.length)
       else if (next) expect([route.pathType, next.pathType]).toEqual(['Exact', 'Prefix'])
     }
+  })
+
+  law('that nobody asks for any more are served on, and change nothing else', afterServing, (snapshot) => {
+    const { served: before, ...now } = snapshot
+    const [with_, without] = [compile(snapshot), compile(now)]
+    expect({ ...with_, gateway: without.gateway }).toEqual(without)
+    const { routes } = with_.gateway
+    expect(routes.filter((route) => route.until === undefined)).toEqual(without.gateway.routes)
+    expect(new Set(routes.map((route) => `${route.pathType} ${route.path}`)).size).toBe(routes.length)
+    // Whatever could be called can be called, until its time is over.
+    const paths = new Set(routes.map((route) => route.path))
+    for (const { path } of before) expect(paths).toContain(path)
+    const again = { ...now, served: routes.map((route) => ({ until: '2026-01-01T00:00:59Z', ...route })) }
+    expect(compile(again).gateway).toEqual(with_.gateway)
   })
 })
 

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import type { GlobalTrafficPolicy } from '../../api/global-traffic-policy.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
+import { compile } from '../../compiler/compile.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
 import * as build from './build.ts'
 
@@ -122,6 +123,14 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
     policies: once(policy),
   })
   .map(build.snapshot)
+
+/** A snapshot, and what was served before, of which the snapshot may know everything, something or nothing. */
+export const afterServing: fc.Arbitrary<Snapshot & Required<Pick<Snapshot, 'served'>>> = fc
+  .tuple(snapshots, snapshots)
+  .map(([before, now]) => ({
+    ...now,
+    served: compile(before).gateway.routes.map((route) => ({ ...route, until: '2026-01-01T00:00:30Z' })),
+  }))
 
 /** A snapshot and the same in another order. */
 export const permuted: fc.Arbitrary<readonly [Snapshot, Snapshot]> = snapshots.chain((snapshot) => {
