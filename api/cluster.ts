@@ -79,7 +79,28 @@ export const ClusterSpecSchema = Type.Object(
   },
 )
 export const ClusterStatusSchema = Type.Object(
-  { conditions: Type.Optional(ConditionsSchema) },
+  {
+    conditions: Type.Optional(ConditionsSchema),
+    lastSeen: Type.Optional(
+      Type.String({
+        description: 'When the API server last answered; kept to the minute while it does.',
+        format: 'date-time',
+      }),
+    ),
+    version: Type.Optional(Type.String({ description: 'Version of Kubernetes that the API server runs.' })),
+    exports: Type.Optional(
+      Type.Integer({ description: 'ServiceExports of the cluster, valid or not.', minimum: 0, format: 'int32' }),
+    ),
+    imports: Type.Optional(
+      Type.Integer({ description: 'ServiceImports that the hub keeps in the cluster.', minimum: 0, format: 'int32' }),
+    ),
+    credentialsExpire: Type.Optional(
+      Type.String({
+        description: 'When the credentials of the kubeconfig expire, where they say so.',
+        format: 'date-time',
+      }),
+    ),
+  },
   { description: 'What the control plane found out about the cluster.' },
 )
 export type ClusterSpec = Static<typeof ClusterSpecSchema>

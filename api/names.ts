@@ -36,6 +36,12 @@ export const GATEWAY_CONFIGMAP = 'portolan-gateway'
 export const DNS_CONFIGMAP = 'portolan-dns'
 /** In Portolan's own namespace of each member, written by the hub. Key: clusterKey, who the cluster is. */
 export const CLUSTER_CONFIGMAP = 'portolan-cluster'
+/** Followed by the Cluster's name: Secret at the hub with what it remembers of a member. Keys: cluster.json, kubeconfig, exports.json.gz. */
+export const MEMBER_SECRET_PREFIX = 'portolan-member-'
+/** Label of those Secrets. */
+export const MEMBER_LABEL = { 'flomesh.io/member': 'true' } as const
+/** The hub's own account: it owns what the hub remembers, which so goes with it. */
+export const HUB_SERVICE_ACCOUNT = 'portolan-federation'
 
 /** Where iptables sends what goes to the VIP range. */
 export const CAPTURE_PORT = 15001

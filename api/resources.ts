@@ -63,6 +63,7 @@ const ours = <T extends KubeObject>(plural: string, kind: string, namespaced = t
 export const NAMESPACES = core<Namespace>('namespaces', 'Namespace', false)
 export const SERVICES = core<Service>('services', 'Service')
 export const PODS = core<LivePod>('pods', 'Pod')
+export const SERVICE_ACCOUNTS = core<KubeObject>('serviceaccounts', 'ServiceAccount')
 export const CONFIGMAPS = core<ConfigMap>('configmaps', 'ConfigMap')
 export const SECRETS = core<Secret>('secrets', 'Secret')
 export const ENDPOINT_SLICES: Served<EndpointSlice> = {

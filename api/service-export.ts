@@ -3,7 +3,8 @@ import { cel, clusterKey, gatewayPath, port } from './fields.ts'
 import { ConditionsSchema, type Custom } from './meta.ts'
 
 export const PATH_TYPES = ['Prefix', 'Exact'] as const
-export const LOAD_BALANCERS = ['RoundRobinLoadBalancer'] as const
+export const LOAD_BALANCERS = ['RoundRobinLoadBalancer', 'HashingLoadBalancer', 'LeastWorkLoadBalancer'] as const
+export type LoadBalancer = (typeof LOAD_BALANCERS)[number]
 
 const RuleSchema = Type.Object(
   {
@@ -93,8 +94,15 @@ export const ServiceExportSpecSchema = Type.Object(
     ),
     loadBalancer: Type.Optional(
       Type.Enum([...LOAD_BALANCERS], {
-        description: 'How the gateway spreads calls over the ready pods.',
+        description:
+          'How the gateway spreads calls over the ready pods. RoundRobinLoadBalancer = in turn; LeastWorkLoadBalancer = to the pod with the fewest calls under way; HashingLoadBalancer = all calls of one client to the same pod: the client is the pod that calls, or without a sidecar the address that the connection comes from.',
         default: 'RoundRobinLoadBalancer',
+      }),
+    ),
+    sessionSticky: Type.Optional(
+      Type.Boolean({
+        description:
+          'Whether calls of one session stay with one pod, and in one cluster, by cookies that the proxies set: for as long as the pod is ready and the caller sends the cookies back. Calls without them are spread as ever. Unset = false.',
       }),
     ),
     targetClusters: Type.Optional(
@@ -108,7 +116,19 @@ export const ServiceExportSpecSchema = Type.Object(
   { description: 'How the Service of the same name is offered to other clusters.', default: {} },
 )
 export const ServiceExportStatusSchema = Type.Object(
-  { conditions: Type.Optional(ConditionsSchema) },
+  {
+    conditions: Type.Optional(ConditionsSchema),
+    clusters: Type.Optional(
+      Type.Array(
+        Type.Object({ cluster: Type.String({ description: 'Key of the cluster.' }) }, { description: 'A cluster.' }),
+        {
+          description: 'Clusters that import the service from here, as the hub found it there; sorted.',
+          'x-kubernetes-list-type': 'map',
+          'x-kubernetes-list-map-keys': ['cluster'],
+        },
+      ),
+    ),
+  },
   { description: 'What became of the export.' },
 )
 export type ServiceExportSpec = Static<typeof ServiceExportSpecSchema>

@@ -30,4 +30,106 @@ export const FEDERATION = {
     sentence: 'no cluster has the key {value} (yet), so nobody imports the service by it',
     fix: 'Register the cluster, or correct the key',
   },
+  Connected: {
+    level: 'info',
+    sentence: 'the API server at {server} answers, and all that the hub needs of it is known',
+    fix: 'Nothing to do',
+  },
+  Connecting: {
+    level: 'info',
+    sentence: 'the hub is about to ask the API server for the first time',
+    fix: 'Wait a few seconds',
+  },
+  Unreachable: {
+    level: 'warning',
+    sentence: 'the API server has not answered since {since}: {why}; imports stay as they are until it does',
+    fix: 'Look whether it runs and can be reached from the hub at {server}',
+  },
+  Unauthorized: {
+    level: 'warning',
+    sentence: 'the API server at {server} does not accept the credentials: {why}',
+    fix: 'Run `portolan cluster join` again, or put a kubeconfig with good credentials where the Cluster points to',
+  },
+  Forbidden: {
+    level: 'warning',
+    sentence: 'a permission is missing: {why}',
+    fix: 'Grant it; `portolan cluster join` grants all that is needed in a member',
+  },
+  TLSError: {
+    level: 'warning',
+    sentence: 'there is no trusted connection to the API server at {server}: {why}',
+    fix: 'Put the authority that signed the certificate of that API server into the kubeconfig, or correct its address',
+  },
+  KubeconfigInvalid: {
+    level: 'warning',
+    sentence: 'the kubeconfig cannot be used: {problems}',
+    fix: 'Make one that holds everything itself: `kubectl config view --raw --flatten --minify`, or `portolan cluster join`',
+  },
+  KubeconfigSecretMissing: {
+    level: 'warning',
+    sentence: 'Secret {secret} has no key {key} to take the kubeconfig from',
+    fix: 'Create it, or correct spec.kubeconfigSecretRef',
+  },
+  NotInstalled: {
+    level: 'warning',
+    sentence: 'Portolan is not installed in the cluster: {why}',
+    fix: 'Install the chart there; the hub goes on by itself',
+  },
+  DuplicateCluster: {
+    level: 'warning',
+    sentence: 'Cluster {other}, which is older, reaches the same API server; this one takes no part',
+    fix: 'Delete one of the two, or correct the kubeconfig',
+  },
+  CredentialsExpire: {
+    level: 'warning',
+    sentence: 'the credentials of the kubeconfig expire at {at}; after that the hub is locked out',
+    fix: 'Run `portolan cluster join` again, or put a fresh kubeconfig where the Cluster points to',
+  },
+  ClusterLeft: {
+    level: 'info',
+    sentence: 'the cluster has left: nothing of it is exported any more, and nothing of the hub is left in it',
+    fix: 'Nothing to do',
+  },
+  LeftBehind: {
+    level: 'warning',
+    sentence:
+      'the cluster has left and nothing of it is exported any more, but what the hub wrote into it is still there: {why}; the hub goes on trying',
+    fix: 'Nothing, when it comes back; when it never will, delete Secret {secret}',
+  },
+  NamespaceMissing: {
+    level: 'warning',
+    sentence: 'cannot import {services}: namespace {namespace} is not there and is not to be made',
+    fix: 'Create the namespace, or let the hub do so (chart value federation.createNamespaces)',
+  },
+  ImportNotOurs: {
+    level: 'warning',
+    sentence:
+      'a ServiceImport of this name is there that the hub did not make; it is left alone, and what other clusters export is not imported',
+    fix: 'Delete it, so that the hub can put its own there',
+  },
+  Exported: {
+    level: 'info',
+    sentence: 'imported by {clusters}',
+    fix: 'Nothing to do',
+  },
+  Exporting: {
+    level: 'info',
+    sentence: 'imported by {count} of the {total} clusters that it is for; not by {missing}',
+    fix: 'Look at the Clusters of those that stay without it for more than a few seconds',
+  },
+  NoImporter: {
+    level: 'info',
+    sentence: 'there is no other cluster that it is for',
+    fix: 'Register one, or correct spec.targetClusters',
+  },
+  NotExported: {
+    level: 'warning',
+    sentence: 'other clusters cannot import it, as the gateway serves nothing of it that they could reach',
+    fix: 'Look at the condition Valid',
+  },
+  Outvoted: {
+    level: 'warning',
+    sentence: 'nobody imports it from here, as older exports mean other ports by the names of its ports',
+    fix: 'Look at the condition Conflict',
+  },
 } as const satisfies Record<string, Diagnostic>
