@@ -41,6 +41,12 @@ export function addServers(root: Command): void {
     .option('--nudge', 'touch pods whose tables have changed, so that they reach them at once', true)
     .option('--no-nudge', 'leave pods alone: changes take up to 90 s to reach them')
     .option('--nudges-per-second <count>', 'how many pods to touch in a second', count, 20)
+    .option(
+      '--gateway-linger <seconds>',
+      'how long gateways serve on what is exported no more, for other clusters hear of it later; 0 = not at all',
+      seconds,
+      30,
+    )
     .action(async (flags: CompilerFlags) => {
       const { runCompiler } = await import('../compiler/main.ts')
       await serve(flags, 'compiler', (tools) => runCompiler(flags, tools.client, tools.log, tools.stop))
@@ -77,6 +83,7 @@ interface CompilerFlags extends ClusterFlags {
   readonly leaseSeconds: number
   readonly nudge: boolean
   readonly nudgesPerSecond: number
+  readonly gatewayLinger: number
 }
 
 function cluster(command: Command): Command {
@@ -147,6 +154,12 @@ function count(value: string): number {
   const number = Number(value)
   if (Number.isInteger(number) && number > 0) return number
   throw new InvalidArgumentError('Write a whole number above 0.')
+}
+
+function seconds(value: string): number {
+  const number = Number(value)
+  if (Number.isInteger(number) && number >= 0 && number <= 3_600) return number
+  throw new InvalidArgumentError('Write a whole number of seconds, 0 to 3600.')
 }
 
 function objectName(value: string): { readonly namespace: string; readonly name: string } {

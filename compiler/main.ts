@@ -24,6 +24,8 @@ export interface CompilerOptions extends MeshSettings {
   /** Touch pods whose files have changed, so that their kubelet renews them at once. */
   readonly nudge: boolean
   readonly nudgesPerSecond: number
+  /** Seconds that gateways serve on what nobody asks for any more. */
+  readonly gatewayLinger: number
   /** 0 = any free port. */
   readonly healthPort: number
   readonly metricsPort: number
@@ -73,6 +75,7 @@ export const runCompiler = async (
     namespace,
     meshConfig: options.meshConfig,
     isLeader: election.isLeader,
+    gatewayLingerSeconds: options.gatewayLinger,
     recorder,
     metrics,
     log,

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Issue } from '../../api/issue.ts'
+import { GATEWAY_CONFIGMAP } from '../../api/names.ts'
 import { backoff, worthSaying } from '../../kube/backoff.ts'
 import type { Recorder } from '../../kube/events.ts'
 import type { InformerEvent } from '../../kube/informer.ts'
@@ -11,6 +12,7 @@ import type { GatewayTable, Tables } from '../tables.ts'
 import { auditMesh, auditSidecars } from './audit.ts'
 import { carryOut, describeAction } from './carry-out.ts'
 import { createRenderer, desire } from './desired.ts'
+import { firstEnd, servedUntil } from './linger.ts'
 import { type Components, isComponent, mountsIn, staleNudges } from './nudge.ts'
 import { type NudgerOptions, startNudger } from './nudger.ts'
 import { type Action, plan, tableHolders } from './plan.ts'
@@ -26,6 +28,8 @@ export interface ControllerOptions extends NudgerOptions {
   readonly meshConfig: { readonly namespace: string; readonly name: string }
   readonly recorder: Recorder
   readonly components?: Components
+  /** How long gateways serve on what nobody asks for any more; default 30. */
+  readonly gatewayLingerSeconds?: number
   readonly quietMs?: number
   readonly mostMs?: number
   readonly auditMs?: number
@@ -51,10 +55,14 @@ function outside(members: readonly string[], names: readonly string[]): readonly
   return [...new Set(names)].filter((name) => !inside.has(name)).toSorted()
 }
 
+/** Whether a route has been served on for long enough. */
+const isOverBy = (now: number, { routes }: GatewayTable): boolean =>
+  (firstEnd(routes) ?? Number.POSITIVE_INFINITY) <= now
+
 /** Keeps what the compiler writes equal to what it decides, for as long as it leads. */
 export function startController(options: ControllerOptions): Controller {
   const { client, mesh, namespace, isLeader, metrics, log } = options
-  const { components = { gateway: 'gateway', dns: 'dns' }, auditMs = 20_000 } = options
+  const { components = { gateway: 'gateway', dns: 'dns' }, auditMs = 20_000, gatewayLingerSeconds = 30 } = options
   const soon = afterQuiet(() => void pass(), { quietMs: options.quietMs ?? 50, mostMs: options.mostMs ?? 250 })
 
   let place = { namespace, clusterKey: mesh.clusterKey }
@@ -70,6 +78,7 @@ export function startController(options: ControllerOptions): Controller {
   let stopped = false
   let failures = 0
   let retry: NodeJS.Timeout | undefined
+  let nextEnd: NodeJS.Timeout | undefined
 
   const sources = startSources({
     client,
@@ -141,9 +150,14 @@ export function startController(options: ControllerOptions): Controller {
       place = { namespace, clusterKey: identity.clusterKey }
       renderer = createRenderer(place)
     }
-    if (tables === undefined || stale) {
-      tables = compile({ ...sources.snapshot(), leaving }, tables)
+    const now = Date.now()
+    if (tables === undefined || stale || isOverBy(now, tables.gateway)) {
+      // What gateways read counts, whoever wrote it: it knows of withdrawals before this process began.
+      const gateway = observed.tables.get(`${namespace}/${GATEWAY_CONFIGMAP}`)?.gateway?.table ?? tables?.gateway
+      const served = servedUntil(gateway?.routes ?? [], now, gatewayLingerSeconds)
+      tables = compile({ ...sources.snapshot(), leaving, served }, tables)
       stale = false
+      waitForEnd(tables.gateway, now)
     }
     const pods = sources.pods().filter((pod) => !isOver(pod))
     const { desired, refusals } = desire({
@@ -187,6 +201,12 @@ export function startController(options: ControllerOptions): Controller {
       },
     })
 
+  function waitForEnd({ routes }: GatewayTable, now: number) {
+    clearTimeout(nextEnd)
+    const end = firstEnd(routes)
+    if (end !== undefined) nextEnd = setTimeout(soon.touch, end - now)
+  }
+
   function rememberGateway(table: GatewayTable) {
     const now = performance.now()
     const fresh = recentGateways.filter(({ at }) => now - at < GATEWAY_MEMORY_MS)
@@ -219,6 +239,7 @@ export function startController(options: ControllerOptions): Controller {
       soon.cancel()
       clearInterval(clockwork)
       clearTimeout(retry)
+      clearTimeout(nextEnd)
       await running
       await Promise.all([nudger.stop(), proxies.stop(), sources.stop()])
     },

@@ -3,6 +3,7 @@ import type { Issue } from '../../api/issue.ts'
 import type { Condition } from '../../api/meta.ts'
 import { dnsFiles, type FileSet, gatewayFiles, sidecarFiles } from '../files.ts'
 import type { GatewayTable, ObjectStatus, SidecarTable, Tables } from '../tables.ts'
+import { versionOf } from '../version.ts'
 import { hashesOf, type Observed, type ObservedTable } from './observed.ts'
 import type { Desired, DesiredTable } from './plan.ts'
 import type { Verdict } from './programmed.ts'
@@ -109,16 +110,25 @@ export function desire(situation: Situation): { readonly desired: Desired; reado
 
 const hashed = (set: FileSet): Rendered => ({ ...set, hashes: hashesOf(set.files) })
 
+/** What is served on although nobody asks for it must not keep out what is asked for. */
+function gatewayThatFits({ gateway }: Tables, place: Place): GatewayTable {
+  const wanted = gateway.routes.filter(({ until }) => until === undefined)
+  if (wanted.length === gateway.routes.length) return gateway
+  if (gatewayFiles(gateway, undefined, place).refusal === undefined) return gateway
+  return { version: versionOf(wanted), routes: wanted }
+}
+
 /** Nothing when the gateway's files are fine as they are, although they may hold clusters of one generation ago. */
 function renderGateway({ tables, observed, place, recentGateways }: Situation): Rendered | undefined {
-  const fresh = hashed(gatewayFiles(tables.gateway, undefined, place))
+  const gateway = gatewayThatFits(tables, place)
+  const fresh = hashed(gatewayFiles(gateway, undefined, place))
   const there = observed.tables.get(`${place.namespace}/${fresh.name}`)
   if (there !== undefined && serves(there, fresh)) return undefined
   const last = there?.gateway?.table.routes ?? []
   const recent = recentGateways.toReversed().flatMap((table) => table.routes)
   // What gateways may still route to is kept as far as it fits.
   for (const routes of [[...last, ...recent], last]) {
-    const set = gatewayFiles(tables.gateway, { version: 'recent', routes }, place)
+    const set = gatewayFiles(gateway, { version: 'recent', routes }, place)
     if (set.refusal === undefined) return hashed(set)
   }
   return fresh

@@ -7,6 +7,7 @@ import type { ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
 import { lastApplied, ownedUnder } from '../../kube/owned.ts'
 import type { GatewayTable } from '../tables.ts'
+import { readGatewayTable, readTable } from './read-table.ts'
 
 /** A ConfigMap of ours as it is in the cluster. Contents by their hash: a mesh of many namespaces has many megabytes of them. */
 export interface ObservedTable extends KubeObject {
@@ -31,28 +32,18 @@ export function observeTable(object: ConfigMap): ObservedTable {
   const { managedFields: _, ...metadata } = object.metadata
   const data = object.data ?? {}
   const hashes = hashesOf(data)
-  const table = parseTable(data['table.json'])
+  const version = readTable(data['table.json'])?.version
   const changedAt = lastApplied(object, FIELD_MANAGER.compiler)
-  const isGateway = metadata.name === GATEWAY_CONFIGMAP && table !== undefined
+  const table = metadata.name === GATEWAY_CONFIGMAP ? readGatewayTable(data['table.json']) : undefined
   return {
     apiVersion: object.apiVersion,
     kind: object.kind,
     metadata,
     hashes,
     owned: ownedUnder(object, FIELD_MANAGER.compiler, ['data']),
-    version: table?.version ?? hashOf(JSON.stringify(Object.entries(hashes).toSorted())),
+    version: version ?? hashOf(JSON.stringify(Object.entries(hashes).toSorted())),
     ...(changedAt === undefined ? {} : { changedAt }),
-    ...(isGateway ? { gateway: { table, cds: data['cds.json'] ?? '' } } : {}),
-  }
-}
-
-/** What is in the cluster may have been edited by hand: anything that is not a table of ours counts as none. */
-function parseTable(text: string | undefined): GatewayTable | undefined {
-  try {
-    const table = JSON.parse(text ?? '') as Partial<GatewayTable> | null
-    return typeof table?.version === 'string' && Array.isArray(table.routes) ? (table as GatewayTable) : undefined
-  } catch {
-    return undefined
+    ...(table === undefined ? {} : { gateway: { table, cds: data['cds.json'] ?? '' } }),
   }
 }
 

@@ -50,10 +50,13 @@ export interface ReplicaOptions {
   readonly statsPort?: number
   readonly nudge?: boolean
   readonly leaseSeconds?: number
+  /** Default 0: tests see the end of things at once. */
+  readonly gatewayLinger?: number
 }
 
 export async function startReplica(api: ApiServer, options: ReplicaOptions = {}): Promise<Replica> {
-  const { identity = 'replica', connection = api.connectionOf(ACCOUNT), nudge = true, leaseSeconds = 3 } = options
+  const { identity = 'replica', connection = api.connectionOf(ACCOUNT), nudge = true } = options
+  const { leaseSeconds = 3, gatewayLinger = 0 } = options
   const [healthPort = 0, metricsPort = 0] = await freePorts(2)
   const log: Replica['log'][number][] = []
   const stop = new AbortController()
@@ -71,6 +74,7 @@ export async function startReplica(api: ApiServer, options: ReplicaOptions = {})
       leaseSeconds,
       nudge,
       nudgesPerSecond: 50,
+      gatewayLinger,
       healthPort,
       metricsPort,
       ...(options.statsPort === undefined ? {} : { statsPort: options.statsPort }),

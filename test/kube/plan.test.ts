@@ -240,6 +240,11 @@ describe('the gateway’s files', () => {
       routes: wide.routes.map((route) => ({ ...route, path: `${path}${i}` })),
     }))
     expect(clusters(wanted(table('b'), NOTHING, many)?.data)).toEqual(['b'])
+    // So is what is served on although nobody asks for it any more.
+    const lingering = wide.routes.map((route) => ({ ...route, until: '2026-01-01T00:00:30Z' }))
+    const files = wanted({ version: 'both', routes: [...lingering, ...table('b').routes] }, NOTHING)?.data
+    expect(clusters(files)).toEqual(['b'])
+    expect(JSON.parse(files?.['table.json'] ?? '').routes).toEqual(table('b').routes)
   })
 
   test('files edited by hand are put right', () => {
