@@ -60,9 +60,15 @@ export function mustOrMissing<T>(result: Result<T>, cluster: string): T | undefi
 }
 
 /** A failure as the last word of a command. */
-export function unable({ reason, message, cause }: Failure, cluster: string): UsageError {
+export function unable(failure: Failure, cluster: string): UsageError {
+  const { reason, message } = failure
   const remedy = REMEDIES[reason]
-  return new UsageError(`${cluster}: ${message}${remedy === undefined ? '' : `; ${remedy}`}`, { cause })
+  return new UsageError(`${cluster}: ${message}${remedy === undefined ? '' : `; ${remedy}`}`, { cause: failure })
+}
+
+/** Whether a command ended because its user may not do something. */
+export function isForbidden(error: unknown): boolean {
+  return error instanceof UsageError && (error.cause as Failure | undefined)?.reason === 'Forbidden'
 }
 
 const REMEDIES: Partial<Record<Failure['reason'], string>> = {

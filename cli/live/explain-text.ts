@@ -1,0 +1,256 @@
+import { formatProblem, levelOf } from '../../api/diagnostics.ts'
+import { REFUSING_ADDRESS } from '../../api/names.ts'
+import type { TargetState } from '../../compiler/targets.ts'
+import type { Answer, BackendAnswer, RoutedAnswer } from '../../compiler/where-to.ts'
+import { amount, columns, type Paint } from '../print.ts'
+import type { CallerAnswer, TableVersions } from './caller.ts'
+import type { Explanation, LocalService, NamedCall } from './explanation.ts'
+import type { Settled } from './settled.ts'
+
+/** An explanation in sentences, for people. */
+export function explanationText(explanation: Explanation, paint: Paint): string {
+  const { service, cluster } = explanation
+  const sections: readonly (readonly [title: string, lines: readonly string[]])[] = [
+    ['Who has it', whoHasIt(explanation)],
+    ['What the hub settled', explanation.settled === undefined ? [] : hubSettled(explanation.settled)],
+    ['Policy', policy(explanation)],
+    ['Names', names(explanation)],
+    [`Calls from namespace ${explanation.callsFrom}`, calls(explanation, paint)],
+    [`Pod ${explanation.caller?.namespace}/${explanation.caller?.name}`, caller(explanation.caller, paint)],
+    ['What is wrong', problems(explanation, paint)],
+  ]
+  return [
+    `${paint('bold', service)} in ${cluster.name} (${cluster.key})\n`,
+    ...sections
+      .filter(([, lines]) => lines.length > 0)
+      .map(([title, lines]) => `\n${paint('bold', title)}\n${lines.join('')}`),
+  ].join('')
+}
+
+const line = (text: string): string => `  ${text}\n`
+
+function whoHasIt({ local, exported, imported, exporters }: Explanation): readonly string[] {
+  return [
+    line(local === undefined ? 'This cluster has no Service of this name.' : `This cluster has ${describe(local)}.`),
+    ...(exported === undefined ? [] : ownExport(exported)),
+    ...(imported || exported !== undefined ? [] : [line('It is neither imported nor exported here.')]),
+    ...(imported && exporters.length === 0 ? [line('It is imported, but no other cluster exports it now.')] : []),
+    ...(exporters.length === 0 ? [] : [line('Other clusters that export it:')]),
+    columns(
+      exporters.flatMap(({ clusterKey, ports }) =>
+        ports.map(({ port, urls }) => [clusterKey, `port ${port}`, urls.join(', ')]),
+      ),
+      '    ',
+    ),
+  ].filter(Boolean)
+}
+
+function describe({ type, ports }: LocalService): string {
+  if (type === 'ExternalName') return 'a Service of type ExternalName, which is an alias and never routed'
+  const ready = ports.map(({ port, readyPods }) => `port ${port} has ${amount(readyPods, 'ready pod')}`).join(', ')
+  return `${type === 'headless' ? 'a headless Service' : 'a Service'}${ready === '' ? ' without TCP ports' : `: ${ready}`}`
+}
+
+function ownExport({ conditions, paths, importers }: NonNullable<Explanation['exported']>): readonly string[] {
+  const served = paths.filter(({ until }) => until === undefined)
+  const lingering = paths.filter(({ until }) => until !== undefined)
+  const at = (some: typeof paths) => some.map(({ path, port }) => `${path} (port ${port})`).join(', ')
+  return [
+    line(
+      served.length === 0
+        ? 'This cluster exports it, but its gateway serves nothing of it.'
+        : `This cluster exports it: its gateway serves ${at(served)}.`,
+    ),
+    ...(lingering.length === 0 ? [] : [line(`For callers who have not heard yet it still serves ${at(lingering)}.`)]),
+    ...conditions
+      .filter(({ type, status }) => (type === 'Conflict') === (status === 'True'))
+      .map(({ type, status, reason, message }) => line(`${type}=${status} (${reason}): ${message}`)),
+    ...(importers.length === 0 ? [] : [line(`Clusters that import it: ${importers.join(', ')}.`)]),
+  ]
+}
+
+function hubSettled({ hub, exporters, properties, conflicts }: Settled): readonly string[] {
+  return [
+    line(`As hub ${hub} last saw the exports, the oldest first:`),
+    columns(
+      exporters.map(({ clusterKey, since, useless, importers }) => [
+        clusterKey,
+        `since ${since}`,
+        useless ?? `for ${importers.join(', ') || 'no cluster'}`,
+      ]),
+      '    ',
+    ),
+    ...(properties.length === 0 ? [] : [line('Who decides:')]),
+    columns(
+      properties.map(({ property, value, decidedBy }) => [property, value, `as in ${decidedBy}`]),
+      '    ',
+    ),
+    ...conflicts.map((conflict) => line(`Conflict: ${conflict}`)),
+    ...(conflicts.length > 0 || exporters.length < 2 ? [] : [line('They agree.')]),
+  ]
+}
+
+const POLICY_MEANS = {
+  Locality: 'calls stay in this cluster',
+  FailOver: 'calls stay in this cluster while a pod of its Service is ready, else they go to the targets',
+  ActiveActive: 'calls are shared by weight among this cluster and the targets, as far as they are healthy',
+} as const
+
+const TARGET_MEANS: Readonly<Record<TargetState['reason'], string>> = {
+  Active: 'takes calls now',
+  Standby: 'takes over when those before it have gone',
+  Drained: 'drained: its weight is 0, so it gets no new calls',
+  ExportsNothing: 'exports nothing of this name (yet)',
+  NoReadyEndpoint: 'no pod is ready',
+  NotUsed: 'not used: Locality keeps calls here',
+}
+
+function policy({ policy: { type, inForce, targets, programmed } }: Explanation): readonly string[] {
+  const head =
+    type === 'none'
+      ? `There is none, which is the same as Locality: ${POLICY_MEANS.Locality}.`
+      : type === inForce
+        ? `${type}: ${POLICY_MEANS[type]}.`
+        : `${type}, but it cannot work as written, so ${inForce} is in force: ${POLICY_MEANS[inForce]}.`
+  return [
+    line(head),
+    columns(
+      targets.map(({ clusterKey, weight, readyEndpoints, reason }) => [
+        clusterKey,
+        `weight ${weight}`,
+        amount(readyEndpoints, 'endpoint'),
+        TARGET_MEANS[reason],
+      ]),
+      '    ',
+    ),
+    ...(programmed === undefined ? [] : [line(`Programmed=${programmed.status}: ${programmed.message}`)]),
+  ].filter(Boolean)
+}
+
+function names({ names: all, local }: Explanation): readonly string[] {
+  const meaning = (address: string | undefined): string => {
+    if (address === undefined)
+      return local === undefined
+        ? "left to the cluster's DNS, which does not know it"
+        : "this cluster's own Service, without a proxy"
+    return address === REFUSING_ADDRESS ? `${address}, where nothing listens` : `${address}, which the sidecar takes`
+  }
+  return all.length === 0 ? [] : [columns(all.map(({ name, address }) => [name, meaning(address)]))]
+}
+
+function calls(explanation: Explanation, paint: Paint): readonly string[] {
+  const { calls: all, callsFrom, imported, outOfScope } = explanation
+  if (callsFrom === undefined) return []
+  return [
+    ...all.map((call) => namedCall(call, explanation, paint)),
+    ...(imported && outOfScope.length > 0
+      ? [
+          line(
+            `Out of scope, by annotation flomesh.io/imports, in ${outOfScope.join(', ')}: sidecars there do not know it.`,
+          ),
+        ]
+      : []),
+  ]
+}
+
+function namedCall({ to, port, answer }: NamedCall, explanation: Explanation, paint: Paint): string {
+  return `  ${paint('cyan', `${to}:${port}`)}  ${answerText(answer, port, explanation, paint)}`
+}
+
+function answerText(answer: Answer, port: number, explanation: Explanation, paint: Paint): string {
+  switch (answer.outcome) {
+    case 'plain':
+      return `${plain(answer.why, port, explanation)}\n`
+    case 'refused':
+      return `${paint('red', 'connection refused')} (curl exits with 7): no policy routes the name and this cluster has no such Service.\n`
+    case 'status':
+      return `${paint('red', `HTTP ${answer.status}`)} from the sidecar: ${answer.why}.\n`
+    case 'routed':
+      return `${why(answer, port, explanation)}\n${columns(
+        answer.backends.map((backend) => backendRow(backend, port, explanation, paint)),
+        '    ',
+      )}`
+  }
+}
+
+type Plain = Extract<Answer, { outcome: 'plain' }>['why']
+
+function plain(reason: Plain, port: number, { local, imported }: Explanation): string {
+  if (reason === 'outside the mesh') return 'goes its plain way: the namespace is not part of the mesh.'
+  if (local === undefined)
+    return imported ? 'is not answered by mesh DNS.' : 'names nothing: the name does not resolve.'
+  return `goes to this cluster's own Service, ${readyAt(local, port)}, without a proxy.`
+}
+
+function why({ policy: inForce, backends }: RoutedAnswer, port: number, { local }: Explanation): string {
+  const first = backends.filter(({ priority }) => priority === 0)
+  if (inForce === 'Locality') return "goes to this cluster's Service alone, as no policy names others:"
+  if (inForce === 'ActiveActive')
+    return first.some((each) => each.local) || local === undefined
+      ? 'is shared by weight:'
+      : 'is shared by weight among the other clusters, as no pod is ready here:'
+  if (first.some((each) => each.local)) return 'stays here while a pod is ready:'
+  if (local === undefined) return 'goes to the targets, as this cluster has no such Service:'
+  return `goes to the targets, as ${readyAt(local, port)} here:`
+}
+
+function readyAt({ ports }: LocalService, port: number): string {
+  const ready = ports.find((each) => each.port === port)?.readyPods
+  return ready === undefined
+    ? `which has no port ${port}`
+    : ready === 0
+      ? 'no pod is ready'
+      : `with ${amount(ready, 'ready pod')}`
+}
+
+function backendRow(backend: BackendAnswer, port: number, { local }: Explanation, paint: Paint): readonly string[] {
+  const { clusterKey, local: here, priority, share, endpoints, path } = backend
+  const where = here
+    ? `this cluster's Service, ${local === undefined ? '' : readyAt(local, port)}`
+    : endpoints.map((each) => `http://${each.host}:${each.port}${path.replace(/\/$/, '')}`).join(', ')
+  const portion = priority === 0 ? `${Math.round(100 * share)} %`.padStart(5) : ''
+  return [`${priority + 1}.`, portion, here ? paint('green', clusterKey) : clusterKey, where]
+}
+
+function caller(answer: CallerAnswer | undefined, paint: Paint): readonly string[] {
+  if (answer === undefined) return []
+  const { sidecar, withoutBecause, asksMeshDns, inScope, table } = answer
+  if (!sidecar) return [line(`It has ${paint('red', 'no sidecar')}: ${withoutBecause}`)]
+  return [
+    line('It has a sidecar.'),
+    ...(asksMeshDns
+      ? []
+      : [line('It keeps a dnsPolicy of its own, so names mean what that server says; add mesh DNS to its dnsConfig.')]),
+    line(
+      inScope
+        ? 'Its sidecar knows the service.'
+        : 'Its sidecar does not know the service: its namespace is narrowed by annotation flomesh.io/imports, or nothing is imported.',
+    ),
+    ...(table === undefined ? [] : [line(tableText(table, paint))]),
+  ]
+}
+
+/** Which table a proxy runs, held against what was written and what is compiled. */
+export function tableText({ compiled, written, running, silent }: TableVersions, paint: Paint): string {
+  if (running === undefined) return `${paint('yellow', 'It does not say which table it runs')}: ${silent}.`
+  if (running === compiled && running === written)
+    return `It runs the table that is compiled now, ${running}: ${paint('green', 'up to date')}.`
+  const others = [
+    ...(written === running ? [] : [`its namespace has ${written ?? 'none'}`]),
+    ...(compiled === running
+      ? []
+      : [compiled === undefined ? 'the namespace is not part of the mesh' : `compiling now gives ${compiled}`]),
+  ]
+  return `It runs table ${running}, but ${others.join(' and ')}: ${paint('yellow', 'behind')}. Files reach pods within 90 s, within a second when the compiler nudges them.`
+}
+
+function problems({ issues }: Explanation, paint: Paint): readonly string[] {
+  return issues
+    .filter((issue) => levelOf(issue) !== 'info')
+    .map((issue) => {
+      const level = levelOf(issue)
+      return line(
+        `${paint(level === 'error' ? 'red' : 'yellow', level)}: ${issue.object.kind}: ${formatProblem(issue)}`,
+      )
+    })
+}

@@ -1,0 +1,20 @@
+import type { Command } from 'commander'
+import { type Adding, type Printing, printing, withColors } from '../flags.ts'
+import type { ExplainOptions } from './explain.ts'
+import { live, namespaced } from './flags.ts'
+
+/** Adds the commands that look into a cluster and change nothing there. What they need is imported when they run. */
+export function addInspection(root: Command, { io, done }: Adding): void {
+  namespaced(live(printing(root.command('explain'))))
+    .summary('tell in sentences what becomes of calls to a service, in a cluster as it is')
+    .description(
+      'Reads the cluster and says of one service: who exports it, what its name means, which policy decides, and where calls go now and why.',
+    )
+    .argument('<service>', 'namespace/name, or a name in the namespace of -n')
+    .option('--from <pod>', 'also whether this pod, [namespace/]name, takes part: its sidecar, its scope, what it runs')
+    .option('--hub-context <name>', 'also what the hub there made of all exports; unset = when the cluster is one')
+    .action(async (service: string, options: Printing & Omit<ExplainOptions, 'colors'>) => {
+      const { explainCommand } = await import('./explain.ts')
+      done(await explainCommand(service, withColors(options, io), io))
+    })
+}
