@@ -28,11 +28,16 @@ export function printing(command: Command): Command {
     .addOption(color())
 }
 
-/** Options that say where files of manifests are. */
-export function manifests(command: Command, what = 'file, directory or - for stdin'): Command {
-  return command
-    .addOption(new Option('-f, --filename <path>', `${what}; may be repeated`).argParser(collect).makeOptionMandatory())
-    .option('-n, --namespace <name>', 'namespace of objects that name none', 'default')
+/** Where files of manifests are, and the namespace of what names none. */
+export function manifests(command: Command, what?: string): Command {
+  return files(command, what).option('-n, --namespace <name>', 'namespace of objects that name none', 'default')
+}
+
+/** Where files of manifests are. */
+export function files(command: Command, what = 'file, directory or - for stdin'): Command {
+  return command.addOption(
+    new Option('-f, --filename <path>', `${what}; may be repeated`).argParser(collect).makeOptionMandatory(),
+  )
 }
 
 export const color = () =>

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { type Adding, type Printing, printing, withColors } from '../flags.ts'
+import { type Adding, files, type Printing, printing, withColors } from '../flags.ts'
+import type { DiffOptions } from './diff.ts'
 import type { ExplainOptions } from './explain.ts'
 import { live, namespaced } from './flags.ts'
 
@@ -16,5 +17,15 @@ export function addInspection(root: Command, { io, done }: Adding): void {
     .action(async (service: string, options: Printing & Omit<ExplainOptions, 'colors'>) => {
       const { explainCommand } = await import('./explain.ts')
       done(await explainCommand(service, withColors(options, io), io))
+    })
+
+  namespaced(live(printing(files(root.command('diff')))))
+    .summary('tell how the tables of a running mesh would change if manifests were applied')
+    .description(
+      'Compiles the cluster as it is, and as it would be with these manifests, and tells the difference in words. Changes nothing. The exit code is 1 when something would change, as with kubectl diff.',
+    )
+    .action(async (options: Printing & Omit<DiffOptions, 'colors'>) => {
+      const { diffCommand } = await import('./diff.ts')
+      done(await diffCommand(withColors(options, io), io))
     })
 }
