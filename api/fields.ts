@@ -44,6 +44,11 @@ export function port(description: string) {
   return Type.Integer({ description, minimum: 1, maximum: 65535, format: 'int32' })
 }
 
+/** What a status says elsewhere, once more for a printer column: of a list, those show the first entry alone. */
+export function inALine(what: string) {
+  return Type.String({ description: `${what}, in a line for \`kubectl get\`; default/default/default/ is left out.` })
+}
+
 /** A path that a gateway can match without ambiguity. */
 export function gatewayPath(description: string) {
   return Type.String({

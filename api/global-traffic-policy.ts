@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { cel, clusterKey } from './fields.ts'
+import { cel, clusterKey, inALine } from './fields.ts'
 import { ConditionsSchema, type Custom } from './meta.ts'
 
 export const LB_TYPES = ['Locality', 'FailOver', 'ActiveActive'] as const
@@ -81,14 +81,21 @@ export const GlobalTrafficPolicySpecSchema = Type.Object(
 export const GlobalTrafficPolicyStatusSchema = Type.Object(
   {
     conditions: Type.Optional(ConditionsSchema),
+    calls: Type.Optional(inALine('Where calls go, with weights where they are shared, and who takes over')),
     targets: Type.Optional(
       Type.Array(
         Type.Object(
           {
             clusterKey: Type.String({ description: 'Key of the cluster.' }),
-            weight: Type.Integer({ description: 'Weight in effect.' }),
-            readyEndpoints: Type.Integer({ description: 'Endpoints that calls can go to.' }),
-            reason: Type.String({ description: 'Code of the diagnostic that explains the numbers.' }),
+            weight: Type.Integer({ description: 'Weight in force; 0 = gets no calls.' }),
+            readyEndpoints: Type.Integer({
+              description:
+                'Endpoints that calls can go to: addresses of the gateway, in this cluster ready pods of the Service.',
+            }),
+            reason: Type.String({
+              description:
+                'Active = takes calls. Standby = takes over when those before it have gone. Drained = its weight is 0. ExportsNothing = it does not export the service (yet). NoReadyEndpoint = no pod of the Service is ready. NotUsed = Locality uses no target.',
+            }),
           },
           { description: 'What became of one target.' },
         ),

@@ -35,12 +35,24 @@ function condition(name: string, type: string, description: string): PrinterColu
   return { name, type: 'string', jsonPath: `.status.conditions[?(@.type=="${type}")].status`, description }
 }
 
-function why(type: string): PrinterColumn {
+function why(type: string, name = 'Reason', priority: 0 | 1 = 0): PrinterColumn {
   return {
-    name: 'Reason',
+    name,
     type: 'string',
     jsonPath: `.status.conditions[?(@.type=="${type}")].reason`,
     description: `Why ${type} is what it is.`,
+    ...(priority === 0 ? {} : { priority }),
+  }
+}
+
+/** The last column: it is as long as a sentence. */
+function inWords(type: string): PrinterColumn {
+  return {
+    name: 'Message',
+    type: 'string',
+    jsonPath: `.status.conditions[?(@.type=="${type}")].message`,
+    description: `Why ${type} is what it is, in words.`,
+    priority: 1,
   }
 }
 
@@ -73,7 +85,36 @@ export const KINDS: readonly Kind[] = [
         { name: 'Port', type: 'integer', jsonPath: '.spec.gatewayPort', description: 'Port of the gateway.' },
         condition('Managed', 'Managed', 'Whether the control plane reaches the cluster.'),
         why('Managed'),
+        {
+          name: 'Exports',
+          type: 'integer',
+          jsonPath: '.status.exports',
+          description: 'ServiceExports of the cluster.',
+        },
+        {
+          name: 'Imports',
+          type: 'integer',
+          jsonPath: '.status.imports',
+          description: 'ServiceImports that the hub keeps in the cluster.',
+        },
+        { name: 'Version', type: 'string', jsonPath: '.status.version', description: 'Version of Kubernetes.' },
         AGE,
+        {
+          name: 'Last seen',
+          type: 'date',
+          jsonPath: '.status.lastSeen',
+          description: 'Time since the API server last answered.',
+          priority: 1,
+        },
+        {
+          // As text: kubectl shows a date to come as <invalid>.
+          name: 'Expires',
+          type: 'string',
+          jsonPath: '.status.credentialsExpire',
+          description: 'When the credentials of the kubeconfig expire.',
+          priority: 1,
+        },
+        inWords('Managed'),
       ],
     },
     ClusterSpecSchema,
@@ -92,16 +133,19 @@ export const KINDS: readonly Kind[] = [
       columns: [
         { name: 'Type', type: 'string', jsonPath: '.spec.lbType', description: 'How calls are spread.' },
         {
-          name: 'Targets',
+          name: 'Calls go to',
           type: 'string',
-          jsonPath: '.spec.targets[*].clusterKey',
-          description: 'Clusters that calls may go to.',
-          priority: 1,
+          jsonPath: '.status.calls',
+          description: 'Who takes calls, and who takes over.',
         },
         condition('Accepted', 'Accepted', 'Whether the policy is in the tables.'),
-        condition('Programmed', 'Programmed', 'Whether the proxies run it.'),
         why('Accepted'),
+        condition('Resolved', 'Resolved', 'Whether every target exports the service.'),
+        condition('Programmed', 'Programmed', 'Whether the proxies run it.'),
         AGE,
+        why('Resolved', 'Why resolved', 1),
+        why('Programmed', 'Why programmed', 1),
+        inWords('Programmed'),
       ],
     },
     GlobalTrafficPolicySpecSchema,
@@ -137,13 +181,23 @@ export const KINDS: readonly Kind[] = [
         {
           name: 'Paths',
           type: 'string',
-          jsonPath: '.spec.rules[*].path',
+          jsonPath: '.status.paths',
           description: 'Paths at the gateway.',
         },
         condition('Valid', 'Valid', 'Whether the gateway serves the export.'),
         why('Valid'),
         condition('Conflict', 'Conflict', 'Whether exporting clusters differ.'),
+        condition('Exported', 'Exported', 'Whether other clusters import the service from here.'),
+        {
+          name: 'Imported by',
+          type: 'string',
+          jsonPath: '.status.importers',
+          description: 'Clusters that import the service from here.',
+        },
         AGE,
+        why('Conflict', 'Why conflict', 1),
+        why('Exported', 'Why exported', 1),
+        inWords('Valid'),
       ],
     },
     ServiceExportSpecSchema,
@@ -160,17 +214,17 @@ export const KINDS: readonly Kind[] = [
       specRequired: false,
       columns: [
         { name: 'IP', type: 'string', jsonPath: '.spec.ips[0]', description: 'Virtual address in this cluster.' },
-        { name: 'Ports', type: 'string', jsonPath: '.spec.ports[*].port', description: 'Ports that callers use.' },
+        { name: 'Ports', type: 'string', jsonPath: '.status.ports', description: 'Ports that callers use.' },
         {
-          name: 'Clusters',
+          name: 'Exported by',
           type: 'string',
-          jsonPath: '.spec.ports[*].endpoints[*].clusterKey',
+          jsonPath: '.status.exporters',
           description: 'Clusters that export the service.',
-          priority: 1,
         },
         condition('Routed', 'Routed', 'Whether a policy lets calls go there.'),
         why('Routed'),
         AGE,
+        inWords('Routed'),
       ],
     },
     ServiceImportSpecSchema,

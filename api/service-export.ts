@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { cel, clusterKey, gatewayPath, port } from './fields.ts'
+import { cel, clusterKey, gatewayPath, inALine, port } from './fields.ts'
 import { ConditionsSchema, type Custom } from './meta.ts'
 
 export const PATH_TYPES = ['Prefix', 'Exact'] as const
@@ -118,6 +118,8 @@ export const ServiceExportSpecSchema = Type.Object(
 export const ServiceExportStatusSchema = Type.Object(
   {
     conditions: Type.Optional(ConditionsSchema),
+    paths: Type.Optional(inALine('Paths that the gateway serves')),
+    importers: Type.Optional(inALine('Clusters that import the service from here')),
     clusters: Type.Optional(
       Type.Array(
         Type.Object({ cluster: Type.String({ description: 'Key of the cluster.' }) }, { description: 'A cluster.' }),

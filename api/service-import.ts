@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { cel, clusterKey, gatewayHost, gatewayPath, port } from './fields.ts'
+import { cel, clusterKey, gatewayHost, gatewayPath, inALine, port } from './fields.ts'
 import { ConditionsSchema, type Custom } from './meta.ts'
 
 export const ImportEndpointSchema = Type.Object(
@@ -92,6 +92,12 @@ export const ServiceImportSpecSchema = Type.Object(
         maxLength: 253,
       }),
     ),
+    sessionSticky: Type.Optional(
+      Type.Boolean({
+        description:
+          'Whether calls of one session stay in one cluster, and with one pod when it is this one, by a cookie that the caller’s proxy sets. As the oldest export says. Unset = false.',
+      }),
+    ),
     ports: Type.Array(ImportPortSchema, {
       description: 'Ports of the service.',
       default: [],
@@ -110,14 +116,27 @@ export const ServiceImportStatusSchema = Type.Object(
   {
     clusters: Type.Optional(
       Type.Array(
-        Type.Object({ cluster: Type.String({ description: 'Key of the cluster.' }) }, { description: 'A cluster.' }),
+        Type.Object(
+          {
+            cluster: Type.String({ description: 'Key of the cluster.' }),
+            addresses: Type.Optional(
+              Type.Array(Type.String(), {
+                description: 'Addresses of its gateway as host:port; sorted.',
+                'x-kubernetes-list-type': 'atomic',
+              }),
+            ),
+          },
+          { description: 'A cluster.' },
+        ),
         {
-          description: 'Clusters that export the service.',
+          description: 'Other clusters that export the service, and where calls would go to; sorted.',
           'x-kubernetes-list-type': 'map',
           'x-kubernetes-list-map-keys': ['cluster'],
         },
       ),
     ),
+    exporters: Type.Optional(inALine('Clusters that export the service')),
+    ports: Type.Optional(inALine('Ports that callers use')),
     conditions: Type.Optional(ConditionsSchema),
   },
   { description: 'What became of the import.' },

@@ -70,7 +70,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
     vips,
     statuses: [
       ...served.map(exportStatus),
-      ...imports.map(({ object, routed }) => importStatus(object, routed)),
+      ...imports.map(({ object, routed }) => importStatus(object, routed, snapshot.mesh.clusterKey)),
       ...policies.map((policy) => policyStatus(policy, routedOf.get(keyOf(policy)))),
     ].sort(
       by(

@@ -3,36 +3,45 @@ import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { nonEmpty, referenceOf, type Said, statusOf, verdict } from './conditions.ts'
+import { exportersOf } from './exporters.ts'
+import { callsListed, clustersListed, listed } from './in-a-line.ts'
 import type { Offer } from './offers.ts'
 import type { RoutedImport } from './routes.ts'
 import type { ObjectStatus } from './tables.ts'
 
 export const exportStatus = ({ object, rules, faults, remarks }: Offer): ObjectStatus => {
   const wrong = nonEmpty(faults)
-  if (wrong) return statusOf(object, [verdict('Valid', 'False', [...wrong, ...remarks])])
-  const paths = rules.map((rule) => rule.path).join(', ')
-  const good: Issue<Code> = { code: 'Valid', object: referenceOf(object), path: '', params: { paths } }
-  return statusOf(object, [verdict('Valid', 'True', [good, ...remarks])])
+  const paths = rules.map((rule) => rule.path)
+  const extra = { paths: listed(paths) }
+  if (wrong) return statusOf(object, [verdict('Valid', 'False', [...wrong, ...remarks])], extra)
+  const params = { paths: paths.join(', ') }
+  const good: Issue<Code> = { code: 'Valid', object: referenceOf(object), path: '', params }
+  return statusOf(object, [verdict('Valid', 'True', [good, ...remarks])], extra)
 }
 
-export const importStatus = (
-  object: ServiceImport,
-  { routed, localService, routes, issues }: RoutedImport,
-): ObjectStatus => {
+/** @param ownKey of the cluster that the import is in */
+export const importStatus = (object: ServiceImport, routed: RoutedImport, ownKey: string): ObjectStatus => {
+  const clusters = exportersOf(object, ownKey)
+  return statusOf(object, [routedVerdict(object, routed)], {
+    clusters,
+    exporters: clustersListed(clusters.map(({ cluster }) => cluster)),
+    ports: listed(object.spec.ports.map(({ port }) => port)),
+  })
+}
+
+const routedVerdict = (object: ServiceImport, { routed, localService, routes, issues }: RoutedImport) => {
   const reference = referenceOf(object)
   const exhausted = nonEmpty(issues.filter((issue) => issue.code === 'AddressesExhausted'))
-  if (exhausted) return statusOf(object, [verdict('Routed', 'False', exhausted)])
+  if (exhausted) return verdict('Routed', 'False', exhausted)
   const [first] = routes
   if (routed && first) {
     const params = { policy: first.policy, ports: routes.map((route) => route.port).join(', ') }
-    return statusOf(object, [
-      verdict('Routed', 'True', [{ code: 'Routed', object: reference, path: '', params }, ...issues]),
-    ])
+    return verdict('Routed', 'True', [{ code: 'Routed', object: reference, path: '', params }, ...issues])
   }
   const nothing = nonEmpty(issues.filter((issue) => issue.code === 'NothingToRoute'))
-  if (nothing) return statusOf(object, [verdict('Routed', 'False', nothing)])
+  if (nothing) return verdict('Routed', 'False', nothing)
   const plain: Issue<Code> = { code: localService ? 'LocalOnly' : 'Refused', object: reference, path: '' }
-  return statusOf(object, [verdict('Routed', 'False', [plain, ...issues])])
+  return verdict('Routed', 'False', [plain, ...issues])
 }
 
 /** What is to be said about a policy; `routed` is absent when nothing of its name is imported. */
@@ -78,7 +87,7 @@ export const policyStatus = (object: GlobalTrafficPolicy, routed: RoutedImport |
   const reference = referenceOf(object)
   const issues = policyIssues(object, routed)
   const refusing = nonEmpty(issues.filter((issue) => REFUSING.has(issue.code)))
-  const extra = { targets: routed?.targets ?? [] }
+  const extra = { targets: routed?.targets ?? [], calls: callsListed(routed?.routes ?? []) }
   if (refusing) return statusOf(object, [verdict('Accepted', 'False', refusing)], extra)
   const params = { policy: object.spec.lbType ?? 'Locality' }
   const ignored = issues.filter((issue) => issue.code === 'LocalityTargetIgnored')

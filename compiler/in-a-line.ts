@@ -1,0 +1,35 @@
+import { shortKey } from './render-envoy.ts'
+import type { ServiceRoute } from './tables.ts'
+
+/** Lists and decisions in a line, for the columns of `kubectl get`: of a list they show only the first entry. */
+
+const MOST_LISTED = 6
+
+export const listed = (items: readonly (string | number)[]): string => {
+  const more = items.length - MOST_LISTED
+  // Counting one would take as much room as naming it.
+  return more > 1 ? `${items.slice(0, MOST_LISTED).join(', ')}, ${more} more` : items.join(', ')
+}
+
+export const clustersListed = (keys: readonly string[]): string => listed(keys.map(shortKey))
+
+/** `west 100, east 50; then north`: who takes calls, and who takes over. Ports that agree are told once; none, nothing. */
+export const callsListed = (routes: readonly ServiceRoute[]): string => {
+  const lines = Map.groupBy(routes, callsOf)
+  const [only] = lines.keys()
+  if (only === undefined || lines.size === 1) return only ?? ''
+  return [...lines].map(([line, ports]) => `${listed(ports.map(({ port }) => port))}: ${line}`).join(' | ')
+}
+
+const NOBODY = 'nobody'
+
+const callsOf = ({ policy, backends }: ServiceRoute): string => {
+  if (backends.length === 0) return NOBODY
+  const steps = Map.groupBy(backends, ({ priority }) => priority)
+  return [...steps.values()]
+    .map((step) => {
+      const weighed = policy === 'ActiveActive' || step.length > 1
+      return listed(step.map(({ clusterKey, weight }) => shortKey(clusterKey) + (weighed ? ` ${weight}` : '')))
+    })
+    .join('; then ')
+}
