@@ -23,13 +23,13 @@ export const callsListed = (routes: readonly ServiceRoute[]): string => {
 
 const NOBODY = 'nobody'
 
-const callsOf = ({ policy, backends }: ServiceRoute): string => {
+const callsOf = ({ backends }: ServiceRoute): string => {
   if (backends.length === 0) return NOBODY
   const steps = Map.groupBy(backends, ({ priority }) => priority)
   return [...steps.values()]
     .map((step) => {
-      const weighed = policy === 'ActiveActive' || step.length > 1
-      return listed(step.map(({ clusterKey, weight }) => shortKey(clusterKey) + (weighed ? ` ${weight}` : '')))
+      const shared = step.length > 1
+      return listed(step.map(({ clusterKey, weight }) => shortKey(clusterKey) + (shared ? ` ${weight}` : '')))
     })
     .join('; then ')
 }
