@@ -123,7 +123,7 @@ describe('holds', async () => {
   })
 
   test('an account, a budget, two replicas and a preference for separate nodes for each part', () => {
-    for (const part of ['webhook', 'compiler', 'gateway', 'dns'].map((name) => `portolan-${name}`)) {
+    for (const part of ['webhook', 'compiler', 'federation', 'gateway', 'dns'].map((name) => `portolan-${name}`)) {
       const { spec } = find('Deployment', part)
       expect(spec.replicas).toBe(2)
       expect(spec.template.spec.serviceAccountName).toBe(find('ServiceAccount', part).metadata.name)
@@ -173,7 +173,7 @@ describe('holds', async () => {
 
 function podSpecs(manifests: readonly Manifest[]) {
   return manifests.flatMap(({ kind, spec }) =>
-    kind === 'Deployment' ? [spec.template.spec] : kind === 'Pod' ? [spec] : [],
+    kind === 'Deployment' || kind === 'Job' ? [spec.template.spec] : kind === 'Pod' ? [spec] : [],
   )
 }
 

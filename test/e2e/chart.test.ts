@@ -23,6 +23,22 @@ metadata: { name: kept, namespace: default }
 spec: { lbType: Locality }
 `
 
+const MESH_POD = `apiVersion: v1
+kind: Namespace
+metadata:
+  name: shop
+  labels: { flomesh.io/monitored-by: portolan }
+  annotations: { flomesh.io/sidecar-injection: enabled }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: web, namespace: shop }
+spec: { terminationGracePeriodSeconds: 0, containers: [{ name: web, image: ${IMAGE.demoApp} }] }
+`
+/** Every kind of which an installation makes objects. */
+const KINDS =
+  'configmap,secret,service,serviceaccount,deployment,job,pod,poddisruptionbudget,lease,clusterrole,clusterrolebinding,role,rolebinding,mutatingwebhookconfiguration,validatingwebhookconfiguration,serviceimport,meshconfig'
+
 const CRD = 'files/crds/flomesh.io_globaltrafficpolicies.yaml'
 
 let clusters: ClusterProvider
@@ -52,6 +68,22 @@ const exclusions = async () =>
   JSON.parse(await kubectl('-n', CONTROL_PLANE, 'get', 'meshconfig', 'portolan-mesh-config', '-o', 'json')).spec.traffic
     ?.outboundIPRangeExclusionList
 
+interface Named {
+  readonly kind: string
+  readonly metadata: { readonly name: string; readonly namespace?: string; readonly deletionTimestamp?: string }
+}
+
+/** What of Portolan's is in the cluster, as kind/namespace/name. */
+const written = async () => {
+  const { items } = JSON.parse(await kubectl('get', KINDS, '--all-namespaces', '-o', 'json'))
+  return items
+    .filter(({ metadata }: Named) => metadata.name.includes('portolan') && metadata.deletionTimestamp === undefined)
+    .map(({ kind, metadata: { namespace, name } }: Named) =>
+      [kind, ...(namespace === undefined ? [] : [namespace]), name].join('/'),
+    )
+    .toSorted()
+}
+
 beforeAll(async () => {
   olderChart = await mkdtemp(join(tmpdir(), 'portolan-older-'))
   await cp(CHART, olderChart, { recursive: true })
@@ -60,7 +92,7 @@ beforeAll(async () => {
   await writeFile(join(olderChart, CRD), stringify(crd, { compat: 'yaml-1.1' }))
   clusters = await chooseProvider()
   await clusters.up([CLUSTER])
-  await clusters.loadImage(CLUSTER, IMAGE.portolan)
+  for (const image of [IMAGE.portolan, IMAGE.demoApp]) await clusters.loadImage(CLUSTER, image)
   await kubectl('create', 'namespace', CONTROL_PLANE)
   await kubectl('label', 'namespace', CONTROL_PLANE, 'pod-security.kubernetes.io/enforce=restricted')
 })
@@ -84,6 +116,7 @@ describe('a release', () => {
     expect(Object.fromEntries(replicas)).toEqual({
       'portolan-compiler': 2,
       'portolan-dns': 2,
+      'portolan-federation': 2,
       'portolan-gateway': 2,
       'portolan-webhook': 2,
     })
@@ -131,5 +164,34 @@ describe('a release', () => {
     await installFrom(CHART)
     expect(await exclusions()).toEqual(PATCHED)
     expect(await helm('test')).toContain('Succeeded')
+  })
+
+  test('keeps what a pod with a sidecar works by when it goes', async () => {
+    await succeed('kubectl', ['apply', '-f', '-'], MESH_POD)
+    await kubectl('-n', 'shop', 'wait', '--for=condition=Ready', 'pod/web', '--timeout=60s')
+    const dns = () => kubectl('-n', CONTROL_PLANE, 'get', 'service', 'portolan-dns', '-o', 'jsonpath={.spec.clusterIP}')
+    const before = await dns()
+    await helm('uninstall', '--wait')
+    expect(await written()).toEqual([
+      'ConfigMap/portolan-system/portolan-dns',
+      'ConfigMap/shop/portolan-routes',
+      'MeshConfig/portolan-system/portolan-mesh-config',
+      'Service/portolan-system/portolan-dns',
+    ])
+    expect(await dns()).toBe(before)
+    await installFrom(CHART)
+    expect(await dns()).toBe(before)
+  })
+
+  test('leaves nothing but the CRDs and what its users have written', async () => {
+    await kubectl('-n', 'shop', 'delete', 'pod', 'web', '--grace-period=0', '--force')
+    await helm('uninstall', '--wait')
+    expect(await written()).toEqual(['MeshConfig/portolan-system/portolan-mesh-config'])
+    const { metadata, status } = JSON.parse(await kubectl('get', 'gtp', 'kept', '-o', 'json'))
+    expect(metadata.finalizers).toBeUndefined()
+    expect(status?.conditions).toBeUndefined()
+    expect(await kubectl('get', 'crd', '-l', 'app.kubernetes.io/part-of=portolan', '-o', 'name')).toContain(
+      'globaltrafficpolicies.flomesh.io',
+    )
   })
 })
