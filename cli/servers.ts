@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { DEFAULT_CLUSTER_DOMAIN, DEFAULT_VIP_RANGE } from '../api/names.ts'
 
-/** Adds the commands that run in a cluster: `webhook` and `compiler`. What they need is imported when they run. */
+/** Adds the commands that run in a cluster: `webhook`, `compiler` and `federation`. What they need is imported when they run. */
 export function addServers(root: Command): void {
   cluster(root.command('webhook'))
     .summary('serve admission: validate, set defaults, inject sidecars')
@@ -30,12 +30,7 @@ export function addServers(root: Command): void {
 
   cluster(root.command('compiler'))
     .summary('compile routing tables and write them for sidecars, gateways and mesh DNS')
-    .addOption(
-      new Option('--identity <name>', 'name of this replica').default(
-        process.env['POD_NAME'] ?? hostname(),
-        "the pod's",
-      ),
-    )
+    .addOption(identity())
     .option('--lease <name>', 'Lease that the replicas take turns by', 'portolan-compiler')
     .option('--lease-seconds <count>', 'how long a replica that died holds up the others', count, 15)
     .option('--nudge', 'touch pods whose tables have changed, so that they reach them at once', true)
@@ -51,19 +46,36 @@ export function addServers(root: Command): void {
       const { runCompiler } = await import('../compiler/main.ts')
       await serve(flags, 'compiler', (tools) => runCompiler(flags, tools.client, tools.log, tools.stop))
     })
+
+  server(root.command('federation'))
+    .summary('run the hub: import into each cluster what the others export')
+    .addOption(identity())
+    .option('--lease <name>', 'Lease that the replicas take turns by', 'portolan-federation')
+    .option('--lease-seconds <count>', 'how long a leader that died blocks the others', count, 15)
+    .option('--no-create-namespaces', 'leave out imports whose namespace is not there')
+    .action(async (flags: FederationFlags) => {
+      const { runFederation } = await import('../federation/main.ts')
+      await serve(flags, 'federation', (tools) => runFederation(flags, tools.client, tools.log, tools.stop))
+    })
 }
 
-interface ClusterFlags {
+const identity = (): Option =>
+  new Option('--identity <name>', 'name of this replica').default(process.env['POD_NAME'] ?? hostname(), "the pod's")
+
+interface ServerFlags {
   readonly namespace: string
+  readonly healthPort: number
+  readonly metricsPort: number
+  readonly kubeconfig?: string
+  readonly logLevel: string
+}
+
+interface ClusterFlags extends ServerFlags {
   readonly meshName: string
   readonly meshConfig: { readonly namespace: string; readonly name: string }
   readonly clusterKey: string
   readonly clusterDomain: string
   readonly vipRange: string
-  readonly healthPort: number
-  readonly metricsPort: number
-  readonly kubeconfig?: string
-  readonly logLevel: string
 }
 
 interface WebhookFlags extends ClusterFlags {
@@ -77,6 +89,13 @@ interface WebhookFlags extends ClusterFlags {
   readonly port: number
 }
 
+interface FederationFlags extends ServerFlags {
+  readonly identity: string
+  readonly lease: string
+  readonly leaseSeconds: number
+  readonly createNamespaces: boolean
+}
+
 interface CompilerFlags extends ClusterFlags {
   readonly identity: string
   readonly lease: string
@@ -86,15 +105,15 @@ interface CompilerFlags extends ClusterFlags {
   readonly gatewayLinger: number
 }
 
+const NAMESPACE = process.env['POD_NAMESPACE'] ?? 'portolan-system'
+
 function cluster(command: Command): Command {
-  const namespace = process.env['POD_NAMESPACE'] ?? 'portolan-system'
-  return command
-    .option('--namespace <name>', "Portolan's own namespace", namespace)
+  return server(command)
     .option('--mesh-name <name>', 'value of the label flomesh.io/monitored-by that makes a namespace ours', 'portolan')
     .addOption(
       new Option('--mesh-config <namespace/name>', 'the MeshConfig to go by')
         .argParser(objectName)
-        .default({ namespace, name: 'portolan-mesh-config' }, `${namespace}/portolan-mesh-config`),
+        .default({ namespace: NAMESPACE, name: 'portolan-mesh-config' }, `${NAMESPACE}/portolan-mesh-config`),
     )
     .option(
       '--cluster-key <key>',
@@ -104,6 +123,11 @@ function cluster(command: Command): Command {
     )
     .option('--cluster-domain <domain>', "DNS suffix of the cluster's own names", DEFAULT_CLUSTER_DOMAIN)
     .option('--vip-range <cidr>', 'range that addresses of imports come from', DEFAULT_VIP_RANGE)
+}
+
+function server(command: Command): Command {
+  return command
+    .option('--namespace <name>', "Portolan's own namespace", NAMESPACE)
     .option('--health-port <port>', 'where to serve /healthz and /readyz', port, 8081)
     .option('--metrics-port <port>', 'where to serve /metrics', port, 9090)
     .option('--kubeconfig <file>', 'how to reach the API server; unset = the service account, when there is one')
@@ -121,7 +145,7 @@ interface Tools {
 }
 
 /** Runs a server until SIGTERM or SIGINT; a second signal ends it at once. */
-async function serve(flags: ClusterFlags, name: string, run: (tools: Tools) => Promise<void>): Promise<void> {
+async function serve(flags: ServerFlags, name: string, run: (tools: Tools) => Promise<void>): Promise<void> {
   const [{ pino }, { connect }, { createClient }] = await Promise.all([
     import('pino'),
     import('../kube/connection.ts'),

@@ -29,12 +29,14 @@ export const conflictsOf = (resolution: Resolution): readonly Conflict[] => {
   }
   const type = oldest.headless ? 'headless' : 'an ordinary one'
   const account = oldest.serviceAccountName
+  const sticky = oldest.sessionSticky ? 'stay' : 'do not stay'
   return [
     ...conflict('PortConflict', 'spec.rules', ({ ports }) => JSON.stringify(ports.map(meaningOf)), {
       what: atMost(MOST_DIFFERENCES, portDifferences(resolution), '; '),
     }),
     ...conflict('TypeConflict', '', ({ headless }) => headless, { type }),
     ...conflict('ServiceAccountConflict', 'spec.serviceAccountName', (each) => each.serviceAccountName, { account }),
+    ...conflict('SessionStickyConflict', 'spec.sessionSticky', (each) => each.sessionSticky, { sticky }),
   ]
 }
 

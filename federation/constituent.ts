@@ -22,6 +22,7 @@ export interface Constituent {
   readonly offer: Offer
   readonly headless: boolean
   readonly serviceAccountName: string
+  readonly sessionSticky: boolean
   /** Sorted by port. None when the export is no use to other clusters: then it has no say in anything. */
   readonly ports: readonly OfferedPort[]
 }
@@ -76,6 +77,7 @@ const constituentOf = (site: Site, offer: Offer): Constituent => ({
   offer,
   headless: offer.service?.spec.clusterIP === 'None',
   serviceAccountName: offer.object.spec.serviceAccountName ?? '*',
+  sessionSticky: offer.object.spec.sessionSticky ?? false,
   ports: portsOf(offer),
 })
 

@@ -30,7 +30,7 @@ const portOf = ({ name, port, appProtocol, offers }: ResolvedPort, givers: reado
 /** The service as the givers serve it. Undefined when they serve no port of it. */
 const importOf = (
   service: string,
-  { ports: all, serviceAccountName }: Resolution,
+  { ports: all, serviceAccountName, sessionSticky }: Resolution,
   givers: readonly Constituent[],
 ): ServiceImport | undefined => {
   const ports = all.map((port) => portOf(port, givers)).filter(({ endpoints }) => endpoints?.length !== 0)
@@ -40,7 +40,7 @@ const importOf = (
     apiVersion: API_VERSION,
     kind: 'ServiceImport',
     metadata: { name, namespace, labels: MANAGED_BY },
-    spec: { type: 'ClusterSetIP', serviceAccountName, ports },
+    spec: { type: 'ClusterSetIP', serviceAccountName, ...(sessionSticky ? { sessionSticky } : {}), ports },
   }
 }
 

@@ -9,6 +9,7 @@ export interface Resolution {
   /** The union of their ports, sorted by port. */
   readonly ports: readonly ResolvedPort[]
   readonly serviceAccountName: string
+  readonly sessionSticky: boolean
   /** Ports that are no part of the union, because an older export means another port by their name. */
   readonly leftOut: readonly LeftOut[]
 }
@@ -60,6 +61,7 @@ export const resolve = (all: readonly Constituent[]): Resolution => {
     constituents,
     ports: [...ports].map(([port, offers]) => ({ ...decided(offers), port, offers })).sort(by(({ port }) => port)),
     serviceAccountName: constituents[0]?.serviceAccountName ?? '*',
+    sessionSticky: constituents[0]?.sessionSticky ?? false,
     leftOut,
   }
 }

@@ -1,0 +1,451 @@
+import type { Logger } from 'pino'
+import type { Cluster } from '../../api/cluster.ts'
+import type { ObjectMeta } from '../../api/meta.ts'
+import { FIELD_MANAGER, HUB_SERVICE_ACCOUNT } from '../../api/names.ts'
+import { CLUSTERS, SECRETS, SERVICE_ACCOUNTS, type Secret } from '../../api/resources.ts'
+import { perObject } from '../../compiler/memo.ts'
+import { backoff, worthSaying } from '../../kube/backoff.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import type { Failure } from '../../kube/failure.ts'
+import type { InformerEvent } from '../../kube/informer.ts'
+import { type Kubeconfig, parseKubeconfig } from '../../kube/kubeconfig.ts'
+import { afterQuiet } from '../../kube/quiet.ts'
+import { changedStatus } from '../../kube/status.ts'
+import type { Member as MemberObjects } from '../constituent.ts'
+import { type Federation, merge } from '../merge.ts'
+import { type Site, sitesOf } from '../site.ts'
+import { accessBy, accessOf, type Found, secretKeyOf } from './access.ts'
+import { clusterStatus } from './cluster-status.ts'
+import { createHolders } from './holders.ts'
+import type { LinkTimes } from './link.ts'
+import { type Member, startMember } from './member.ts'
+import { decodeMemory, encodeMemory, type Memory, memoryName, memorySecret } from './memory.ts'
+import type { Metrics } from './metrics.ts'
+import type { ObservedImport } from './observed.ts'
+import type { Desired } from './plan.ts'
+import { inParallel } from './pool.ts'
+import { startRegistry } from './registry.ts'
+import { createStatuses, type Peer, type Statuses } from './statuses.ts'
+import { createClusterTeller } from './tell.ts'
+import { twinsOf } from './twins.ts'
+import { type View, viewOf } from './view.ts'
+
+export interface HubOptions {
+  readonly client: KubeClient
+  /** Portolan's own namespace at the hub. */
+  readonly namespace: string
+  /** Name of this replica. */
+  readonly instance: string
+  readonly createNamespaces: boolean
+  readonly times: LinkTimes
+  readonly isLeader: () => boolean
+  readonly metrics: Metrics
+  readonly log: Logger
+}
+
+/** The hub at work, for one term of leadership: all that it knows begins and ends with it. */
+export interface Hub {
+  /** Names of what has not been listed yet; empty = at work. */
+  readonly missing: () => readonly string[]
+  readonly stop: () => Promise<void>
+}
+
+/** One cluster, for as long as it is registered or something of the hub is left in it. */
+interface Entry {
+  readonly name: string
+  readonly member: Member
+  /** Absent when it has left. */
+  cluster?: Cluster | undefined
+  found?: Found | undefined
+  /** The newest view, remembered or not. */
+  live?: View | undefined
+  /** What is merged: what the hub would know after a restart, too. Absent = nothing is known of it. */
+  objects?: MemberObjects | undefined
+  desired?: Desired | undefined
+}
+
+const WRITES_AT_ONCE = 8
+
+export function startHub(options: HubOptions): Hub {
+  const { client, namespace, createNamespaces, metrics, log } = options
+  const soon = afterQuiet(() => void pass(), { quietMs: 20, mostMs: 200 })
+  // Times pass without an event: when members were last seen, when credentials expire.
+  const clockwork = setInterval(soon.touch, 10_000)
+  const registry = startRegistry({ client, namespace, observe: observeInformer, onChange: soon.touch })
+  const holders = createHolders()
+  const statuses = createStatuses(holders)
+  const teller = createClusterTeller({ client, instance: options.instance, log }, namespace)
+  const entries = new Map<string, Entry>()
+  const kubeconfigs = new Map<string, Kubeconfig>()
+  /** uids of Secrets that have been deleted, whatever the informer still shows. */
+  const forgotten = new Set<string>()
+  const stopping: Promise<void>[] = []
+
+  let owner: Promise<Owner | undefined> | undefined
+  let merged: { readonly input: readonly unknown[]; readonly federation: Federation } | undefined
+  let running: Promise<void> | undefined
+  let again = false
+  let stopped = false
+  let failures = 0
+  let retry: NodeJS.Timeout | undefined
+
+  const mayWrite = () => !stopped && options.isLeader()
+
+  /** One pass at a time; what comes meanwhile makes one more. */
+  async function pass(): Promise<void> {
+    if (running !== undefined) {
+      again = true
+      return
+    }
+    running = reconcile()
+      .catch((err: unknown) => {
+        log.error({ err }, 'a pass failed')
+        return 1
+      })
+      .then((failed) => {
+        running = undefined
+        if (stopped) return
+        failures = failed > 0 ? failures + 1 : 0
+        clearTimeout(retry)
+        if (failed > 0)
+          retry = setTimeout(soon.touch, backoff(failures, Math.random(), { firstMs: 250, mostMs: 15_000 }))
+        if (again) soon.touch()
+        again = false
+      })
+    await running
+  }
+
+  async function reconcile(): Promise<number> {
+    if (registry.missing().length > 0 || !mayWrite()) return 0
+    enrol()
+    const twins = findTwins()
+    const active = [...entries.values()].filter(({ name, cluster }) => cluster !== undefined && !twins.has(name))
+    const unremembered = await inParallel(active, WRITES_AT_ONCE, remember)
+    if (!mayWrite()) return 0
+
+    const started = performance.now()
+    const sites = sitesOf(active.flatMap(({ cluster }) => cluster ?? []))
+    const federation = mergeChanged(active, sites)
+    assign(active, sites, federation)
+    metrics.mergeSeconds.observe((performance.now() - started) / 1_000)
+
+    const unreleased = await inParallel([...entries.values()], WRITES_AT_ONCE, (entry) => release(entry, active))
+    const unsaid = await inParallel([...entries.values()], WRITES_AT_ONCE, (entry) => say(entry, twins.get(entry.name)))
+    count(active)
+    return [...unremembered, ...unreleased, ...unsaid].filter((isDone) => !isDone).length
+  }
+
+  /** One entry for each cluster that is registered, and for each that is remembered. */
+  function enrol() {
+    const clusters = new Map(registry.clusters().map((cluster) => [cluster.metadata.name, cluster]))
+    registry.follow([...clusters.values()].flatMap((cluster) => secretKeyOf(cluster, namespace) ?? []))
+    for (const cluster of clusters.values()) register(cluster)
+    for (const secret of registry.memories().values()) {
+      const memory = remembered(secret)
+      if (memory !== undefined && !clusters.has(memory.cluster.name)) bidFarewell(memory)
+    }
+    for (const entry of entries.values()) {
+      if (clusters.has(entry.name)) continue
+      entry.cluster = entry.found = entry.live = entry.objects = undefined
+      holders.update(entry.name, undefined)
+      // Nothing was ever written into it, or somebody wants it to be left alone.
+      if (memoryOf(entry.name) === undefined) drop(entry)
+    }
+  }
+
+  function entryOf(name: string): Entry {
+    const known = entries.get(name)
+    if (known !== undefined) return known
+    const { instance, times } = options
+    const entry: Entry = {
+      name,
+      member: startMember({ name, instance, times, mayWrite, metrics, log, onChange: soon.touch }),
+    }
+    entries.set(name, entry)
+    return entry
+  }
+
+  function drop(entry: Entry) {
+    entries.delete(entry.name)
+    kubeconfigs.delete(entry.name)
+    stopping.push(entry.member.stop())
+  }
+
+  function register(cluster: Cluster) {
+    const { name, uid } = cluster.metadata
+    const entry = entryOf(name)
+    if (entry.cluster?.metadata.uid !== uid) {
+      // What was remembered of another Cluster of this name says nothing about this one.
+      const memory = memoryOf(name)
+      const view = memory?.cluster.uid === uid ? memory?.view : undefined
+      entry.live = view
+      entry.objects = view && { cluster: name, ...view }
+    }
+    entry.cluster = cluster
+    entry.found = accessOf(cluster, namespace, registry.secret, (text) => parse(name, text))
+    if (entry.found !== undefined) entry.member.connect(entry.found.ok ? entry.found.access : undefined)
+  }
+
+  function parse(name: string, text: string): Kubeconfig {
+    const known = kubeconfigs.get(`${name}\n${text}`)
+    if (known !== undefined) return known
+    const parsed = parseKubeconfig(text)
+    for (const key of kubeconfigs.keys()) if (key.startsWith(`${name}\n`)) kubeconfigs.delete(key)
+    kubeconfigs.set(`${name}\n${text}`, parsed)
+    return parsed
+  }
+
+  /** A cluster that has left is emptied over the access that worked last. */
+  function bidFarewell({ cluster, kubeconfig }: Memory) {
+    const entry = entryOf(cluster.name)
+    const found = accessBy(kubeconfig, cluster.namespace, (text) => parse(cluster.name, text))
+    entry.member.connect(found.ok ? found.access : undefined)
+  }
+
+  const secretOf = (name: string): Secret | undefined => {
+    const secret = registry.memories().get(`${namespace}/${memoryName(name)}`)
+    return secret === undefined || forgotten.has(secret.metadata.uid ?? '') ? undefined : secret
+  }
+  const decoded = perObject((secret: Secret) => ({ memory: decodeMemory(secret) }))
+  const remembered = (secret: Secret) => (forgotten.has(secret.metadata.uid ?? '') ? undefined : decoded(secret).memory)
+  const memoryOf = (name: string): Memory | undefined => {
+    const secret = secretOf(name)
+    return secret && remembered(secret)
+  }
+
+  function apiServerOf({ name, member, cluster, found }: Entry): string | undefined {
+    const seen = member.seen()
+    if (seen !== undefined) return seen.apiServer
+    const memory = memoryOf(name)
+    const isSame = found?.ok === true && memory?.kubeconfig === found.access.text
+    return isSame || cluster === undefined ? memory?.cluster.apiServer : undefined
+  }
+
+  const findTwins = () =>
+    twinsOf(
+      [...entries.values()].flatMap((entry) =>
+        entry.cluster === undefined ? [] : [{ cluster: entry.cluster, apiServer: apiServerOf(entry) }],
+      ),
+    )
+
+  /** Writes down what a member exports, and how to reach it, before anything is made of it. */
+  async function remember(entry: Entry): Promise<boolean> {
+    const { name, cluster, member } = entry
+    const seen = member.seen()
+    const [site] = cluster === undefined ? [] : sitesOf([cluster])
+    if (seen === undefined || site === undefined) return true
+    const view = viewOf(seen.observed.exports, seen.observed.services, entry.live)
+    entry.live = view
+    const { access, apiServer } = seen
+    const memory: Memory = {
+      cluster: {
+        name,
+        uid: cluster?.metadata.uid ?? '',
+        clusterKey: site.clusterKey,
+        namespace: access.namespace,
+        ...(apiServer === undefined ? {} : { apiServer }),
+      },
+      kubeconfig: access.text,
+      view,
+    }
+    const failure = isWrittenDown(name, memory) ? undefined : await writeDown(memory)
+    // Nothing may be made of what would be forgotten, unless it can never be remembered.
+    if (failure !== undefined && failure.reason !== 'Invalid' && failure.reason !== 'Forbidden') return false
+    if (entry.objects?.exports !== view.exports || entry.objects?.services !== view.services)
+      entry.objects = { cluster: name, ...view }
+    return failure === undefined
+  }
+
+  function isWrittenDown(name: string, memory: Memory): boolean {
+    const there = secretOf(name)?.data
+    return there !== undefined && Object.entries(encodeMemory(memory)).every(([key, text]) => there[key] === text)
+  }
+
+  async function writeDown(memory: Memory): Promise<Failure | undefined> {
+    if (!mayWrite()) return { reason: 'Aborted', message: 'this replica does not lead any more' }
+    owner ??= readOwner(client, namespace)
+    const secret = memorySecret(namespace, memory, await owner)
+    const written = await client.apply<Secret>(SECRETS, secret, { manager: FIELD_MANAGER.federation })
+    wrote('remember', memory.cluster.name, written.ok ? undefined : written.failure)
+    if (!written.ok) return written.failure
+    registry.written(written.value)
+    return undefined
+  }
+
+  function mergeChanged(active: readonly Entry[], sites: readonly Site[]): Federation {
+    const members = active.flatMap(({ objects }) => objects ?? [])
+    const input = [JSON.stringify(sites), ...members]
+    if (merged === undefined || !sameItems(merged.input, input))
+      merged = {
+        input,
+        federation: merge(
+          members,
+          active.flatMap(({ cluster }) => cluster ?? []),
+        ),
+      }
+    return merged.federation
+  }
+
+  /** Tells each member what to hold. */
+  function assign(active: readonly Entry[], sites: readonly Site[], federation: Federation) {
+    const keyOf = new Map(sites.map(({ name, clusterKey }) => [name, clusterKey]))
+    const unheard = active.flatMap(({ name, objects }) => (objects === undefined ? (keyOf.get(name) ?? []) : []))
+    const seen = new Map(active.map(({ name, member }) => [name, member.seen()?.observed]))
+    for (const [name, observed] of seen) if (observed !== undefined) holders.update(name, observed.imports)
+    const peers = sites.map(({ name, clusterKey }): Peer => ({ name, clusterKey, known: seen.get(name) !== undefined }))
+    const said: Statuses = statuses(federation, peers, (name, key) => seen.get(name)?.exports.get(key))
+    const imports = new Map(federation.members.map((each) => [each.cluster, each.imports]))
+
+    for (const entry of entries.values()) {
+      const { name, member, cluster, objects } = entry
+      const clusterKey = keyOf.get(name)
+      const place = member.seen()?.access.namespace ?? namespace
+      if (cluster === undefined) want(entry, { ...NOTHING, namespace: memoryOf(name)?.cluster.namespace ?? place })
+      // What cannot be remembered yet, or is another one's, is not touched.
+      else if (clusterKey === undefined || objects === undefined || member.seen() === undefined) member.want(undefined)
+      else
+        want(entry, {
+          namespace: place,
+          clusterKey,
+          imports: imports.get(name) ?? [],
+          statuses: said.get(name) ?? [],
+          createNamespaces,
+          unheard: new Set(unheard),
+        })
+    }
+  }
+
+  function want(entry: Entry, desired: Desired) {
+    if (entry.desired === undefined || !sameDesired(entry.desired, desired)) entry.desired = desired
+    entry.member.want(entry.desired)
+  }
+
+  /** Forgets a member that has left once nothing of the hub is in it, or once it has another name. */
+  async function release(entry: Entry, active: readonly Entry[]): Promise<boolean> {
+    if (entry.cluster !== undefined) return true
+    const apiServer = apiServerOf(entry)
+    const renamed = active.some((other) => apiServer !== undefined && apiServerOf(other) === apiServer)
+    if (renamed) entry.member.want(undefined)
+    const trouble = entry.member.health()?.trouble
+    const secret = secretOf(entry.name)
+    if (!renamed && !entry.member.isAsWanted()) {
+      const name = secret?.metadata.name ?? ''
+      if (trouble !== undefined) teller.leftBehind(entry.name, trouble.failure, `${namespace}/${name}`)
+      return true
+    }
+    if (!mayWrite()) return false
+    if (secret !== undefined) {
+      const { name, uid = '' } = secret.metadata
+      const gone = await client.delete(SECRETS, { namespace, name }, { uid })
+      wrote('forget', entry.name, gone.ok || gone.failure.reason === 'NotFound' ? undefined : gone.failure)
+      if (!gone.ok && gone.failure.reason !== 'NotFound' && gone.failure.reason !== 'Conflict') return false
+      forgotten.add(uid)
+    }
+    if (!renamed) teller.left(entry.name)
+    drop(entry)
+    return true
+  }
+
+  async function say(entry: Entry, twin: string | undefined): Promise<boolean> {
+    const { cluster, member, objects, found } = entry
+    if (cluster === undefined) return true
+    const seen = member.seen()
+    const contact = member.lastSeen()
+    const isPart = twin === undefined
+    const wanted = clusterStatus(cluster, {
+      access: found,
+      health: member.health(),
+      ...(twin === undefined ? {} : { twin }),
+      ...(contact === undefined ? {} : { lastSeen: new Date(contact).toISOString().replace(/\.\d+/, '') }),
+      ...(isPart && objects === undefined ? {} : { exports: isPart ? (objects?.exports.length ?? 0) : 0 }),
+      ...(seen === undefined ? {} : { imports: isPart ? ownImports(seen.observed.imports) : 0 }),
+    })
+    teller.expiry(cluster, found)
+    const now = new Date().toISOString().replace(/\.\d+/, '')
+    const status = changedStatus(wanted, cluster, FIELD_MANAGER.federation, now)
+    if (status === undefined || !mayWrite()) return true
+    const { name, uid } = cluster.metadata
+    const object = { metadata: { name, ...(uid === undefined ? {} : { uid }) }, status }
+    const options = { manager: FIELD_MANAGER.federation, subresource: 'status' } as const
+    const written = await client.apply<Cluster>(CLUSTERS, object as unknown as Cluster, options)
+    const gone = !written.ok && (written.failure.reason === 'NotFound' || written.failure.reason === 'Conflict')
+    wrote('applyStatus', name, written.ok || gone ? undefined : written.failure)
+    if (!written.ok) return gone
+    registry.written(written.value)
+    teller.status(cluster, written.value)
+    return true
+  }
+
+  function wrote(action: string, cluster: string, failure: Failure | undefined) {
+    metrics.writes.inc({ cluster, action, result: failure?.reason ?? 'ok' })
+    if (failure === undefined) log.debug({ action, cluster }, 'written at the hub')
+    else log.warn({ action, cluster, reason: failure.reason }, failure.message)
+  }
+
+  function count(active: readonly Entry[]) {
+    metrics.members.reset()
+    metrics.exports.reset()
+    metrics.imports.reset()
+    for (const { cluster } of entries.values()) {
+      if (cluster === undefined) continue
+      const managed = cluster.status?.conditions?.find(({ type }) => type === 'Managed')
+      metrics.members.inc({ reason: managed?.reason ?? 'Connecting' })
+    }
+    metrics.leaving.set([...entries.values()].filter(({ cluster }) => cluster === undefined).length)
+    for (const { name, objects, member } of active) {
+      metrics.exports.set({ cluster: name }, objects?.exports.length ?? 0)
+      metrics.imports.set({ cluster: name }, ownImports(member.seen()?.observed.imports ?? new Map()))
+    }
+  }
+
+  function observeInformer(resource: string, event: InformerEvent) {
+    metrics.informerEvents.inc({ resource, event: event.type })
+    if (event.type !== 'failed') return log.debug({ resource, event: event.type }, 'informer')
+    const { failure, attempt, retryMs } = event
+    log[worthSaying(attempt) ? 'warn' : 'debug'](
+      { resource, reason: failure.reason, attempt, retryMs },
+      failure.message,
+    )
+  }
+
+  return {
+    missing: registry.missing,
+    stop: async () => {
+      stopped = true
+      soon.cancel()
+      clearInterval(clockwork)
+      clearTimeout(retry)
+      await running
+      await Promise.all([...stopping, ...[...entries.values()].map(({ member }) => member.stop()), registry.stop()])
+      for (const gauge of [metrics.members, metrics.exports, metrics.imports, metrics.leaving]) gauge.reset()
+    },
+  }
+}
+
+/** What a member that has left should hold. */
+const NOTHING: Omit<Desired, 'namespace'> = { imports: [], statuses: [], createNamespaces: false, unheard: new Set() }
+
+const ownImports = perObject(
+  (imports: ReadonlyMap<string, ObservedImport>): number => [...imports.values()].filter(({ ours }) => ours).length,
+)
+
+const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean =>
+  a.length === b.length && a.every((item, index) => item === b[index])
+
+const sameDesired = (a: Desired, b: Desired): boolean =>
+  a.namespace === b.namespace &&
+  a.clusterKey === b.clusterKey &&
+  a.createNamespaces === b.createNamespaces &&
+  sameItems(a.imports, b.imports) &&
+  sameItems(a.statuses, b.statuses) &&
+  sameItems([...a.unheard], [...b.unheard])
+
+type Owner = NonNullable<ObjectMeta['ownerReferences']>[number]
+
+/** What is remembered goes with the account of the hub, where it runs with one. */
+async function readOwner(client: KubeClient, namespace: string): Promise<Owner | undefined> {
+  const account = await client.get(SERVICE_ACCOUNTS, { namespace, name: HUB_SERVICE_ACCOUNT })
+  if (!account.ok) return undefined
+  const { name, uid = '' } = account.value.metadata
+  return { apiVersion: 'v1', kind: 'ServiceAccount', name, uid }
+}

@@ -1,0 +1,259 @@
+import type { Logger } from 'pino'
+import type { Code } from '../../api/diagnostics.ts'
+import type { Issue } from '../../api/issue.ts'
+import type { ServiceImport } from '../../api/service-import.ts'
+import { backoff, worthSaying } from '../../kube/backoff.ts'
+import type { Connection } from '../../kube/connection.ts'
+import type { Failure } from '../../kube/failure.ts'
+import { afterQuiet } from '../../kube/quiet.ts'
+import { carryOut, describeAction } from './carry-out.ts'
+import { type Health, type Link, type LinkTimes, startLink } from './link.ts'
+import type { Metrics } from './metrics.ts'
+import { createIntern, type Observed, observeImport } from './observed.ts'
+import { type Action, type Desired, plan } from './plan.ts'
+import { isDefinite } from './reason.ts'
+import { createTeller, type Teller } from './tell.ts'
+
+/** How to reach a member. */
+export interface Access {
+  /** The kubeconfig; the same text is the same access. */
+  readonly text: string
+  readonly connection: Connection
+  /** Portolan's own namespace there. */
+  readonly namespace: string
+}
+
+export interface MemberOptions {
+  /** Name of its Cluster. */
+  readonly name: string
+  readonly instance: string
+  readonly times: LinkTimes
+  /** Asked before every write. */
+  readonly mayWrite: () => boolean
+  readonly metrics: Metrics
+  readonly log: Logger
+  /** Something about the member has changed. */
+  readonly onChange: () => void
+}
+
+/** The hub's hand in one cluster. Nothing that happens there holds up any other. */
+export interface Member {
+  /** Nothing = leave it alone. The old way is closed when the new one works, or never will. */
+  readonly connect: (access: Access | undefined) => void
+  readonly health: () => Health | undefined
+  /** What it held when it was last seen; nothing before its first list. */
+  readonly seen: () => Seen | undefined
+  /** When it last answered; milliseconds since 1970. */
+  readonly lastSeen: () => number | undefined
+  /** What it should hold from now on. Nothing = what it holds. */
+  readonly want: (desired: Desired | undefined) => void
+  /** Whether it was found to hold what was last wanted. */
+  readonly isAsWanted: () => boolean
+  /** What is in the way of what is wanted. */
+  readonly issues: () => readonly Issue<Code>[]
+  readonly stop: () => Promise<void>
+}
+
+export interface Seen {
+  readonly observed: Observed
+  /** The access by which it was. */
+  readonly access: Access
+  /** Which API server it is: uid of namespace kube-system, as soon as that has one. */
+  readonly apiServer?: string
+}
+
+interface Way {
+  readonly access: Access
+  readonly link: Link
+  readonly tell: Teller
+}
+
+export function startMember(options: MemberOptions): Member {
+  const { name, times, mayWrite, metrics, onChange } = options
+  const log = options.log.child({ cluster: name })
+  const soon = afterQuiet(() => void pass(), { quietMs: 2, mostMs: 50 })
+  const clockwork = setInterval(soon.touch, 20_000)
+  const intern = createIntern()
+  /** What API servers made of what was written: they may say the same in other words. */
+  const accepted = new Map<string, { readonly content: string; readonly hash: string }>()
+  const stopping: Promise<void>[] = []
+
+  let current: Way | undefined
+  /** A newer access, tried beside the current one. */
+  let next: Way | undefined
+  let seen: Seen | undefined
+  let lastSeen: number | undefined
+  let desired: Desired | undefined
+  let fulfilled: Desired | undefined
+  let issues: readonly Issue<Code>[] = []
+  let running: Promise<void> | undefined
+  let again = false
+  let stopped = false
+  let failures = 0
+  let retry: NodeJS.Timeout | undefined
+
+  function open(access: Access): Way {
+    const { connection, namespace } = access
+    const link = startLink({
+      connection,
+      namespace,
+      times,
+      onContact: () => {
+        lastSeen = Date.now()
+        metrics.lastContact.set({ cluster: name }, lastSeen / 1_000)
+      },
+      onChange: changed,
+      observe: (resource, event) => {
+        metrics.informerEvents.inc({ resource, event: event.type })
+        if (event.type !== 'failed') return log.debug({ resource, event: event.type }, 'informer')
+        const { failure, attempt, retryMs } = event
+        log[worthSaying(attempt) ? 'warn' : 'debug'](
+          { resource, reason: failure.reason, attempt, retryMs },
+          failure.message,
+        )
+      },
+    })
+    return { access, link, tell: createTeller({ client: link.client, instance: options.instance, log }) }
+  }
+
+  function close(way: Way | undefined) {
+    if (way !== undefined) stopping.push(way.link.stop())
+  }
+
+  function changed() {
+    if (stopped) return
+    if (next !== undefined) {
+      const { trouble } = next.link.health()
+      if (next.link.observed() !== undefined || (trouble !== undefined && isDefinite(trouble.code))) {
+        close(current)
+        current = next
+        next = undefined
+      }
+    }
+    soon.touch()
+    onChange()
+  }
+
+  /** Not at each change: a member that is filled has very many of them. */
+  function look(): Observed | undefined {
+    const observed = current?.link.observed()
+    if (current === undefined || observed === undefined) return undefined
+    const apiServer = observed.namespaces.get('kube-system')?.metadata.uid
+    seen = { observed, access: current.access, ...(apiServer === undefined ? {} : { apiServer }) }
+    return observed
+  }
+
+  /** One pass at a time; what comes meanwhile makes one more. */
+  async function pass(): Promise<void> {
+    if (running !== undefined) {
+      again = true
+      return
+    }
+    running = reconcile()
+      .catch((err: unknown) => {
+        log.error({ err }, 'a pass failed')
+        return 1
+      })
+      .then((failed) => {
+        running = undefined
+        if (stopped) return
+        failures = failed > 0 ? failures + 1 : 0
+        clearTimeout(retry)
+        if (failed > 0)
+          retry = setTimeout(soon.touch, backoff(failures, Math.random(), { firstMs: 500, mostMs: times.mostRetryMs }))
+        if (again) soon.touch()
+        again = false
+      })
+    await running
+  }
+
+  async function reconcile(): Promise<number> {
+    const way = current
+    const wanted = desired
+    const observed = look()
+    if (way === undefined || wanted === undefined || observed === undefined || !mayWrite()) return 0
+    const acceptedFor = (key: string, content: string) => {
+      const known = accepted.get(key)
+      return known?.content === content ? known.hash : undefined
+    }
+    const planned = plan(wanted, observed, acceptedFor, new Date().toISOString().replace(/\.\d+/, ''))
+    const before = fulfilled
+    issues = planned.issues
+    way.tell.issues(issues)
+    const failed = await carryOut(planned.actions, {
+      client: way.link.client,
+      // What is no longer wanted is not worth waiting for.
+      mayWrite: () => mayWrite() && desired === wanted && current === way && !stopped,
+      onDone: (action, written) => {
+        if (written !== undefined) way.link.written(written)
+        if (action.do === 'applyImport' && written !== undefined) remember(action, written as ServiceImport)
+        if (action.do === 'applyStatus') way.tell.status(action)
+        way.link.wrote(action.do, undefined)
+        metrics.writes.inc({ cluster: name, action: action.do, result: 'ok' })
+        log.info({ action: action.do, ...describeAction(action) }, 'written')
+      },
+      onFailure: (action, failure) => failing(way, action, failure),
+    })
+    if (planned.actions.length === 0) fulfilled = wanted
+    if (planned.actions.length > 0 || fulfilled !== before) onChange()
+    return failed
+  }
+
+  function remember(
+    { import: { namespace, name, content } }: Extract<Action, { do: 'applyImport' }>,
+    written: ServiceImport,
+  ) {
+    const { hash } = observeImport(written, intern)
+    const key = `${namespace}/${name}`
+    if (hash === content) accepted.delete(key)
+    else accepted.set(key, { content, hash })
+  }
+
+  function failing(way: Way, action: Action, failure: Failure) {
+    way.link.wrote(action.do, failure)
+    metrics.writes.inc({ cluster: name, action: action.do, result: failure.reason })
+    log.warn({ action: action.do, ...describeAction(action), reason: failure.reason }, failure.message)
+  }
+
+  return {
+    connect: (access) => {
+      if (access?.text === (next ?? current)?.access.text && access?.namespace === (next ?? current)?.access.namespace)
+        return
+      close(next)
+      next = undefined
+      if (access === undefined) {
+        close(current)
+        current = undefined
+      } else if (current?.link.observed() !== undefined && current.link.health().trouble === undefined)
+        next = open(access)
+      else {
+        close(current)
+        current = open(access)
+      }
+    },
+    health: () => (next ?? current)?.link.health(),
+    seen: () => {
+      look()
+      return seen
+    },
+    lastSeen: () => lastSeen,
+    want: (wanted) => {
+      if (desired === wanted) return
+      desired = wanted
+      soon.touch()
+    },
+    isAsWanted: () => desired !== undefined && fulfilled === desired,
+    issues: () => issues,
+    stop: async () => {
+      stopped = true
+      soon.cancel()
+      clearInterval(clockwork)
+      clearTimeout(retry)
+      close(next)
+      close(current)
+      metrics.lastContact.remove({ cluster: name })
+      await running
+      await Promise.all(stopping)
+    },
+  }
+}

@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import type { ObjectMeta } from '../../api/meta.ts'
+import { MEMBER_LABEL, MEMBER_SECRET_PREFIX } from '../../api/names.ts'
+import type { Secret } from '../../api/resources.ts'
+import { perObject } from '../../compiler/memo.ts'
+import type { View } from './view.ts'
+
+/** What the hub remembers of a member: enough to merge with when it is down, and to clean up in it when it has left. */
+export interface Memory {
+  readonly cluster: {
+    readonly name: string
+    /** Of the Cluster object. */
+    readonly uid: string
+    readonly clusterKey: string
+    /** Portolan's own in the member. */
+    readonly namespace: string
+    /** Which API server it was: uid of namespace kube-system. */
+    readonly apiServer?: string
+  }
+  /** The last one that worked. */
+  readonly kubeconfig: string
+  readonly view: View
+}
+
+const LONGEST_NAME = 253
+
+/** Name of the Secret that holds the memory of a cluster. */
+export function memoryName(cluster: string): string {
+  const name = `${MEMBER_SECRET_PREFIX}${cluster}`
+  if (name.length <= LONGEST_NAME) return name
+  const hash = createHash('sha256').update(cluster).digest('hex').slice(0, 16)
+  return `${name.slice(0, LONGEST_NAME - hash.length - 1)}-${hash}`
+}
+
+const packed = perObject(({ exports, services }: View) =>
+  gzipSync(JSON.stringify({ exports, services })).toString('base64'),
+)
+
+/** The same memory makes the same bytes. */
+export function encodeMemory({ cluster, kubeconfig, view }: Memory): NonNullable<Secret['data']> {
+  return {
+    'cluster.json': Buffer.from(JSON.stringify(cluster)).toString('base64'),
+    'exports.json.gz': packed(view),
+    kubeconfig: Buffer.from(kubeconfig).toString('base64'),
+  }
+}
+
+export function memorySecret(
+  namespace: string,
+  memory: Memory,
+  owner: NonNullable<ObjectMeta['ownerReferences']>[number] | undefined,
+) {
+  return {
+    metadata: {
+      namespace,
+      name: memoryName(memory.cluster.name),
+      labels: MEMBER_LABEL,
+      ...(owner === undefined ? {} : { ownerReferences: [owner] }),
+    },
+    type: 'Opaque',
+    data: encodeMemory(memory),
+  }
+}
+
+/** Nothing for a Secret that somebody has spoilt. */
+export function decodeMemory({ data = {} }: Secret): Memory | undefined {
+  const bytes = (key: string) => Buffer.from(data[key] ?? '', 'base64')
+  try {
+    const cluster = JSON.parse(bytes('cluster.json').toString()) as Partial<Memory['cluster']>
+    const view = JSON.parse(gunzipSync(bytes('exports.json.gz')).toString()) as Partial<View>
+    const { name, uid, clusterKey, namespace } = cluster
+    if (![name, uid, clusterKey, namespace].every((each) => typeof each === 'string')) return undefined
+    if (!Array.isArray(view.exports) || !Array.isArray(view.services)) return undefined
+    return { cluster: cluster as Memory['cluster'], kubeconfig: bytes('kubeconfig').toString(), view: view as View }
+  } catch {
+    return undefined
+  }
+}

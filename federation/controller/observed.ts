@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto'
+import type { Namespace, Service } from '../../api/core.ts'
+import { applyDefaults } from '../../api/defaults.ts'
+import type { KubeObject, ObjectMeta } from '../../api/meta.ts'
+import { FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
+import type { ConfigMap } from '../../api/resources.ts'
+import type { ServiceExport } from '../../api/service-export.ts'
+import type { ServiceImport } from '../../api/service-import.ts'
+import { perObject } from '../../compiler/memo.ts'
+import { lastApplied, withOwnFieldsOnly } from '../../kube/owned.ts'
+
+/** An import as it is in a member. Its contents by their hash: all members together hold very many. */
+export interface ObservedImport extends KubeObject {
+  /** Made by the hub, and not taken over by somebody since. */
+  readonly ours: boolean
+  /** Of all that the hub writes into it. */
+  readonly hash: string
+  /** Keys of the clusters that its endpoints lead to; sorted. */
+  readonly givers: readonly string[]
+}
+
+/** What a member holds of what the hub reads and writes there, by name or `ns/name`. */
+export interface Observed {
+  readonly exports: ReadonlyMap<string, ServiceExport>
+  readonly services: ReadonlyMap<string, Service>
+  readonly imports: ReadonlyMap<string, ObservedImport>
+  readonly namespaces: ReadonlyMap<string, Namespace>
+  /** The ConfigMap that tells the member who it is. */
+  readonly identity: ConfigMap | undefined
+}
+
+const isLabelled = ({ labels }: ObjectMeta): boolean =>
+  Object.entries(MANAGED_BY).every(([label, value]) => labels?.[label] === value)
+
+export const isOurs = (object: KubeObject): boolean =>
+  isLabelled(object.metadata) && lastApplied(object, FIELD_MANAGER.federation) !== undefined
+
+/** Keeps one copy of what many imports repeat. */
+export type Intern = (givers: readonly string[]) => readonly string[]
+
+export function createIntern(): Intern {
+  const known = new Map<string, readonly string[]>()
+  return (givers) => {
+    const key = givers.join('\n')
+    const found = known.get(key) ?? givers
+    known.set(key, found)
+    return found
+  }
+}
+
+export function observeImport(object: ServiceImport, intern: Intern): ObservedImport {
+  const { apiVersion, kind } = object
+  return {
+    apiVersion,
+    kind,
+    metadata: identityOf(object),
+    ours: isOurs(object),
+    hash: hashOf(object),
+    givers: intern(giversOf(object)),
+  }
+}
+
+/** Keys of the clusters that an import's endpoints lead to; sorted. */
+export const giversOf = ({ spec }: ServiceImport): readonly string[] =>
+  [...new Set((spec.ports ?? []).flatMap((port) => (port.endpoints ?? []).map((each) => each.clusterKey)))].toSorted()
+
+/** Hash of what the hub would write, as the API server would keep it. */
+export const wantedHash: (wanted: ServiceImport) => string = perObject((wanted) => hashOf(applyDefaults(wanted)))
+
+const hashOf = ({ spec }: ServiceImport): string => {
+  const { ips: _, ports = [], ...rest } = spec
+  const ordered = { ...rest, ports: ports.toSorted((a, b) => a.port - b.port) }
+  return createHash('sha256').update(canonical(ordered)).digest('hex').slice(0, 16)
+}
+
+/** JSON with the fields of every object in one order. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_, each: unknown) => (isMap(each) ? sorted(each) : each))
+
+const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const sorted = (map: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(Object.entries(map).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+
+/** With the hub's own managedFields, without labels, annotations and the fields of others. */
+export function observeExport(object: ServiceExport): ServiceExport {
+  const { metadata } = withOwnFieldsOnly(object, FIELD_MANAGER.federation)
+  const { generation, creationTimestamp, deletionTimestamp, managedFields } = metadata
+  return {
+    ...object,
+    metadata: {
+      ...identityOf(object),
+      ...(generation === undefined ? {} : { generation }),
+      ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
+      ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+      ...(managedFields === undefined ? {} : { managedFields }),
+    },
+  }
+}
+
+/** Only what an export's Service can decide. */
+export function observeService(object: Service): Service {
+  const { apiVersion, kind, spec } = object
+  const ports = spec.ports?.map(({ name, port, protocol, appProtocol }) => ({
+    ...(name === undefined ? {} : { name }),
+    port,
+    ...(protocol === undefined ? {} : { protocol }),
+    ...(appProtocol === undefined ? {} : { appProtocol }),
+  }))
+  return {
+    apiVersion,
+    kind,
+    metadata: identityOf(object),
+    spec: {
+      ...(spec.type === undefined ? {} : { type: spec.type }),
+      ...(spec.clusterIP === 'None' ? { clusterIP: 'None' } : {}),
+      ...(ports === undefined ? {} : { ports }),
+    },
+  } as Service
+}
+
+export function observeNamespace(object: Namespace): Namespace {
+  const { deletionTimestamp } = object.metadata
+  return {
+    apiVersion: object.apiVersion,
+    kind: 'Namespace',
+    metadata: { ...identityOf(object), ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }) },
+  }
+}
+
+function identityOf({ metadata: { name, namespace, uid, resourceVersion } }: KubeObject): ObjectMeta {
+  return {
+    name,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
+  }
+}

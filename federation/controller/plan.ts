@@ -1,0 +1,156 @@
+import { CLUSTER_IDENTITY_KEY } from '../../api/cluster-identity.ts'
+import type { Code } from '../../api/diagnostics.ts'
+import type { Issue } from '../../api/issue.ts'
+import { FIELD_MANAGER } from '../../api/names.ts'
+import type { ServiceImport } from '../../api/service-import.ts'
+import type { ObjectStatus } from '../../compiler/tables.ts'
+import { keyOf } from '../../compiler/world.ts'
+import { changedStatus } from '../../kube/status.ts'
+import { giversOf, isOurs, type Observed, type ObservedImport, wantedHash } from './observed.ts'
+
+/** What the hub wants a member to hold. */
+export interface Desired {
+  /** Portolan's namespace there. */
+  readonly namespace: string
+  /** Who the member is; absent when it has left. */
+  readonly clusterKey?: string
+  readonly imports: readonly ServiceImport[]
+  readonly statuses: readonly ObjectStatus[]
+  readonly createNamespaces: boolean
+  /** Keys of clusters of which nothing is known yet: endpoints that lead to them stay. */
+  readonly unheard: ReadonlySet<string>
+}
+
+export type Action =
+  | { readonly do: 'applyIdentity'; readonly namespace: string; readonly clusterKey: string }
+  | { readonly do: 'removeIdentity'; readonly namespace: string; readonly uid: string }
+  | { readonly do: 'createNamespace'; readonly name: string }
+  | { readonly do: 'applyImport'; readonly import: WantedImport }
+  | { readonly do: 'removeImport'; readonly namespace: string; readonly name: string; readonly uid: string }
+  | {
+      readonly do: 'applyStatus'
+      readonly namespace: string
+      readonly name: string
+      readonly uid: string
+      readonly status: Readonly<Record<string, unknown>>
+      /** The status as it was. */
+      readonly before: unknown
+    }
+
+export interface WantedImport {
+  readonly namespace: string
+  readonly name: string
+  /** Absent when there is none yet. */
+  readonly uid?: string
+  /** Absent when nothing is wanted but what is kept. */
+  readonly wanted?: ServiceImport
+  /** Keys of clusters whose endpoints stay although they are not wanted; sorted. */
+  readonly keep: readonly string[]
+  /** Stands for `wanted` and `keep`. */
+  readonly content: string
+}
+
+export interface Plan {
+  /** In the order in which they are safe: who the member is, what is new, what goes, what is said of it. */
+  readonly actions: readonly Action[]
+  readonly issues: readonly Issue<Code>[]
+}
+
+/** What the API server made of a content that was written into the import `ns/name`: its hash. */
+export type Accepted = (key: string, content: string) => string | undefined
+
+/**
+ * The writes that take a member from `observed` to `desired`, and no others.
+ * @param now for lastTransitionTime, RFC 3339
+ */
+export function plan(desired: Desired, observed: Observed, accepted: Accepted, now: string): Plan {
+  const { imports, namespaces } = observed
+  const wanted = new Map(desired.imports.map((object) => [keyOf(object), object]))
+  const foreign = [...wanted.keys()].filter((key) => imports.get(key)?.ours === false)
+  const homeless = new Set(
+    [...wanted.values()].map(({ metadata }) => metadata.namespace ?? 'default').filter((name) => !namespaces.has(name)),
+  )
+  const isOpen = (namespace: string): boolean =>
+    homeless.has(namespace)
+      ? desired.createNamespaces
+      : namespaces.get(namespace)?.metadata.deletionTimestamp === undefined
+  const writes = [...new Set([...wanted.keys(), ...imports.keys()])]
+    .toSorted()
+    .flatMap((key) => planImport(key, wanted.get(key), imports.get(key), desired.unheard, accepted))
+  const isWrite = (action: Action): action is Extract<Action, { do: 'applyImport' }> => action.do === 'applyImport'
+  const removals = writes.filter((action) => !isWrite(action))
+  return {
+    actions: [
+      ...planIdentity(desired, observed),
+      ...(desired.createNamespaces ? [...homeless].toSorted() : []).map(
+        (name): Action => ({ do: 'createNamespace', name }),
+      ),
+      ...writes.filter(isWrite).filter((action) => isOpen(action.import.namespace)),
+      ...removals,
+      ...planStatuses(desired, observed, now),
+    ],
+    issues: [
+      ...foreign.toSorted().map((key) => issueOf('ImportNotOurs', 'ServiceImport', key)),
+      ...(desired.createNamespaces ? [] : [...homeless].toSorted()).map((namespace) => ({
+        ...issueOf('NamespaceMissing', 'Namespace', namespace),
+        params: { namespace, services: [...wanted.keys()].filter((key) => key.startsWith(`${namespace}/`)).join(', ') },
+      })),
+    ],
+  }
+}
+
+function planIdentity({ namespace, clusterKey }: Desired, { identity, namespaces }: Observed): readonly Action[] {
+  if (clusterKey === undefined) {
+    if (identity === undefined || !isOurs(identity)) return []
+    return [{ do: 'removeIdentity', namespace, uid: identity.metadata.uid ?? '' }]
+  }
+  if (identity !== undefined && isOurs(identity) && identity.data?.[CLUSTER_IDENTITY_KEY] === clusterKey) return []
+  return namespaces.has(namespace) ? [{ do: 'applyIdentity', namespace, clusterKey }] : []
+}
+
+function planImport(
+  key: string,
+  wanted: ServiceImport | undefined,
+  there: ObservedImport | undefined,
+  unheard: ReadonlySet<string>,
+  accepted: Accepted,
+): readonly Action[] {
+  if (there?.ours === false) return []
+  const [namespace = '', name = ''] = key.split('/')
+  const uid = there?.metadata.uid ?? ''
+  const given = wanted === undefined ? [] : giversOf(wanted)
+  const keep = (there?.givers ?? []).filter((giver) => unheard.has(giver) && !given.includes(giver))
+  if (wanted === undefined && keep.length === 0) return [{ do: 'removeImport', namespace, name, uid }]
+  const content = [wanted === undefined ? '' : wantedHash(wanted), ...keep].join(' ')
+  if (there !== undefined && (there.hash === content || there.hash === accepted(key, content))) return []
+  // Nothing but what is kept is there already.
+  if (wanted === undefined && keep.length === there?.givers.length) return []
+  const which = { namespace, name, keep, content }
+  return [
+    { do: 'applyImport', import: { ...which, ...(there ? { uid } : {}), ...(wanted === undefined ? {} : { wanted }) } },
+  ]
+}
+
+/** An export of which nothing is wanted loses what the hub once said of it. */
+function planStatuses({ statuses, clusterKey }: Desired, { exports }: Observed, now: string): readonly Action[] {
+  const wanted = new Map(statuses.map((status) => [`${status.object.namespace}/${status.object.name}`, status]))
+  return [...exports]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([key, there]): readonly Action[] => {
+      const { namespace = '', name, uid = '', generation = 0, deletionTimestamp } = there.metadata
+      const said = wanted.get(key)
+      // Of a member that has not left something will be said as soon as it is known to the merge as it is now.
+      if (
+        deletionTimestamp !== undefined ||
+        (said === undefined ? clusterKey !== undefined : said.generation !== generation)
+      )
+        return []
+      const status = changedStatus(said ?? { conditions: [] }, there, FIELD_MANAGER.federation, now)
+      return status === undefined ? [] : [{ do: 'applyStatus', namespace, name, uid, status, before: there.status }]
+    })
+}
+
+function issueOf(code: Code, kind: string, key: string): Issue<Code> {
+  const [first = '', name] = key.split('/')
+  return { code, object: name === undefined ? { kind, name: first } : { kind, namespace: first, name }, path: '' }
+}

@@ -1,0 +1,166 @@
+import type { Logger } from 'pino'
+import type { Cluster } from '../../api/cluster.ts'
+import { type Code, format, formatProblem } from '../../api/diagnostics.ts'
+import type { Issue } from '../../api/issue.ts'
+import type { Condition } from '../../api/meta.ts'
+import { API_VERSION } from '../../api/names.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import { createRecorder, type Recorder } from '../../kube/events.ts'
+import type { Failure } from '../../kube/failure.ts'
+import type { Found } from './access.ts'
+import type { Action } from './plan.ts'
+
+export interface TellerOptions {
+  readonly client: KubeClient
+  readonly instance: string
+  readonly log: Logger
+}
+
+/** Tells the people of one cluster, by Events there, what the hub found. */
+export interface Teller {
+  /** All that stands in the way now; each is told once for as long as it stands. */
+  readonly issues: (issues: readonly Issue<Code>[]) => void
+  /** A status that has been written. */
+  readonly status: (action: Extract<Action, { do: 'applyStatus' }>) => void
+}
+
+const createHubRecorder = ({ client, instance, log }: TellerOptions, defaultNamespace = 'default'): Recorder =>
+  createRecorder({
+    client,
+    controller: 'flomesh.io/portolan-federation',
+    instance,
+    defaultNamespace,
+    onFailure: ({ reason, message }) => log.warn({ reason }, message),
+  })
+
+export function createTeller(options: TellerOptions): Teller {
+  const recorder = createHubRecorder(options)
+  let told: ReadonlySet<string> = new Set()
+  return {
+    issues: (issues) => {
+      for (const issue of issues.filter((each) => !told.has(JSON.stringify(each)))) {
+        options.log.warn({ code: issue.code }, format(issue))
+        if (issue.object.kind !== 'ServiceImport') continue
+        const regarding = { apiVersion: API_VERSION, ...issue.object }
+        void recorder.record({
+          regarding,
+          type: 'Warning',
+          reason: issue.code,
+          note: formatProblem(issue),
+          action: 'Import',
+        })
+      }
+      told = new Set(issues.map((issue) => JSON.stringify(issue)))
+    },
+    status: ({ namespace, name, uid, before, status }) => {
+      const regarding = { apiVersion: API_VERSION, kind: 'ServiceExport', namespace, name, uid }
+      for (const { type, reason, note } of newsOf(before as ExportStatus | undefined, status as ExportStatus))
+        void recorder.record({ regarding, type, reason, note, action: 'Export' })
+    },
+  }
+}
+
+interface ExportStatus {
+  readonly conditions?: readonly Condition[]
+  readonly clusters?: readonly { readonly cluster: string }[]
+}
+
+interface News {
+  readonly type: 'Normal' | 'Warning'
+  readonly reason: string
+  readonly note: string
+}
+
+/** What a person would want to know of a change of an export's status: conflicts that begin and end, new importers. */
+export function newsOf(before: ExportStatus | undefined, after: ExportStatus): readonly News[] {
+  const find = (status: ExportStatus | undefined, type: string) =>
+    status?.conditions?.find((each) => each.type === type)
+  const was = find(before, 'Conflict')
+  const is = find(after, 'Conflict')
+  const known = new Set(before?.clusters?.map(({ cluster }) => cluster))
+  const fresh = (after.clusters ?? []).map(({ cluster }) => cluster).filter((cluster) => !known.has(cluster))
+  return [
+    ...(is?.status === 'True' && (was?.status !== 'True' || was.message !== is.message)
+      ? [{ type: 'Warning' as const, reason: is.reason, note: is.message }]
+      : []),
+    ...(is !== undefined && is.status !== 'True' && was?.status === 'True'
+      ? [{ type: 'Normal' as const, reason: is.reason, note: is.message }]
+      : []),
+    ...(fresh.length > 0
+      ? [{ type: 'Normal' as const, reason: 'Exported', note: `now imported by ${fresh.join(', ')}` }]
+      : []),
+  ]
+}
+
+/** Tells the people of the hub about its clusters, by Events there. */
+export interface ClusterTeller {
+  /** A status that has been written. */
+  readonly status: (before: Cluster, after: Cluster) => void
+  readonly expiry: (cluster: Cluster, found: Found | undefined) => void
+  readonly left: (name: string) => void
+  readonly leftBehind: (name: string, failure: Failure, secret: string) => void
+}
+
+const SOON_MS = 7 * 24 * 3_600_000
+
+/** @param namespace where Events about Clusters go, as these have none */
+export function createClusterTeller(options: TellerOptions, namespace: string): ClusterTeller {
+  const recorder = createHubRecorder(options, namespace)
+  const told = new Map<string, string>()
+
+  function tell(
+    regarding: { readonly name: string; readonly uid?: string | undefined },
+    issue: Issue<Code>,
+    type: News['type'],
+  ) {
+    const { name, uid } = regarding
+    const about = { apiVersion: API_VERSION, kind: 'Cluster', name, ...(uid === undefined ? {} : { uid }) }
+    options.log[type === 'Warning' ? 'warn' : 'info']({ code: issue.code }, format(issue))
+    void recorder.record({ regarding: about, type, reason: issue.code, note: formatProblem(issue), action: 'Federate' })
+  }
+
+  /** Each only once for as long as it stands. */
+  function once(
+    key: string,
+    issue: Issue<Code>,
+    regarding: { readonly name: string; readonly uid?: string | undefined },
+  ) {
+    const text = format(issue)
+    if (told.get(key) === text) return
+    told.set(key, text)
+    tell(regarding, issue, 'Warning')
+  }
+
+  const issueOf = (name: string, code: Code, params: NonNullable<Issue['params']> = {}): Issue<Code> => ({
+    code,
+    object: { kind: 'Cluster', name },
+    path: '',
+    params,
+  })
+
+  return {
+    status: (before, { metadata, status }) => {
+      const find = (of: Cluster['status']) => of?.conditions?.find(({ type }) => type === 'Managed')
+      const was = find(before.status)
+      const is = find(status)
+      if (is === undefined || is.reason === 'Connecting' || (was?.status === is.status && was.reason === is.reason))
+        return
+      const { name, uid } = metadata
+      const type = is.status === 'True' ? 'Normal' : 'Warning'
+      options.log[type === 'Normal' ? 'info' : 'warn']({ cluster: name, reason: is.reason }, is.message)
+      const regarding = { apiVersion: API_VERSION, kind: 'Cluster', name, ...(uid === undefined ? {} : { uid }) }
+      void recorder.record({ regarding, type, reason: is.reason, note: is.message, action: 'Federate' })
+    },
+    expiry: ({ metadata }, found) => {
+      const at = found?.ok === true ? found.credentialsExpire : undefined
+      if (at === undefined || Date.parse(at) - Date.now() > SOON_MS) return
+      once(`expiry ${metadata.name}`, issueOf(metadata.name, 'CredentialsExpire', { at }), metadata)
+    },
+    left: (name) => {
+      told.delete(`left ${name}`)
+      tell({ name }, issueOf(name, 'ClusterLeft'), 'Normal')
+    },
+    leftBehind: (name, { message }, secret) =>
+      once(`left ${name}`, issueOf(name, 'LeftBehind', { why: message, secret }), { name }),
+  }
+}
