@@ -67,4 +67,5 @@ export const FIELD_MANAGER = {
   compiler: 'portolan-compiler',
   federation: 'portolan-federation',
   certs: 'portolan-certs',
+  cli: 'portolan-cli',
 } as const

@@ -13,6 +13,8 @@ import {
   withColors,
 } from './flags.ts'
 import type { ExitCode, Io } from './io.ts'
+import { addManagement } from './live/management.ts'
+import { addInspection } from './live/program.ts'
 import { addServers } from './servers.ts'
 
 const { version } = manifest
@@ -124,6 +126,8 @@ export function program(io: Io, done: (code: ExitCode) => void): Command {
       const { federateCommand } = await import('./federate.ts')
       done(await federateCommand(withColors(options, io), io))
     })
+  addManagement(root, { io, done })
+  addInspection(root, { io, done })
   addServers(root)
   return root
 }

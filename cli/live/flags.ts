@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 
 /** Portolan's own namespace, unless somebody chose another. */
-const PORTOLAN_NAMESPACE = 'portolan-system'
+export const PORTOLAN_NAMESPACE = 'portolan-system'
 
 /** How a command is told which cluster it is about. */
 export interface LiveFlags {

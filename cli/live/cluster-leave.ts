@@ -1,0 +1,151 @@
+import { CLUSTER_IDENTITY_KEY } from '../../api/cluster-identity.ts'
+import { CLUSTER_CONFIGMAP } from '../../api/names.ts'
+import { CLUSTERS, CONFIGMAPS, SECRETS, SERVICE_ACCOUNTS, SERVICE_IMPORTS } from '../../api/resources.ts'
+import { memoryName } from '../../federation/controller/memory.ts'
+import type { Result } from '../../kube/failure.ts'
+import type { KubeObject, Ref, Resource } from '../../kube/object.ts'
+import { type ExitCode, type Io, UsageError } from '../io.ts'
+import { type Format, serialize } from '../print.ts'
+import { hubTokens, type Registered, registered, waitFor } from './cluster-facts.ts'
+import { type HubFlags, hubOf } from './cluster-join.ts'
+import { type Live, must, mustOrMissing, withCluster } from './connect.ts'
+import type { LiveFlags } from './flags.ts'
+import { CLUSTER_ROLE_BINDINGS, HUB_ACCOUNT, kubeconfigSecret, ROLE_BINDINGS } from './hub-account.ts'
+import { madeByHub } from './leftovers.ts'
+import { suggestion } from './names.ts'
+import { listAll } from './snapshot.ts'
+
+export interface LeaveOptions extends LiveFlags, HubFlags {
+  readonly output: Format
+  /** Seconds. */
+  readonly timeout: number
+}
+
+/** How far the hub has come. */
+type Outcome =
+  /** Nothing of the cluster is exported any more, and nothing of the hub is in it. */
+  | 'left'
+  /** Nothing of it is exported any more; what the hub wrote into it is still there. */
+  | 'leftBehind'
+  /** The hub has not said. */
+  | 'unknown'
+
+/** `portolan cluster leave`: takes a cluster from a hub; the cluster itself need not be alive. */
+export function clusterLeave(name: string, options: LeaveOptions, io: Io): Promise<ExitCode> {
+  return withCluster(hubOf(options), async (hub) => {
+    const say = (text: string) => (options.output === 'text' ? io.out(`${text}\n`) : undefined)
+    const before = await registered(hub, name)
+    if (!isKnown(before) && options.context === undefined) throw await unknownCluster(hub, name)
+
+    const { removed } = remover(hub)
+    const outcome = isKnown(before) ? await withdraw(hub, name, before, options.timeout) : 'left'
+    if (before.cluster !== undefined) say(`${hub.name}: Cluster ${name} is removed`)
+    const left: string[] = []
+    if (outcome === 'leftBehind')
+      say(`${hub.name}: nothing of ${name} is exported any more; ${name} itself does not answer the hub`)
+    if (outcome === 'left' && isKnown(before)) say(`${hub.name}: nothing of ${name} is exported any more`)
+
+    const cleaned = options.context !== undefined && outcome !== 'unknown'
+    if (cleaned) {
+      for (const line of await withCluster(options, (member) => cleanMember(member, name))) say(line)
+      // The hub would try for ever to do what has just been done.
+      if (outcome === 'leftBehind') await removed(SECRETS, { namespace: hub.portolanNamespace, name: memoryName(name) })
+    } else if (outcome === 'leftBehind') {
+      left.push(
+        `in ${name}: the imports of the hub and ConfigMap ${CLUSTER_CONFIGMAP}; the hub removes them when ${name} comes back, or delete Secret ${hub.portolanNamespace}/${memoryName(name)} when it never will`,
+      )
+    }
+    if (outcome !== 'unknown')
+      await removed(SECRETS, { namespace: hub.portolanNamespace, name: kubeconfigSecret(name) })
+    if (!cleaned)
+      left.push(
+        `in ${name}: ServiceAccount ${HUB_ACCOUNT}, its bindings and its token; portolan cluster leave ${name} --context CONTEXT removes them`,
+      )
+    if (options.output !== 'text') io.out(serialize({ cluster: name, outcome, left }, options.output))
+    for (const line of left) say(`left ${line}`)
+    if (outcome !== 'unknown') return 0
+    io.err(
+      `error: ${hub.name} has not said within ${options.timeout} s that nothing of ${name} is exported any more; see whether Deployment portolan-federation runs, then do this again\n`,
+    )
+    return 1
+  })
+}
+
+const isKnown = ({ cluster, kubeconfig, memory }: Registered): boolean =>
+  cluster !== undefined || kubeconfig !== undefined || memory !== undefined
+
+async function unknownCluster(hub: Live, name: string): Promise<UsageError> {
+  const known = (await listAll(hub, CLUSTERS)).map(({ metadata }) => metadata.name)
+  const others = known.length === 0 ? 'it has none' : `it has ${known.toSorted().join(', ')}`
+  return new UsageError(`${hub.name} has no Cluster ${name}${suggestion(name, known)}; ${others}`)
+}
+
+async function withdraw(hub: Live, name: string, before: Registered, seconds: number): Promise<Outcome> {
+  const since = new Date(Date.now() - 2_000).toISOString()
+  await remover(hub).removed(CLUSTERS, { name })
+  if (before.memory === undefined && before.cluster === undefined) return 'left'
+  const outcome = await waitFor(seconds, async (): Promise<Outcome | undefined> => {
+    const { memory } = await registered(hub, name)
+    if (memory === undefined) return 'left'
+    return (await saidLeftBehind(hub, name, since)) ? 'leftBehind' : undefined
+  })
+  return outcome ?? 'unknown'
+}
+
+interface Said extends KubeObject {
+  readonly reason?: string
+  readonly regarding?: { readonly kind?: string; readonly name?: string }
+  readonly eventTime?: string
+  readonly series?: { readonly lastObservedTime?: string }
+}
+
+const EVENTS: Resource<Said> = {
+  group: 'events.k8s.io',
+  version: 'v1',
+  plural: 'events',
+  kind: 'Event',
+  namespaced: true,
+}
+
+async function saidLeftBehind(hub: Live, name: string, since: string): Promise<boolean> {
+  const { items } = must(await hub.client.list(EVENTS, { fieldSelector: 'reason=LeftBehind' }), hub.name)
+  return items.some(
+    ({ regarding, eventTime = '', series }) =>
+      regarding?.kind === 'Cluster' && regarding.name === name && (series?.lastObservedTime ?? eventTime) >= since,
+  )
+}
+
+/** Removes what the hub and `cluster join` have made in a member. @returns what was done, in lines */
+async function cleanMember(member: Live, name: string): Promise<readonly string[]> {
+  const { client, portolanNamespace: namespace } = member
+  const identity = mustOrMissing(await client.get(CONFIGMAPS, { namespace, name: CLUSTER_CONFIGMAP }), member.name)
+  const key = identity?.data?.[CLUSTER_IDENTITY_KEY]
+  if (key !== undefined && key.split('/').at(-1) !== name)
+    throw new UsageError(
+      `${member.name} is not ${name}: its hub calls it ${key}; name the context of ${name}, and nothing in ${member.name} is touched`,
+    )
+  const tokens = await hubTokens(member)
+  const imports = (await listAll(member, SERVICE_IMPORTS)).filter(madeByHub)
+  const { removed, lines } = remover(member)
+  await removed(CLUSTER_ROLE_BINDINGS, { name: HUB_ACCOUNT })
+  await removed(ROLE_BINDINGS, { namespace, name: HUB_ACCOUNT })
+  for (const token of tokens) await removed(SECRETS, { namespace, name: token })
+  await removed(SERVICE_ACCOUNTS, { namespace, name: HUB_ACCOUNT })
+  for (const { metadata } of imports)
+    await removed(SERVICE_IMPORTS, { namespace: metadata.namespace ?? 'default', name: metadata.name })
+  if (identity !== undefined) await removed(CONFIGMAPS, { namespace, name: CLUSTER_CONFIGMAP })
+  return lines
+}
+
+function remover({ client, name }: Live) {
+  const lines: string[] = []
+  const removed = async (resource: Resource, ref: Ref): Promise<void> => {
+    const result: Result<void> = await client.delete(resource, ref)
+    mustOrMissing(result, name)
+    if (!result.ok) return
+    lines.push(
+      `${name}: ${resource.kind} ${ref.namespace === undefined ? '' : `${ref.namespace}/`}${ref.name} is removed`,
+    )
+  }
+  return { removed, lines }
+}
