@@ -1,4 +1,5 @@
 import { CLUSTERSET_DOMAIN, REFUSING_ADDRESS } from '../api/names.ts'
+import type { LoadBalancer } from '../api/service-export.ts'
 import type { Backend, GatewayRoute, ServiceRoute, SidecarTable, Tables } from '../compiler/tables.ts'
 import { columns, type Paint } from './print.ts'
 
@@ -33,7 +34,8 @@ function renderSidecars(sidecars: readonly SidecarTable[], paint: Paint): string
 function renderRoute(route: ServiceRoute, paint: Paint): string {
   // Only the clusterset's name leads here: the short one means the local Service.
   const name = route.policy === 'Locality' ? `${host(route.service)}.svc.${CLUSTERSET_DOMAIN}` : host(route.service)
-  const head = `  ${paint('cyan', name)}:${route.port}  ${route.policy}  ${paint('dim', `${route.vip}:${route.port}`)}\n`
+  const sessions = route.sticky ? '  sessions stay' : ''
+  const head = `  ${paint('cyan', name)}:${route.port}  ${route.policy}${sessions}  ${paint('dim', `${route.vip}:${route.port}`)}\n`
   if (route.backends.length === 0) return `${head}    ${paint('red', 'nowhere: answered with 503')}\n`
   const rows = route.backends.map((backend) => [
     order(backend),
@@ -76,8 +78,32 @@ function renderNames({ dns }: Tables, paint: Paint): string {
 
 function renderPaths(routes: readonly GatewayRoute[]): string {
   return columns(
-    routes.map((route) => [route.path, route.pathType, `${host(route.service)}:${route.port}`, appSees(route)]),
+    routes.map((route) => [
+      route.path,
+      route.pathType,
+      `${host(route.service)}:${route.port}`,
+      [appSees(route), ...balance(route)].filter((text) => text !== '').join('; '),
+    ]),
   )
+}
+
+const BALANCERS = {
+  LeastWorkLoadBalancer: 'to the pod with the fewest calls under way',
+  HashingLoadBalancer: 'always the same pod for one client',
+} as const
+
+/** How a gateway spreads calls over the pods, where it is not simply in turn. */
+export function balance({
+  loadBalancer = 'RoundRobinLoadBalancer',
+  sessionCookie,
+}: {
+  readonly loadBalancer?: LoadBalancer
+  readonly sessionCookie?: string
+}): readonly string[] {
+  return [
+    ...(loadBalancer === 'RoundRobinLoadBalancer' ? [] : [BALANCERS[loadBalancer]]),
+    ...(sessionCookie === undefined ? [] : [`a session keeps its pod: cookie ${sessionCookie}`]),
+  ]
 }
 
 function appSees({ path, pathType, rewrite }: GatewayRoute): string {

@@ -9,18 +9,26 @@ export interface Local {
   readonly addresses: readonly Address[]
   /** Pods that are ready. */
   readonly ready: number
+  /** The Service's own address, where `addresses` are pods although it has one. */
+  readonly standIn?: Address
 }
 
-/** The Service of this cluster as a backend: its own address, so that kube-proxy spreads and knows of pods first; pods when headless. */
-export const localBackend = (world: World, service: string, port: number): Local | undefined => {
+/**
+ * The Service of this cluster as a backend: its own address, so that kube-proxy spreads and knows of pods first; pods when
+ * it is headless, and when sessions are to stay with one.
+ */
+export const localBackend = (world: World, service: string, port: number, sticky: boolean): Local | undefined => {
   const object = world.services.get(service)
   const servicePort =
     object && !isExternalName(object) ? tcpPorts(object).find((each) => each.port === port) : undefined
   if (!object || !servicePort) return undefined
   const pods = readyEndpoints(world, service, servicePort)
   const own = clusterAddress(object)
-  const addresses = own === undefined ? pods : [{ host: own, port }]
-  return addresses.length > 0 ? { addresses, ready: pods.length } : undefined
+  if (own === undefined) return pods.length > 0 ? { addresses: pods, ready: pods.length } : undefined
+  const standIn = { host: own, port }
+  return sticky && pods.length > 0
+    ? { addresses: pods, ready: pods.length, standIn }
+    : { addresses: [standIn], ready: pods.length }
 }
 
 /** Another cluster that serves a port. */
@@ -95,7 +103,9 @@ export const backendsOf = (
     // here since then is found without a new table.
     const priority = local.ready === 0 ? LAST : plan.type === 'ActiveActive' ? 0 : FIRST
     const weight = plan.type === 'ActiveActive' ? plan.localWeight : DEFAULT_WEIGHT
-    backends.push({ clusterKey: ownKey, local: true, priority, weight, endpoints: local.addresses, pathPrefix: '' })
+    const { addresses: endpoints, standIn } = local
+    const fallback = standIn ? { fallback: standIn } : {}
+    backends.push({ clusterKey: ownKey, local: true, priority, weight, endpoints, ...fallback, pathPrefix: '' })
   }
   for (const remote of remotes) {
     const target = plan.remotes ? plan.remotes.get(remote.clusterKey) : { weight: DEFAULT_WEIGHT, priority: 0 }

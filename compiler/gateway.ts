@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import type { Service, ServicePort } from '../api/core.ts'
+import type { ServiceExport } from '../api/service-export.ts'
 import { type Offer, type OfferedRule, offersOf } from './offers.ts'
 import { by, unique } from './order.ts'
 import { isHttp2 } from './protocol.ts'
@@ -23,6 +25,18 @@ const reachOf = (
   }
 }
 
+const balanceOf = ({ spec: { loadBalancer = IN_TURN } }: ServiceExport): Pick<GatewayRoute, 'loadBalancer'> =>
+  loadBalancer === IN_TURN ? {} : { loadBalancer }
+
+const IN_TURN = 'RoundRobinLoadBalancer'
+
+/**
+ * A name of its own for each port of each Service in each cluster: several may be behind one host name of the caller's, and
+ * a session that comes back from another cluster finds its pod again.
+ */
+const cookieOf = ({ mesh }: World, service: string, { port }: ServicePort): string =>
+  `portolan-${createHash('sha256').update(`${mesh.clusterKey} ${service} ${port}`).digest('hex').slice(0, 8)}`
+
 const routeOf = (
   world: World,
   { object }: Offer,
@@ -36,6 +50,8 @@ const routeOf = (
     path,
     pathType,
     ...(object.spec.pathRewrite ? { rewrite: object.spec.pathRewrite } : {}),
+    ...balanceOf(object),
+    ...(object.spec.sessionSticky ? { sessionCookie: cookieOf(world, key, port) } : {}),
     ...reachOf(world, key, service, port),
     http2: isHttp2(port.appProtocol),
   }

@@ -73,6 +73,14 @@ export const CIRCUIT_BREAKERS = {
   thresholds: [{ max_connections: 9999, max_requests: 9999, max_retries: 9999 }],
 }
 
+/**
+ * The endpoint for a hash by Maglev's table: the same at every proxy that knows the same endpoints, shares as weighted,
+ * and an endpoint that comes or goes moves few others. A ring of the same accuracy is a hundred times as large.
+ *
+ * @param size a prime
+ */
+export const byHash = (size: number): Json => ({ lb_policy: 'MAGLEV', maglev_lb_config: { table_size: size } })
+
 const CONNECT_FAILED = 'connect-failure,refused-stream,reset-before-request'
 
 /** Another priority or endpoint at each try. update_frequency 0 would pass validation and abort Envoy on the first retry. */
@@ -112,10 +120,22 @@ export const REPLAY_BUFFER_BYTES = 8 * 1024 * 1024
 export const OURS = 'portolan'
 
 /** Endpoint metadata. Written out once per endpoint, hence the short names. */
-export const METADATA = { namespace: 'mesh', clusterKey: 'key', pathPrefix: 'path', host: 'host' } as const
+export const METADATA = {
+  namespace: 'mesh',
+  clusterKey: 'key',
+  pathPrefix: 'path',
+  host: 'host',
+  direct: 'direct',
+} as const
+
+/**
+ * Names the calling pod to a gateway: between clusters, addresses are translated. Whoever calls without a sidecar may
+ * write it too, and chooses nothing by it but the pod that answers.
+ */
+export const CALLER = 'x-portolan-caller'
 
 /** An access log or header format that yields a value of the endpoint in use. */
-export const ofEndpoint = (value: 'clusterKey' | 'pathPrefix' | 'host'): string =>
+export const ofEndpoint = (value: Exclude<keyof typeof METADATA, 'namespace'>): string =>
   `%UPSTREAM_METADATA(${METADATA.namespace}:${METADATA[value]})%`
 
 const accessLog = (): Json =>

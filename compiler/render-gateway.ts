@@ -6,11 +6,15 @@ import {
   address,
   type BootstrapSettings,
   bootstrap,
+  byHash,
+  CALLER,
   CIRCUIT_BREAKERS,
   connectionManager,
+  extension,
   fileSource,
   HTTP_OPTIONS,
   type Json,
+  OURS,
   OUTLIER_DETECTION,
   REPLAY_BUFFER_BYTES,
   RETRY_UNSEEN,
@@ -36,6 +40,15 @@ export const gatewaySettings = (clusterKey: string): GatewaySettings => ({
 
 const ROUTES = 'gateway'
 
+const SESSIONS_FILTER = 'envoy.filters.http.stateful_session'
+const STATEFUL_SESSION = 'envoy.extensions.filters.http.stateful_session.v3.StatefulSession'
+const CALLERS_FILTER = 'portolan.callers'
+const SET_FILTER_STATE = 'envoy.extensions.filters.http.set_filter_state.v3.Config'
+
+/** Both do nothing until a route says what. */
+const SESSIONS = extension(SESSIONS_FILTER, STATEFUL_SESSION)
+const CALLERS = extension(CALLERS_FILTER, SET_FILTER_STATE)
+
 /** Plain HTTP. A listener with TLS takes its place beside this one with the same connection manager. */
 const gatewayListener = ({ port, directory, accessLog }: GatewaySettings): Json => ({
   name: 'gateway',
@@ -51,7 +64,7 @@ const gatewayListener = ({ port, directory, accessLog }: GatewaySettings): Json 
           normalize_path: true,
           merge_slashes: true,
           path_with_escaped_slashes_action: 'REJECT_REQUEST',
-          http_filters: [router()],
+          http_filters: [SESSIONS, CALLERS, router()],
         }),
       ],
     },
@@ -66,6 +79,27 @@ export const gatewayBootstrap = (settings: GatewaySettings): Json => bootstrap(s
  */
 const clusterName = ({ path, pathType }: GatewayRoute): string => `${pathType} ${path}`
 
+/** Shares are right to one in as many; larger than a sidecar's, for the many pods and few exports of a gateway. */
+const CALLER_TABLE = 16381
+
+const BALANCERS: Readonly<Record<NonNullable<GatewayRoute['loadBalancer']>, Json>> = {
+  HashingLoadBalancer: byHash(CALLER_TABLE),
+  LeastWorkLoadBalancer: {
+    load_balancing_policy: {
+      policies: [
+        {
+          typed_extension_config: extension(
+            'envoy.load_balancing_policies.least_request',
+            'envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest',
+            // Of two chosen at random, as is the default, both are the same pod half of the time when there are two.
+            { selection_method: 'FULL_SCAN' },
+          ),
+        },
+      ],
+    },
+  },
+}
+
 /** Pods first. The Service's own address takes over when all that the table knows are gone: a stale table heals by retry. */
 const clusterOf = (route: GatewayRoute): Json => {
   const groups = [route.endpoints, route.fallback ? [route.fallback] : []].filter((group) => group.length > 0)
@@ -73,6 +107,10 @@ const clusterOf = (route: GatewayRoute): Json => {
     name: clusterName(route),
     alt_stat_name: `in|${route.service}|${route.port}`,
     connect_timeout: '1s',
+    ...(route.loadBalancer ? BALANCERS[route.loadBalancer] : {}),
+    ...(route.sessionCookie
+      ? { common_lb_config: { override_host_status: { statuses: ['UNKNOWN', 'HEALTHY'] } } }
+      : {}),
     outlier_detection: OUTLIER_DETECTION,
     circuit_breakers: CIRCUIT_BREAKERS,
     load_assignment: {
@@ -80,7 +118,11 @@ const clusterOf = (route: GatewayRoute): Json => {
       policy: { overprovisioning_factor: 10000 },
       endpoints: groups.map((group, priority) => ({
         priority,
-        lb_endpoints: group.map((to) => ({ endpoint: { address: address(to) } })),
+        lb_endpoints: group.map((to) => ({
+          endpoint: { address: address(to) },
+          // So that a session which met it comes back to a pod.
+          ...(route.sessionCookie && to === route.fallback ? { health_status: 'DEGRADED' } : {}),
+        })),
       })),
     },
     typed_extension_protocol_options: {
@@ -109,7 +151,45 @@ export const rewriteOf = (route: GatewayRoute): { readonly from: string; readonl
   return { from: `^${quoted(route.path)}${route.pathType === 'Exact' ? '$' : '/?'}`, to: '/' }
 }
 
+/** The address of the session's pod is in its cookie, so each gateway knows it, and no other pod's coming moves it. */
+const session = (cookie: string): Json => ({
+  [SESSIONS_FILTER]: typed(`${STATEFUL_SESSION}PerRoute`, {
+    stateful_session: {
+      session_state: extension(
+        'envoy.http.stateful_session.cookie',
+        'envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState',
+        { cookie: { name: cookie, ttl: '0s', path: '/' } },
+      ),
+    },
+  }),
+})
+
+const CALLER_STATE = `${OURS}.caller`
+
+/** The caller's name outside the message, where it still is when a pod is chosen. */
+const rememberCaller: Json = {
+  [CALLERS_FILTER]: typed(SET_FILTER_STATE, {
+    on_request_headers: [
+      {
+        object_key: CALLER_STATE,
+        factory_key: 'envoy.hashable_string',
+        skip_if_empty: true,
+        format_string: { text_format_source: { inline_string: `%REQ(${CALLER})%` }, omit_empty_values: true },
+      },
+    ],
+  }),
+}
+
+const byCaller: Json = {
+  hash_policy: [
+    { filter_state: { key: CALLER_STATE }, terminal: true },
+    { connection_properties: { source_ip: true } },
+  ],
+}
+
 const routeOf = (route: GatewayRoute): Json => {
+  const hashes = route.loadBalancer === 'HashingLoadBalancer'
+  const filters = { ...(route.sessionCookie ? session(route.sessionCookie) : {}), ...(hashes ? rememberCaller : {}) }
   const rewrite = rewriteOf(route)
   const match =
     route.pathType === 'Exact'
@@ -123,7 +203,9 @@ const routeOf = (route: GatewayRoute): Json => {
       cluster: clusterName(route),
       timeout: '0s',
       ...(rewrite ? { regex_rewrite: { pattern: { regex: rewrite.from }, substitution: rewrite.to } } : {}),
+      ...(hashes ? byCaller : {}),
     },
+    ...(Object.keys(filters).length > 0 ? { typed_per_filter_config: filters } : {}),
   }
 }
 
@@ -136,8 +218,8 @@ const routeConfiguration = (routes: readonly GatewayRoute[]): Json =>
   typed('envoy.config.route.v3.RouteConfiguration', {
     name: ROUTES,
     validate_clusters: false,
-    // Added by Envoy about the caller's address; nobody behind the gateway asked for them.
-    request_headers_to_remove: ['x-envoy-internal', 'x-envoy-external-address'],
+    // About the caller's address, for gateways; nobody behind one asked for them.
+    request_headers_to_remove: ['x-envoy-internal', 'x-envoy-external-address', CALLER],
     virtual_hosts: [
       {
         name: 'exports',

@@ -5,6 +5,8 @@ import {
   address,
   type BootstrapSettings,
   bootstrap,
+  byHash,
+  CALLER,
   CIRCUIT_BREAKERS,
   connectionManager,
   extension,
@@ -68,12 +70,16 @@ const rememberFilter = extension('portolan.remember', 'envoy.extensions.filters.
   on_request_headers: [remember('path', '%REQ(:PATH)%'), remember('host', '%REQ(:AUTHORITY)%')],
 })
 
+/** Metadata of an endpoint that is an application and no gateway. */
+const DIRECT = '-'
+
 /** Only Lua may write pseudo headers after an endpoint has been chosen. */
 const MOVE_HEADERS = [
   'function envoy_on_request(r)',
   'local h=r:headers()',
   `local p=h:get("${TARGET}") if p then h:replace(":path",p) h:remove("${TARGET}") end`,
   `local a=h:get("${AUTHORITY}") if a then h:replace(":authority",a) h:remove("${AUTHORITY}") end`,
+  `if h:get("${CALLER}")=="${DIRECT}" then h:remove("${CALLER}") end`,
   'end',
 ].join('\n')
 
@@ -86,6 +92,8 @@ const perTryFilters = [
         overwrite(AUTHORITY, `%FILTER_STATE(${OURS}.host:PLAIN)%`),
         // An absent value changes nothing, so the caller's Host stays.
         overwrite(AUTHORITY, ofEndpoint('host')),
+        overwrite(CALLER, '%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%'),
+        overwrite(CALLER, ofEndpoint('direct')),
       ],
     },
   }),
@@ -95,6 +103,12 @@ const perTryFilters = [
   extension('envoy.filters.http.upstream_codec', 'envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec'),
 ]
 
+/**
+ * Tells sessions apart. Only clusters that choose by hash look at it, and only they set it, so the routes are the same
+ * for all. It says who calls and not where that leads: all services behind one host name can share it.
+ */
+export const SESSION_COOKIE = { name: 'portolan-session', ttl: '0s', path: '/' }
+
 const toDestination = (methods: readonly string[], retry: Json): Json => ({
   match: {
     prefix: '/',
@@ -102,7 +116,12 @@ const toDestination = (methods: readonly string[], retry: Json): Json => ({
       ? { headers: [{ name: ':method', string_match: { safe_regex: { regex: methods.join('|') } } }] }
       : {}),
   },
-  route: { cluster_header: DESTINATION, timeout: '0s', retry_policy: retry },
+  route: {
+    cluster_header: DESTINATION,
+    timeout: '0s',
+    retry_policy: retry,
+    hash_policy: [{ cookie: SESSION_COOKIE }],
+  },
 })
 
 const outboundListener = ({ capturePort, accessLog }: SidecarSettings): Json => ({
@@ -176,6 +195,7 @@ const lbEndpoint = (backend: Backend, to: Address, weight: number): Json => ({
         ...(backend.pathPrefix === '' ? {} : { [METADATA.pathPrefix]: backend.pathPrefix }),
         // An ingress that is known by name wants to be called by it.
         ...(isDnsName(to.host) ? { [METADATA.host]: to.host } : {}),
+        ...(backend.local ? { [METADATA.direct]: DIRECT } : {}),
       },
     },
   },
@@ -198,8 +218,23 @@ const httpOptions = (backends: readonly Backend[]): Json => ({
   }),
 })
 
+/** Entries of a service-port's table, per priority: shares of its endpoints are right to one in as many. */
+const SESSION_TABLE = 1021
+
+/**
+ * What a local backend falls back to, as a backend that comes after all others. Where other clusters share its calls,
+ * they take those that its pods cannot: a priority between would only delay them.
+ */
+const standIns = (backends: readonly Backend[]): readonly Backend[] =>
+  backends.flatMap((backend) => {
+    const { fallback, priority } = backend
+    if (!fallback || backends.some((other) => other !== backend && other.priority === priority)) return []
+    return [{ ...backend, priority: (backends.at(-1)?.priority ?? 0) + 1, endpoints: [fallback] }]
+  })
+
 /** One service-port. Endpoints are never given by EDS, which drops the second of two with the same address. */
-const clusterOf = ({ service, vip, port, backends }: ServiceRoute): Json => {
+const clusterOf = ({ service, vip, port, sticky, backends: known }: ServiceRoute): Json => {
+  const backends = [...known, ...standIns(known)]
   const weights = endpointWeights(backends)
   const hosts = backends.flatMap((backend) => backend.endpoints.map(({ host }) => host))
   // A priority keeps all of its traffic while any endpoint of it is left, instead of spilling over by degrees.
@@ -213,6 +248,7 @@ const clusterOf = ({ service, vip, port, backends }: ServiceRoute): Json => {
     alt_stat_name: `out|${service}|${port}`,
     ...(hosts.some(isDnsName) ? { type: 'STRICT_DNS', dns_lookup_family: 'V4_PREFERRED' } : {}),
     connect_timeout: '1s',
+    ...(sticky ? byHash(SESSION_TABLE) : {}),
     outlier_detection: OUTLIER_DETECTION,
     circuit_breakers: CIRCUIT_BREAKERS,
     load_assignment: {

@@ -73,6 +73,7 @@ const routed = (
     name: imported.metadata.name,
   }
   const plan = planOf(policy, ownKey)
+  const sticky = imported.spec.sessionSticky === true
   const localObject = world.services.get(service)
   const ports = portsOf(imported, localObject && !isExternalName(localObject) ? tcpPorts(localObject) : [])
 
@@ -109,10 +110,11 @@ const routed = (
       }
       continue
     }
-    const local = localBackend(world, service, port.number)
+    const local = localBackend(world, service, port.number, sticky)
     if (local) localReady = Math.max(localReady ?? 0, local.ready)
     const backends = backendsOf(plan, ownKey, local, remotes)
-    if (vip !== undefined) routes.push({ service, vip, port: port.number, policy: plan.type, backends })
+    const session = sticky ? ({ sticky } as const) : {}
+    if (vip !== undefined) routes.push({ service, vip, port: port.number, policy: plan.type, ...session, backends })
     imports ||= port.imported !== undefined
     if (backends.length === 0 && plan.type !== 'Locality') {
       issues.push({ code: 'NoBackend', object, path: 'spec.ports', params: { port: port.number } })

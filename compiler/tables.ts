@@ -48,6 +48,8 @@ export interface Backend {
   readonly weight: number
   /** At least one, sorted. They share the backend's weight equally. */
   readonly endpoints: readonly { readonly host: string; readonly port: number }[]
+  /** The Service's own address, where the endpoints are its pods: for pods that the table does not know yet. */
+  readonly fallback?: { readonly host: string; readonly port: number }
   /** Put in front of the caller's path; no slash at its end. Empty for the local Service. */
   readonly pathPrefix: string
 }

@@ -1,9 +1,11 @@
 /** Where does this call go? Answered from tables alone, without a proxy; a test holds the answers against Envoy's. */
 import { REFUSING_ADDRESS } from '../api/names.ts'
+import type { LoadBalancer } from '../api/service-export.ts'
 import { normalized } from './gateway-path.ts'
 import { rewritten } from './regex.ts'
 import { IDEMPOTENT_METHODS, isDnsName } from './render-envoy.ts'
 import { rewriteOf } from './render-gateway.ts'
+import { SESSION_COOKIE } from './render-sidecar.ts'
 import type { GatewayRoute, GatewayTable, ServiceRoute, Tables } from './tables.ts'
 import type { Address } from './world.ts'
 
@@ -33,6 +35,8 @@ export interface RoutedAnswer {
   readonly service: string
   readonly vip: string
   readonly policy: ServiceRoute['policy']
+  /** Cookie that calls of one session carry to meet the same endpoint; the shares are then of sessions. */
+  readonly sessionCookie?: string
   /** What is tried elsewhere after a failure: anything, or only what no application can have seen. */
   readonly replay: 'anything' | 'unseen'
   /** In the order of their use. */
@@ -63,6 +67,9 @@ export type GatewayAnswer =
       /** What the application sees. */
       readonly path: string
       readonly endpoints: readonly Address[]
+      readonly loadBalancer: LoadBalancer
+      /** Cookie that keeps a session with its pod. */
+      readonly sessionCookie?: string
     }
 
 const split = (path: string): readonly [path: string, query: string] => {
@@ -87,7 +94,9 @@ export const atGateway = ({ routes }: GatewayTable, pathAndQuery: string): Gatew
   if (endpoints.length === 0) return { status: 503, why: 'the Service has no ready pod' }
   const rewrite = rewriteOf(route)
   const seen = (rewrite ? rewritten(path, rewrite) : path) + query
-  return { status: 'served', service: route.service, port: route.port, path: seen, endpoints }
+  const { service, port, loadBalancer = 'RoundRobinLoadBalancer', sessionCookie } = route
+  const session = sessionCookie === undefined ? {} : { sessionCookie }
+  return { status: 'served', service, port, path: seen, endpoints, loadBalancer, ...session }
 }
 
 /** The number of dots below which a resolver goes through its search list first. */
@@ -134,6 +143,7 @@ export const whereTo = (tables: Tables, call: Call, elsewhere: ReadonlyMap<strin
     service: route.service,
     vip: route.vip,
     policy: route.policy,
+    ...(route.sticky ? { sessionCookie: SESSION_COOKIE.name } : {}),
     replay: IDEMPOTENT_METHODS.some((idempotent) => idempotent === method) ? 'anything' : 'unseen',
     backends: route.backends.map((backend) => {
       const { clusterKey, local, priority, weight, endpoints, pathPrefix } = backend

@@ -25,6 +25,12 @@ export const FEDERATION = {
       'the import says service account {account} because {winner} does, whose export is the oldest; {count} of {total} exporting clusters say otherwise',
     fix: 'Set the same spec.serviceAccountName in all of them',
   },
+  SessionStickyConflict: {
+    level: 'warning',
+    sentence:
+      'sessions {sticky} in one cluster because {winner} says so, whose export is the oldest; {count} of {total} exporting clusters say otherwise, which holds within each of them alone',
+    fix: 'Set the same spec.sessionSticky in all of them',
+  },
   TargetClusterUnknown: {
     level: 'warning',
     sentence: 'no cluster has the key {value} (yet), so nobody imports the service by it',

@@ -1,7 +1,7 @@
 /** Random clusters: few names and ports, so that what can collide does. */
 import fc from 'fast-check'
 import type { GlobalTrafficPolicy } from '../../api/global-traffic-policy.ts'
-import type { ServiceExport } from '../../api/service-export.ts'
+import { LOAD_BALANCERS, type ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
 import { compile } from '../../compiler/compile.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
@@ -55,11 +55,13 @@ const imported: fc.Arbitrary<ServiceImport> = fc
     exporters: fc.array(exporter, { maxLength: 5 }),
     ports: fc.uniqueArray(fc.record({ port, appProtocol }), { selector: (each) => each.port }),
     ip: fc.constantFrom(undefined, '240.240.0.1', '240.240.0.2', '240.240.255.255', '10.0.0.1', 'x'),
+    sessionSticky: fc.constantFrom(undefined, false, true),
   })
-  .map(({ key, created, exporters, ports, ip }) => {
+  .map(({ key, created, exporters, ports, ip, sessionSticky }) => {
     const known = ports.map((each) => ({ port: each.port, ...optional('appProtocol', each.appProtocol) }))
     const object = build.serviceImport(key, exporters, known, dated(created))
-    return ip === undefined ? object : { ...object, spec: { ...object.spec, ips: [ip] } }
+    const ips = ip === undefined ? {} : { ips: [ip] }
+    return { ...object, spec: { ...object.spec, ...ips, ...optional('sessionSticky', sessionSticky) } }
   })
 
 const policy: fc.Arbitrary<GlobalTrafficPolicy> = fc
@@ -99,9 +101,20 @@ const exported: fc.Arbitrary<ServiceExport> = fc
       { from: '(', to: '/' },
       { from: 'a', to: '\\1' },
     ),
+    loadBalancer: fc.constantFrom(undefined, ...LOAD_BALANCERS),
+    sessionSticky: fc.constantFrom(undefined, false, true),
   })
-  .map(({ key, created, rules, pathRewrite }) =>
-    build.serviceExport(key, { ...optional('rules', rules), ...optional('pathRewrite', pathRewrite) }, dated(created)),
+  .map(({ key, created, rules, pathRewrite, loadBalancer, sessionSticky }) =>
+    build.serviceExport(
+      key,
+      {
+        ...optional('rules', rules),
+        ...optional('pathRewrite', pathRewrite),
+        ...optional('loadBalancer', loadBalancer),
+        ...optional('sessionSticky', sessionSticky),
+      },
+      dated(created),
+    ),
   )
 
 const once = <T extends { readonly metadata: { readonly namespace?: string; readonly name: string } }>(

@@ -150,6 +150,7 @@ describe('imports', () => {
           const theirs = other.imports.find((each) => keyOf(each) === keyOf(mine))
           if (theirs === undefined) continue
           expect(theirs.spec.serviceAccountName).toBe(mine.spec.serviceAccountName)
+          expect(theirs.spec.sessionSticky).toBe(mine.spec.sessionSticky)
           for (const port of mine.spec.ports) {
             const same = theirs.spec.ports.find((each) => each.port === port.port)
             if (same) expect({ ...same, endpoints: [] }).toEqual({ ...port, endpoints: [] })

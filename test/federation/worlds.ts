@@ -69,15 +69,17 @@ const exported = fc
       nil: undefined,
     }),
     serviceAccountName: fc.constantFrom(undefined, '*', 'web'),
+    sessionSticky: fc.constantFrom(undefined, false, true),
     targetClusters: fc.option(fc.subarray([...NAMES, 'observer'].map(build.clusterKey)), { nil: undefined, freq: 4 }),
     pathRewrite: fc.constantFrom(undefined, undefined, { from: '^/a/?', to: '/' }, { from: '(', to: '/' }),
   })
-  .map(({ key, created: creationTimestamp, rules, serviceAccountName, targetClusters, pathRewrite }) =>
+  .map(({ key, created: creationTimestamp, rules, serviceAccountName, sessionSticky, targetClusters, pathRewrite }) =>
     build.serviceExport(
       key,
       {
         ...optional('rules', rules),
         ...optional('serviceAccountName', serviceAccountName),
+        ...optional('sessionSticky', sessionSticky),
         ...optional('targetClusters', targetClusters),
         ...optional('pathRewrite', pathRewrite),
       },
