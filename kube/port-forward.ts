@@ -68,7 +68,12 @@ function get(tunnel: Duplex, path: string): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     tunnel.once('error', reject)
     const asked = request(
-      { path, headers: { host: 'localhost', connection: 'close' }, createConnection: () => tunnel },
+      {
+        path,
+        headers: { host: 'localhost', connection: 'close' },
+        createConnection: () => tunnel,
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      },
       (answer) => {
         const chunks: Buffer[] = []
         answer.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -76,7 +81,6 @@ function get(tunnel: Duplex, path: string): Promise<HttpAnswer> {
         answer.once('end', () => resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString() }))
       },
     )
-    asked.setTimeout(TIMEOUT_MS, () => asked.destroy(new Error(`no answer within ${TIMEOUT_MS / 1_000} s`)))
     asked.once('error', reject)
     asked.end()
   })

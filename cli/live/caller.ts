@@ -81,8 +81,8 @@ export async function versionsOf(cluster: Live, pod: MeshPod, compiled: string |
   }
 }
 
-/** The webhook's own decision, taken again. */
-async function whyNone(cluster: Live, mesh: Mesh, pod: MeshPod): Promise<string> {
+/** Why a pod has no sidecar: the webhook's own decision, taken again. */
+export async function whyNone(cluster: Live, mesh: Mesh, pod: MeshPod): Promise<string> {
   const [namespace, config] = await Promise.all([
     cluster.client.get<Namespace>(NAMESPACES, { name: pod.metadata.namespace ?? '' }),
     cluster.client.get<MeshConfig>(MESH_CONFIGS, mesh.meshConfig),

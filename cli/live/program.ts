@@ -3,6 +3,7 @@ import { type Adding, files, type Printing, printing, withColors } from '../flag
 import type { DiffOptions } from './diff.ts'
 import type { ExplainOptions } from './explain.ts'
 import { live, namespaced } from './flags.ts'
+import type { RoutesOptions } from './routes.ts'
 
 /** Adds the commands that look into a cluster and change nothing there. What they need is imported when they run. */
 export function addInspection(root: Command, { io, done }: Adding): void {
@@ -17,6 +18,17 @@ export function addInspection(root: Command, { io, done }: Adding): void {
     .action(async (service: string, options: Printing & Omit<ExplainOptions, 'colors'>) => {
       const { explainCommand } = await import('./explain.ts')
       done(await explainCommand(service, withColors(options, io), io))
+    })
+
+  namespaced(live(printing(root.command('routes'))))
+    .summary('show what the proxy of a pod really runs, against what was compiled')
+    .description(
+      'Asks the proxy of a pod with a sidecar, or of a gateway, by way of the API server: what it runs, whether that is what compiling gives now, which endpoints are healthy and how many calls they got. The exit code is 1 when it runs something else.',
+    )
+    .argument('<pod>', '[namespace/]name')
+    .action(async (pod: string, options: Printing & Omit<RoutesOptions, 'colors'>) => {
+      const { routesCommand } = await import('./routes.ts')
+      done(await routesCommand(pod, withColors(options, io), io))
     })
 
   namespaced(live(printing(files(root.command('diff')))))
