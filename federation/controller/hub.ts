@@ -74,7 +74,7 @@ export function startHub(options: HubOptions): Hub {
   const registry = startRegistry({ client, namespace, observe: observeInformer, onChange: soon.touch })
   const holders = createHolders()
   const statuses = createStatuses(holders)
-  const teller = createClusterTeller({ client, instance: options.instance, log }, namespace)
+  const teller = createClusterTeller({ client, instance: options.instance, log })
   const entries = new Map<string, Entry>()
   const kubeconfigs = new Map<string, Kubeconfig>()
   /** uids of Secrets that have been deleted, whatever the informer still shows. */

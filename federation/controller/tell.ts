@@ -24,12 +24,13 @@ export interface Teller {
   readonly status: (action: Extract<Action, { do: 'applyStatus' }>) => void
 }
 
-const createHubRecorder = ({ client, instance, log }: TellerOptions, defaultNamespace = 'default'): Recorder =>
+const createHubRecorder = ({ client, instance, log }: TellerOptions): Recorder =>
   createRecorder({
     client,
     controller: 'flomesh.io/portolan-federation',
     instance,
-    defaultNamespace,
+    // API servers take Events about objects without a namespace nowhere else.
+    defaultNamespace: 'default',
     onFailure: ({ reason, message }) => log.warn({ reason }, message),
   })
 
@@ -103,9 +104,8 @@ export interface ClusterTeller {
 
 const SOON_MS = 7 * 24 * 3_600_000
 
-/** @param namespace where Events about Clusters go, as these have none */
-export function createClusterTeller(options: TellerOptions, namespace: string): ClusterTeller {
-  const recorder = createHubRecorder(options, namespace)
+export function createClusterTeller(options: TellerOptions): ClusterTeller {
+  const recorder = createHubRecorder(options)
   const told = new Map<string, string>()
 
   function tell(
