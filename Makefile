@@ -12,16 +12,16 @@ NODE_HOME := $(CACHE)/node-$(NODE_VERSION)
 NODE_BIN := $(or $(HOST_NODE),$(NODE_HOME)/node_modules/node/bin)
 export PATH := $(NODE_BIN):$(PATH)
 
-.PHONY: help demo demo-down test try bench check format generate lab-up lab-down lab-status setup
+.PHONY: help demo demo-down test try bench check format generate lab-up lab-down lab-status setup node-path
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: setup ## two real clusters, Portolan in both, and a call from one to the other, step by step
-	@node test/demo/demo.ts
+demo: ## four real clusters, Portolan in each, and calls between them, step by step (./demo -h)
+	@./demo
 
-demo-down: setup ## remove the demo's clusters
-	@node test/demo/demo.ts --down
+demo-down: ## remove the demo's clusters
+	@./demo -u
 
 test: setup check ## all tests, on real parts
 	@npx vitest run
@@ -51,6 +51,9 @@ lab-down: setup ## remove the lab's clusters without a trace
 
 lab-status: setup ## name, state, address and kubeconfig of each cluster
 	@node test/lab/main.ts status
+
+node-path:
+	@echo $(NODE_BIN)
 
 setup: $(NODE_BIN)/node node_modules/.package-lock.json
 

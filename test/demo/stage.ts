@@ -9,6 +9,8 @@ export interface Stage {
   show(command: string, expected?: Expected): Promise<string>
   /** The same for commands that run side by side; shown one after the other. */
   showAll(commands: readonly string[], expected?: Expected): Promise<void>
+  /** Sets a variable of the session to what the command prints; shown as typed. */
+  assign(variable: string, command: string): Promise<void>
   /** Runs it unseen until the outcome is the expected one; says how long that took. */
   settle(command: string, expected: Expected): Promise<void>
 }
@@ -18,40 +20,64 @@ export interface Expected {
   readonly code?: number
   /** What stdout and stderr together must match. */
   readonly output?: RegExp
+  /** What is wrong with stdout and stderr together, or null. */
+  readonly problem?: (output: string) => string | null
 }
 
-export function stage(env: Readonly<Record<string, string>>, write: (text: string) => void): Stage {
+/** How a result differs from what was expected, or null. */
+function difference(result: RunResult, { code = 0, output, problem }: Expected): string | null {
+  if (result.code !== code) return `exit code ${result.code} instead of ${code}`
+  const text = result.stdout + result.stderr
+  if (output !== undefined && !output.test(text)) return `no output like ${output}`
+  return problem?.(text) ?? null
+}
+
+export function stage(start: Readonly<Record<string, string>>, write: (text: string) => void): Stage {
+  const env: Record<string, string> = { ...start }
   const shell = (command: string) => tryRun('bash', ['-o', 'pipefail', '-c', command], { env, timeout: 180_000 })
-  const meets = (result: RunResult, { code = 0, output }: Expected) =>
-    result.code === code && (output === undefined || output.test(result.stdout + result.stderr))
   const announce = (command: string) => write(`\n${styleText('green', '$')} ${styleText('bold', command)}\n`)
-  const report = (result: RunResult, expected: Expected): string => {
+  const report = (command: string, result: RunResult, expected: Expected): string => {
     const output = result.stdout + result.stderr
     write(output.endsWith('\n') || output === '' ? output : `${output}\n`)
     if (result.code !== 0) write(styleText('dim', `(exit code ${result.code})\n`))
-    if (meets(result, expected)) return output
-    const like = expected.output === undefined ? '' : `, output like ${expected.output}`
-    throw new Error(`not what was expected: exit code ${expected.code ?? 0}${like}`)
+    const wrong = difference(result, expected)
+    if (wrong !== null) throw new Error(`not what was expected of\n  ${command}\n${wrong}; it printed\n${output}`)
+    return output
   }
-  let step = 0
   return {
-    title: (text) => write(`\n${styleText(['bold', 'cyan'], `${++step}. ${text}`)}\n`),
+    title: (text) => write(`\n${styleText(['bold', 'cyan'], text)}\n`),
     say: (text) => write(`${styleText('dim', text)}\n`),
     async show(command, expected = {}) {
       announce(command)
-      return report(await shell(command), expected)
+      return report(command, await shell(command), expected)
     },
     async showAll(commands, expected = {}) {
       const running = commands.map(shell)
       for (const [n, command] of commands.entries()) {
         announce(command)
-        report((await running[n]) as RunResult, expected)
+        report(command, (await running[n]) as RunResult, expected)
       }
+    },
+    async assign(variable, command) {
+      announce(`${variable}="$(${command})"`)
+      const result = await shell(command)
+      if (result.code !== 0) report(command, result, {})
+      env[variable] = result.stdout.trim()
     },
     async settle(command, expected) {
       const start = performance.now()
-      await until(command, async () => meets(await shell(command), expected), { timeout: 60_000, every: 100 })
-      write(styleText('dim', `  … in effect after ${((performance.now() - start) / 1000).toFixed(1)} s\n`))
+      let last = ''
+      const probe = async () => {
+        const result = await shell(command)
+        const wrong = difference(result, expected)
+        last = `${wrong}; it printed\n${result.stdout}${result.stderr}`
+        return wrong === null
+      }
+      await until(command, probe, { timeout: 60_000, every: 100 }).catch((cause) => {
+        throw new Error(`${(cause as Error).message}\n${last}`, { cause })
+      })
+      if (performance.now() - start > 100)
+        write(styleText('dim', `  … in effect after ${((performance.now() - start) / 1000).toFixed(1)} s\n`))
     },
   }
 }

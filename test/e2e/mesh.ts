@@ -36,8 +36,14 @@ export async function terminalEnv(
   return { ...extra, PATH: [tools, process.env['PATH']].join(delimiter), KUBECONFIG: paths.join(delimiter) }
 }
 
-export async function loadImages(clusters: ClusterProvider, names: readonly string[]): Promise<void> {
-  for (const name of names) for (const each of [IMAGE.portolan, IMAGE.demoApp]) await clusters.loadImage(name, each)
+/** What the charts' values name, from the working tree as it is; the lab's clusters are born with the rest. */
+export async function loadImages(
+  clusters: ClusterProvider,
+  names: readonly string[],
+  images: readonly string[] = [IMAGE.portolan, IMAGE.demoApp],
+): Promise<void> {
+  const others = clusters.kind === 'kind' ? [IMAGE.envoy, IMAGE.coredns] : []
+  for (const name of names) for (const each of [...images, ...others]) await clusters.loadImage(name, each)
 }
 
 /** Brings the clusters up with Portolan as the working tree has it; in those that were up already its pods are replaced. */
@@ -75,7 +81,8 @@ export function sites(): { readonly east: Site; readonly west: Site; readonly ga
   return { east: siteNamed('east'), west: siteNamed('west'), gatewayPort: GATEWAY_NODE_PORT }
 }
 
-function siteNamed(name: string): Site {
+/** One of the clusters that {@link SITES_VARIABLE} names. */
+export function siteNamed(name: string): Site {
   const records = JSON.parse(process.env[SITES_VARIABLE] ?? '[]') as readonly SiteRecord[]
   const record = records.find((each) => each.name === name)
   if (record === undefined) throw new Error(`${SITES_VARIABLE} names no cluster ${name}: the global set-up did not run`)

@@ -1,0 +1,51 @@
+/** Portolan in each of the four clusters, and the way back to before the walkthrough. */
+import { CONTROL_PLANE } from '../e2e/mesh.ts'
+import type { ClusterProvider } from '../lab/provider.ts'
+import { until } from '../lab/run.ts'
+import { CLUSTERS, file, GATEWAY_PORT, HUB, MEMBERS, type Member } from './clusters.ts'
+import type { Chapter } from './printed.ts'
+
+const install = (name: string, flags: string) =>
+  `portolan install --context ${name} --cluster-name ${name} ${flags} -f ${file('values.yaml')}`
+const ofMember = (name: Member) => install(name, `--no-hub --gateway-host-port ${GATEWAY_PORT[name]}`)
+/** It takes no part in traffic. */
+const ofHub = install(HUB, '--hub --set gateway.enabled=false')
+
+export const installing: Chapter = {
+  title: 'Four clusters, Portolan in each',
+  async run({ show, showAll }) {
+    await show(CLUSTERS.map((name) => `kubectl --context ${name} get nodes --no-headers`).join('; '))
+    await showAll([ofHub, ...MEMBERS.map(ofMember)])
+    await showAll(
+      CLUSTERS.map(
+        (name) =>
+          `kubectl --context ${name} wait --for=condition=ready pod --all -n ${CONTROL_PLANE} --timeout=60s --output=name`,
+      ),
+    )
+  },
+}
+
+/** What the walkthrough makes in a member. */
+const NAMESPACES = ['httpbin', 'curl']
+
+/** Removes all that the walkthrough made; the clusters and Portolan stay. What is not there is fine. */
+export async function clean(clusters: ClusterProvider): Promise<void> {
+  const kubectl = async (name: string, ...args: readonly string[]) => {
+    const { code, stdout, stderr } = await clusters.kubectl(name, args)
+    if (code !== 0) throw new Error(`${name}: kubectl ${args.join(' ')}: ${stderr || stdout}`)
+    return stdout
+  }
+  // First, so that no hub brings back what is removed below.
+  await kubectl(HUB, 'delete', 'clusters.flomesh.io', '--all')
+  await Promise.all(
+    MEMBERS.map(async (name) => {
+      await until(
+        `the hub to take its imports back from ${name}`,
+        async () => (await kubectl(name, 'get', 'serviceimports.flomesh.io', '-A', '-o', 'name')) === '',
+      )
+      for (const namespace of NAMESPACES)
+        await kubectl(name, '-n', namespace, 'delete', 'pods', '--all', '--force', '--grace-period=0')
+      await kubectl(name, 'delete', 'namespace', ...NAMESPACES, '--ignore-not-found')
+    }),
+  )
+}

@@ -1,0 +1,113 @@
+/** The whole session: what was published, and then what else there is to see. A loop of calls runs all along. */
+import { file, HUB, MEMBERS, type Member } from './clusters.ts'
+import { FAILED, keepCalling, type Loop } from './loop.ts'
+import {
+  answeredBy,
+  CALLER,
+  type Chapter,
+  calls,
+  exportIn,
+  FROM_ANSWERED,
+  rolledOut,
+  SAYS,
+  UNTIL_ANSWERED,
+  URL,
+} from './printed.ts'
+
+const counted = (n: number) => `${calls(n)} | sort | uniq -c`
+/** Wants answers of all of these clusters among counted lines, and of no other. */
+const countedBy =
+  (...members: readonly Member[]) =>
+  (output: string) =>
+    answeredBy(...members)(output.replaceAll(/^ *\d+ /gm, ''))
+const applyPolicy = (name: string) => `kubectl --context ${CALLER} apply -n httpbin -f ${file(name)}`
+const programmed = `kubectl --context ${CALLER} -n httpbin wait --for=condition=Programmed gtp/httpbin --timeout=30s`
+
+const weights: Chapter = {
+  title: 'Weights: three of five calls stay in cluster-2',
+  async run({ show }) {
+    await show(applyPolicy('weights.yaml'))
+    await show(programmed)
+    await show(counted(30), { problem: countedBy(...MEMBERS) })
+  },
+}
+
+const killed: Chapter = {
+  title: 'The pods of cluster-2 are killed: the others answer',
+  async run({ show, settle }) {
+    await show(`kubectl --context ${CALLER} -n httpbin scale deploy/httpbin --replicas=0`)
+    await show(
+      `kubectl --context ${CALLER} -n httpbin delete pod -l app=pipy --force --grace-period=0 2> /dev/null; true`,
+    )
+    await settle(calls(4), { problem: answeredBy('cluster-1', 'cluster-3') })
+    await show(counted(10), { problem: countedBy('cluster-1', 'cluster-3') })
+    await show(`kubectl --context ${CALLER} -n httpbin scale deploy/httpbin --replicas=1`)
+    await show(rolledOut(CALLER, 'httpbin', 'httpbin'))
+  },
+}
+
+const unexport: Chapter = {
+  title: 'cluster-1 takes its export back, and gives it again',
+  async run({ show, settle }) {
+    await show(`kubectl --context cluster-1 -n httpbin delete serviceexport httpbin`)
+    await settle(calls(6), { problem: answeredBy('cluster-2', 'cluster-3') })
+    await show(counted(10), { problem: countedBy('cluster-2', 'cluster-3') })
+    await show(`kubectl --context ${CALLER} -n httpbin get serviceimports,globaltrafficpolicies`)
+    await show(exportIn('cluster-1'))
+    await settle(calls(6), { problem: answeredBy(...MEMBERS) })
+  },
+}
+
+const leave: Chapter = {
+  title: 'cluster-3 leaves: nothing of it is left anywhere, and nothing of others in it',
+  async run({ show, settle }) {
+    await show(`kubectl --context ${HUB} delete cluster cluster-3`)
+    await settle(calls(6), { problem: answeredBy('cluster-1', 'cluster-2') })
+    await show(counted(10), { problem: countedBy('cluster-1', 'cluster-2') })
+    const imports = 'kubectl --context cluster-3 get serviceimports -A'
+    await settle(imports, { output: /No resources found/ })
+    await show(imports, { output: /No resources found/ })
+  },
+}
+
+const refused: Chapter = {
+  title: 'A bad policy is refused, with all that is wrong with it',
+  async run({ show }) {
+    await show(`cat ${file('bad.yaml')}`)
+    await show(applyPolicy('bad.yaml'), { code: 1, output: /weight/ })
+  },
+}
+
+const overview: Chapter = {
+  title: 'What there is, and why',
+  async run({ show }) {
+    await show(`kubectl --context ${HUB} get clusters`)
+    await show('kubectl --context cluster-1 -n httpbin get serviceexports')
+    await show(`kubectl --context ${CALLER} -n httpbin get serviceimports,globaltrafficpolicies`)
+    await show(`portolan explain httpbin/httpbin --context ${CALLER} --from curl/\${curl_client}`)
+  },
+}
+
+/** Everything after the installation, in order. */
+export function walkthrough(): readonly Chapter[] {
+  let loop: Loop | null = null
+  const begin: Chapter = {
+    title: 'A loop of calls begins',
+    async run({ say }, { env }) {
+      say('It calls the service ten times a second from now on; its count comes at the end.')
+      loop = keepCalling(env, CALLER, URL)
+    },
+  }
+  const end: Chapter = {
+    title: 'The loop that ran all along',
+    async run({ say }) {
+      const count = (await loop?.stop()) ?? {}
+      const total = Object.values(count).reduce((sum, each) => sum + each, 0)
+      for (const [answer, times] of Object.entries(count)) say(`${String(times).padStart(6)}  ${answer}`)
+      const strange = Object.keys(count).filter((answer) => !Object.values(SAYS).includes(answer))
+      say(`${total} calls, ${strange.filter((answer) => FAILED.test(answer)).length === 0 ? 'none' : 'some'} failed`)
+      if (total === 0 || strange.length > 0) throw new Error(`of ${total} calls some got: ${strange.join(' | ')}`)
+    },
+  }
+  return [...UNTIL_ANSWERED, begin, ...FROM_ANSWERED, weights, killed, unexport, refused, overview, leave, end]
+}
