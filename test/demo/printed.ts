@@ -44,6 +44,9 @@ export function answeredBy(...members: readonly Member[]) {
   }
 }
 
+/** One of the published manifests, which lie beside this file word by word. */
+const printed = (name: string) => file(`printed/${name}`)
+
 /** A file with what the walkthrough shows. */
 function shown(name: string): unknown {
   return JSON.parse(readFileSync(join(import.meta.dirname, '../golden/seeds', name), 'utf8'))
@@ -52,7 +55,7 @@ function shown(name: string): unknown {
 /** `apply` of a printed manifest with its variables filled in. */
 function applyFilled(name: string, values: Readonly<Record<string, string>>, context: string, ...flags: string[]) {
   const edits = Object.entries(values).map(([variable, value]) => `s/\${${variable}}/${value}/g`)
-  return `sed '${edits.join('; ')}' ${file(name)} | kubectl --context ${context} apply ${[...flags, '-f', '-'].join(' ')}`
+  return `sed '${edits.join('; ')}' ${printed(name)} | kubectl --context ${context} apply ${[...flags, '-f', '-'].join(' ')}`
 }
 
 /** The namespaces and Services of the app in a member. */
@@ -84,7 +87,7 @@ const federate: Chapter = {
     for (const name of MEMBERS) {
       const values = { CLUSTER_NAME: name, HOST_IP: address[name], PORT: String(GATEWAY_PORT[name]) }
       const edits = Object.entries(values).map(([variable, value]) => `s/\${${variable}}/${value}/`)
-      const manifest = `{ sed '${edits.join('; ')}' ${file('cluster.yaml')}; sed 's/^/    /' ${kubeconfig[name]}; }`
+      const manifest = `{ sed '${edits.join('; ')}' ${printed('cluster.yaml')}; sed 's/^/    /' ${kubeconfig[name]}; }`
       await show(`${manifest} | kubectl --context ${HUB} apply -f -`, {
         output: new RegExp(`cluster.*/${name} created`),
       })
@@ -104,7 +107,7 @@ const deploy: Chapter = {
     await deployApp(stage, EXPORTERS, 'httpbin-mesh.yaml')
     await show(`kubectl --context ${CALLER} create namespace curl`)
     await show(`portolan namespace add curl --context ${CALLER}`)
-    await show(`kubectl --context ${CALLER} apply -n curl -f ${file('curl.yaml')}`)
+    await show(`kubectl --context ${CALLER} apply -n curl -f ${printed('curl.yaml')}`)
     await show(rolledOut(CALLER, 'curl', 'curl'))
     await assign(
       'curl_client',
@@ -184,7 +187,7 @@ const testing: Chapter = {
 const failOver: Chapter = {
   title: 'FailOver: other clusters answer, since this one cannot',
   async run({ show, settle }) {
-    await show(`kubectl --context ${CALLER} apply -n httpbin -f ${file('failover.yaml')}`)
+    await show(`kubectl --context ${CALLER} apply -n httpbin -f ${printed('failover.yaml')}`)
     await settle(CALL, { problem: onlyOf('cluster-1', 'cluster-3') })
     const answers = [await show(CALL), await show(CALL), await show(calls(6))]
     const wrong = answeredBy('cluster-1', 'cluster-3')(answers.join(''))
@@ -214,7 +217,7 @@ const local: Chapter = {
 const activeActive: Chapter = {
   title: 'ActiveActive: all three take part',
   async run({ show, settle }) {
-    await show(`kubectl --context ${CALLER} apply -n httpbin -f ${file('activeactive.yaml')}`)
+    await show(`kubectl --context ${CALLER} apply -n httpbin -f ${printed('activeactive.yaml')}`)
     await settle(calls(3), { problem: (output) => (output.includes('controlled by mesh') ? null : 'local only') })
     await show(calls(9), { problem: answeredBy(...MEMBERS) })
   },
