@@ -50,7 +50,7 @@ function change(names: readonly string[], joins: boolean, options: NamespaceOpti
     const all = await listAll(cluster, NAMESPACES)
     const wanted = [...new Set(names)].map((name) => all.find(({ metadata }) => metadata.name === name) ?? name)
     const faults = wanted.flatMap((each) => faultsOf(each, { joins, all, meshName, cluster }))
-    if (faults.length > 0) throw new UsageError(`${cluster.name}: ${faults.join('; ')}`)
+    if (faults.length > 0) throw new UsageError(`${cluster.name}: ${faults.join('. ')}`)
 
     const changed: Changed[] = []
     for (const namespace of wanted) {
@@ -86,7 +86,8 @@ function faultsOf(wanted: Namespace | string, { joins, all, meshName, cluster }:
     return [`there is no namespace ${wanted}${suggestion(wanted, known)}`]
   }
   const { name, labels } = wanted.metadata
-  const other = MONITORED_BY.map((spelling) => labels?.[spelling]).find((value) => value !== undefined)
+  const label = MONITORED_BY.find((spelling) => labels?.[spelling] !== undefined)
+  const other = label === undefined ? undefined : labels?.[label]
   if (!joins) {
     if (other === undefined || other === meshName) return []
     return [`namespace ${name} belongs to mesh ${other}, not to ${meshName}; take it out there`]
@@ -97,7 +98,7 @@ function faultsOf(wanted: Namespace | string, { joins, all, meshName, cluster }:
     ]
   if (other !== undefined && other !== meshName)
     return [
-      `namespace ${name} belongs to mesh ${other}; take it out there first: kubectl label namespace ${name} ${MONITORED_BY[0]}-`,
+      `namespace ${name} belongs to mesh ${other}; take it out there first: kubectl label namespace ${name} ${label}-`,
     ]
   return []
 }
