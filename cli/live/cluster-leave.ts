@@ -2,6 +2,7 @@ import { CLUSTER_IDENTITY_KEY } from '../../api/cluster-identity.ts'
 import { CLUSTER_CONFIGMAP } from '../../api/names.ts'
 import { CLUSTERS, CONFIGMAPS, SECRETS, SERVICE_ACCOUNTS, SERVICE_IMPORTS } from '../../api/resources.ts'
 import { memoryName } from '../../federation/controller/memory.ts'
+import { ConnectionError } from '../../kube/connection.ts'
 import type { Result } from '../../kube/failure.ts'
 import type { KubeObject, Ref, Resource } from '../../kube/object.ts'
 import { type ExitCode, type Io, UsageError } from '../io.ts'
@@ -36,39 +37,59 @@ export function clusterLeave(name: string, options: LeaveOptions, io: Io): Promi
     const say = (text: string) => (options.output === 'text' ? io.out(`${text}\n`) : undefined)
     const before = await registered(hub, name)
     if (!isKnown(before) && options.context === undefined) throw await unknownCluster(hub, name)
+    const unable = options.context === undefined ? 'name its --context' : await whyUnable(options, name)
 
-    const { removed } = remover(hub)
     const outcome = isKnown(before) ? await withdraw(hub, name, before, options.timeout) : 'left'
     if (before.cluster !== undefined) say(`${hub.name}: Cluster ${name} is removed`)
-    const left: string[] = []
-    if (outcome === 'leftBehind')
-      say(`${hub.name}: nothing of ${name} is exported any more; ${name} itself does not answer the hub`)
-    if (outcome === 'left' && isKnown(before)) say(`${hub.name}: nothing of ${name} is exported any more`)
+    if (outcome === 'unknown') {
+      io.err(
+        `error: ${hub.name} has not said within ${options.timeout} s that nothing of ${name} is exported any more; see whether Deployment portolan-federation runs, then do this again\n`,
+      )
+      return 1
+    }
+    if (isKnown(before)) say(`${hub.name}: nothing of ${name} is exported any more`)
 
-    const cleaned = options.context !== undefined && outcome !== 'unknown'
-    if (cleaned) {
-      for (const line of await withCluster(options, (member) => cleanMember(member, name))) say(line)
+    const left: string[] = []
+    const memory = memoryName(name)
+    const { removed } = remover(hub)
+    if (unable === undefined) {
+      for (const line of await withCluster(options, (member) => cleanMember(member))) say(line)
       // The hub would try for ever to do what has just been done.
-      if (outcome === 'leftBehind') await removed(SECRETS, { namespace: hub.portolanNamespace, name: memoryName(name) })
-    } else if (outcome === 'leftBehind') {
+      if (outcome === 'leftBehind') await removed(SECRETS, { namespace: hub.portolanNamespace, name: memory })
+    } else {
+      if (outcome === 'leftBehind')
+        left.push(
+          `in ${name}: what the hub wrote there, as ${name} does not answer it; it is removed when ${name} comes back. If it never will, delete Secret ${hub.portolanNamespace}/${memory}`,
+        )
       left.push(
-        `in ${name}: the imports of the hub and ConfigMap ${CLUSTER_CONFIGMAP}; the hub removes them when ${name} comes back, or delete Secret ${hub.portolanNamespace}/${memoryName(name)} when it never will`,
+        `in ${name}: ServiceAccount ${HUB_ACCOUNT}, its bindings and its token; to have them removed, ${unable} and do this again`,
       )
     }
-    if (outcome !== 'unknown')
-      await removed(SECRETS, { namespace: hub.portolanNamespace, name: kubeconfigSecret(name) })
-    if (!cleaned)
-      left.push(
-        `in ${name}: ServiceAccount ${HUB_ACCOUNT}, its bindings and its token; portolan cluster leave ${name} --context CONTEXT removes them`,
-      )
+    await removed(SECRETS, { namespace: hub.portolanNamespace, name: kubeconfigSecret(name) })
     if (options.output !== 'text') io.out(serialize({ cluster: name, outcome, left }, options.output))
     for (const line of left) say(`left ${line}`)
-    if (outcome !== 'unknown') return 0
-    io.err(
-      `error: ${hub.name} has not said within ${options.timeout} s that nothing of ${name} is exported any more; see whether Deployment portolan-federation runs, then do this again\n`,
-    )
-    return 1
+    return 0
   })
+}
+
+/**
+ * Why nothing can be removed in the member now; undefined when it can.
+ * @throws UsageError when the context leads nowhere, or to another cluster
+ */
+async function whyUnable(options: LeaveOptions, name: string): Promise<string | undefined> {
+  const key = await withCluster(options, ({ client, name: member, portolanNamespace: namespace }) =>
+    client
+      .get(CONFIGMAPS, { namespace, name: CLUSTER_CONFIGMAP })
+      .then((identity) => mustOrMissing(identity, member)?.data?.[CLUSTER_IDENTITY_KEY]),
+  ).catch((error: unknown) => {
+    if (!(error instanceof UsageError) || error.cause instanceof ConnectionError) throw error
+    return error
+  })
+  if (key instanceof UsageError) return `see to it that it answers (${key.message})`
+  if (key === undefined || key.split('/').at(-1) === name) return undefined
+  throw new UsageError(
+    `the cluster of context ${options.context} is not ${name}: its hub calls it ${key}; name the context of ${name}`,
+  )
 }
 
 const isKnown = ({ cluster, kubeconfig, memory }: Registered): boolean =>
@@ -116,14 +137,8 @@ async function saidLeftBehind(hub: Live, name: string, since: string): Promise<b
 }
 
 /** Removes what the hub and `cluster join` have made in a member. @returns what was done, in lines */
-async function cleanMember(member: Live, name: string): Promise<readonly string[]> {
-  const { client, portolanNamespace: namespace } = member
-  const identity = mustOrMissing(await client.get(CONFIGMAPS, { namespace, name: CLUSTER_CONFIGMAP }), member.name)
-  const key = identity?.data?.[CLUSTER_IDENTITY_KEY]
-  if (key !== undefined && key.split('/').at(-1) !== name)
-    throw new UsageError(
-      `${member.name} is not ${name}: its hub calls it ${key}; name the context of ${name}, and nothing in ${member.name} is touched`,
-    )
+async function cleanMember(member: Live): Promise<readonly string[]> {
+  const { portolanNamespace: namespace } = member
   const tokens = await hubTokens(member)
   const imports = (await listAll(member, SERVICE_IMPORTS)).filter(madeByHub)
   const { removed, lines } = remover(member)
@@ -133,7 +148,7 @@ async function cleanMember(member: Live, name: string): Promise<readonly string[
   await removed(SERVICE_ACCOUNTS, { namespace, name: HUB_ACCOUNT })
   for (const { metadata } of imports)
     await removed(SERVICE_IMPORTS, { namespace: metadata.namespace ?? 'default', name: metadata.name })
-  if (identity !== undefined) await removed(CONFIGMAPS, { namespace, name: CLUSTER_CONFIGMAP })
+  await removed(CONFIGMAPS, { namespace, name: CLUSTER_CONFIGMAP })
   return lines
 }
 
