@@ -204,6 +204,26 @@ describe('conflicts', () => {
     }
   })
 
+  law('are gone when the others come to export what one of them does', worlds, (world) => {
+    for (const { exports, services } of world.members) {
+      const members = world.members.map(({ cluster }) => ({ cluster, exports, services }))
+      expect(inConflict(merge(members, world.clusters))).toEqual([])
+    }
+  })
+
+  law(
+    'are over for good: what clears them and comes back brings the same ones',
+    fc.tuple(worlds, fc.nat()),
+    ([world, pick]) => {
+      const before = merged(world)
+      const { cluster } = world.members[pick % world.members.length] ?? {}
+      const without = world.members.map((each) => (each.cluster === cluster ? { ...each, exports: [] } : each))
+      const after = merge(without, world.clusters)
+      for (const each of inConflict(after)) expect(inConflict(before)).toContain(each)
+      expect(JSON.stringify(merge(structuredClone(world.members), world.clusters))).toBe(JSON.stringify(before))
+    },
+  )
+
   law('do not come from a cluster that leaves, nor does a service with it', worlds, (world) => {
     const before = merged(world)
     for (const left of world.clusters) {
