@@ -23,8 +23,8 @@ export const KEY_PART = '[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?'
 /** The last part is a Cluster's metadata.name. */
 const KEY_NAME = '[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?'
 export const CLUSTER_KEY = `^(${KEY_PART}/){3}${KEY_NAME}$`
-/** Characters of a path that mean the same to every proxy, encoded or not. */
-export const PATH_CHARACTERS = "^[-A-Za-z0-9._~!$&'()+,;=:@/]*$"
+/** Characters of a path that mean the same to every proxy, encoded or not. As ranges: a short rule costs the API server less. */
+export const PATH_CHARACTERS = String.raw`^[!$&-)+-;=@\w~]*$`
 
 export const CLUSTER_KEY_MAX = 255
 
@@ -61,7 +61,7 @@ export function gatewayPath(description: string) {
         message: 'does not start with a slash; put / in front',
       },
       {
-        rule: `self.matches("${PATH_CHARACTERS}")`,
+        rule: `self.matches(r'${PATH_CHARACTERS}')`,
         message:
           "a path is made of letters, digits, / and -._~!$&'()+,;=:@ and matches literally; leave out query, fragment, escapes and wildcards",
       },

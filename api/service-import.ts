@@ -1,13 +1,55 @@
 import { type Static, Type } from 'typebox'
-import { cel, clusterKey, gatewayHost, gatewayPath, inALine, port } from './fields.ts'
+import { CLUSTER_KEY_MAX, cel, gatewayPath, inALine, port } from './fields.ts'
 import { ConditionsSchema, type Custom } from './meta.ts'
+
+/** Of one import. The merge leaves out what exceeds them; a schema with more would cost the API server more than it grants. */
+export const IMPORT_PORTS_MAX = 64
+/** Of one port. */
+export const IMPORT_ENDPOINTS_MAX = 256
+
+/*
+ * An endpoint may be there IMPORT_PORTS_MAX × IMPORT_ENDPOINTS_MAX times, and the API server counts what each rule may
+ * cost at most. So these rules see less than those of a Cluster, from which the hub copies the values.
+ */
+const KEY_FORM = 'is not a cluster key; write region/zone/group/name, for example default/default/default/cluster-1'
+const HOST_FORM = 'is neither an IP address nor a DNS name; write the address that other clusters reach the gateway at'
+
+const HOST_MEANING =
+  'means something else on every machine (loopback, unspecified, link-local, multicast); write the address that other clusters reach the gateway at'
+/** Most addresses that are no gateway's. */
+const ELSEWHERE = [
+  ...['0.', '127.', '169.254.', '224.', '239.', 'fe80:', 'ff'].map((start) => `self.startsWith('${start}')`),
+  ...['::', '::1'].map((whole) => `self == '${whole}'`),
+].join(' || ')
+
+const exporterKey = Type.String({
+  description: 'Key of the exporting cluster: region/zone/group/name.',
+  minLength: 1,
+  maxLength: CLUSTER_KEY_MAX,
+  ...cel(
+    { rule: "self.matches('^([^/]+/){3}[^/]+$')", message: KEY_FORM },
+    { rule: String.raw`self.matches(r'^[-\w./]*$')`, message: KEY_FORM },
+  ),
+})
+
+const exporterHost = Type.String({
+  description: 'The gateway’s address as its Cluster names it: IP or DNS name.',
+  minLength: 1,
+  maxLength: 253,
+  ...cel(
+    { rule: String.raw`isIP(self) || self.matches(r'^[-\w.]*$')`, message: HOST_FORM },
+    { rule: "isIP(self) || self.matches('[A-Za-z]')", message: HOST_FORM },
+    { rule: `!isIP(self) || !(${ELSEWHERE})`, message: HOST_MEANING },
+    { rule: "self != 'localhost' && !self.endsWith('.localhost')", message: HOST_MEANING },
+  ),
+})
 
 export const ImportEndpointSchema = Type.Object(
   {
-    clusterKey: clusterKey('Key of the exporting cluster: region/zone/group/name.'),
+    clusterKey: exporterKey,
     target: Type.Object(
       {
-        host: Type.Optional(gatewayHost('The gateway’s address as its Cluster names it: IP or DNS name.')),
+        host: Type.Optional(exporterHost),
         ip: Type.Optional(
           Type.String({
             description: 'The gateway’s IP address, when host is one.',
@@ -55,7 +97,7 @@ const ImportPortSchema = Type.Object(
     endpoints: Type.Optional(
       Type.Array(ImportEndpointSchema, {
         description: 'Where the port is exported, sorted by clusterKey.',
-        maxItems: 64,
+        maxItems: IMPORT_ENDPOINTS_MAX,
         'x-kubernetes-list-type': 'atomic',
       }),
     ),
@@ -101,7 +143,7 @@ export const ServiceImportSpecSchema = Type.Object(
     ports: Type.Array(ImportPortSchema, {
       description: 'Ports of the service.',
       default: [],
-      maxItems: 64,
+      maxItems: IMPORT_PORTS_MAX,
       'x-kubernetes-list-type': 'map',
       'x-kubernetes-list-map-keys': ['port', 'protocol'],
       ...cel({

@@ -57,9 +57,12 @@ const meaningOf = ({ port, name, appProtocol }: OfferedPort) => [port, name, spo
 /** Absent is HTTP, as it is for routing. */
 const spoken = (appProtocol = 'http'): string => appProtocol
 
-const portDifferences = ({ constituents, ports, leftOut }: Resolution): readonly string[] => [
+const portDifferences = ({ constituents, ports, leftOut, crowdedOut }: Resolution): readonly string[] => [
   ...ports.flatMap((port) => {
-    const missing = constituents.filter((each) => port.offers.every((offer) => offer.by !== each))
+    const offering = new Set(
+      [...port.offers, ...crowdedOut.filter(({ offered }) => offered.port === port.port)].map((offer) => offer.by),
+    )
+    const missing = constituents.filter((each) => !offering.has(each))
     return [
       ...(missing.length === 0 ? [] : [`port ${port.port} is not in ${listed(missing)}`]),
       ...otherwise(port, ({ name }) => nameOf(name), 'has'),

@@ -10,7 +10,8 @@ import type { ObjectStatus } from '../compiler/tables.ts'
 import { conflictsOf, tell } from './conflict.ts'
 import { type Constituent, constituentsOf, isFor, type Member } from './constituent.ts'
 import { importsOf } from './import.ts'
-import { resolve } from './resolve.ts'
+import { type Resolution, resolve } from './resolve.ts'
+import { ROOM, roomInWords } from './room.ts'
 import { type Site, sitesOf } from './site.ts'
 
 export interface Federation {
@@ -102,6 +103,7 @@ const mergeService = (service: string, all: readonly Constituent[], sites: reado
         ...offer.faults,
         ...offer.remarks,
         ...strangers(each, sites),
+        ...crowdedOut(each, resolution),
         ...(says && conflicts.length > 0 ? told : []),
       ],
     }
@@ -119,6 +121,14 @@ const strangers = ({ offer }: Constituent, sites: readonly Site[]): readonly Iss
     const path = `spec.targetClusters[${index}]`
     return [{ code: 'TargetClusterUnknown', object: referenceOf(offer.object), path, value: key }]
   })
+}
+
+/** What the import has no room for of an export. */
+const crowdedOut = (constituent: Constituent, resolution: Resolution): readonly Issue<Code>[] => {
+  const out = resolution.crowdedOut.filter((offer) => offer.by === constituent).map(({ offered }) => offered.port)
+  if (out.length === 0) return []
+  const params = { ports: out.join(', '), room: roomInWords(ROOM) }
+  return [{ code: 'ImportFull', object: referenceOf(constituent.offer.object), path: '', params }]
 }
 
 const groupBy = <T>(items: readonly T[], key: (item: T) => string): ReadonlyMap<string, readonly T[]> => {

@@ -1,6 +1,7 @@
 import { by } from '../compiler/order.ts'
 import { createdAt } from '../compiler/world.ts'
 import type { Constituent, OfferedPort } from './constituent.ts'
+import { bytesOf, ROOM, type Room } from './room.ts'
 
 /** One service of the clusterset, as all clusters agree to see it. */
 export interface Resolution {
@@ -12,6 +13,8 @@ export interface Resolution {
   readonly sessionSticky: boolean
   /** Ports that are no part of the union, because an older export means another port by their name. */
   readonly leftOut: readonly LeftOut[]
+  /** What an import has no room for after all that is older. */
+  readonly crowdedOut: readonly PortOffer[]
 }
 
 export interface ResolvedPort extends Pick<OfferedPort, 'port' | 'name' | 'appProtocol'> {
@@ -39,20 +42,31 @@ const byAge = by<Constituent>(
  * What a port number and a port name mean is the same in every cluster, whoever may import what.
  *
  * @param all exports of one service, one per cluster, at least one of them with a port
+ * @param room of an import; who may import what plays no part in it
  */
-export const resolve = (all: readonly Constituent[]): Resolution => {
+export const resolve = (all: readonly Constituent[], room: Room = ROOM): Resolution => {
   const constituents = all.filter(({ ports }) => ports.length > 0).sort(byAge)
   const ports = new Map<number, PortOffer[]>()
   const named = new Map<string, number>()
   const leftOut: LeftOut[] = []
+  const crowdedOut: PortOffer[] = []
+  let bytes = 0
   for (const constituent of constituents) {
     for (const offered of constituent.ports) {
+      const offer = { by: constituent, offered }
       const known = ports.get(offered.port)
       const instead = named.get(offered.name)
-      if (known) known.push({ by: constituent, offered })
-      else if (instead !== undefined) leftOut.push({ by: constituent, offered, instead })
+      if (!known && instead !== undefined) {
+        leftOut.push({ ...offer, instead })
+        continue
+      }
+      // Once there is no room for one, there is none for anything younger, be it ever so small.
+      bytes += bytesOf(offer)
+      const full = bytes > room.bytes || (known ? known.length >= room.endpoints : ports.size >= room.ports)
+      if (full) crowdedOut.push(offer)
+      else if (known) known.push(offer)
       else {
-        ports.set(offered.port, [{ by: constituent, offered }])
+        ports.set(offered.port, [offer])
         named.set(offered.name, offered.port)
       }
     }
@@ -63,6 +77,7 @@ export const resolve = (all: readonly Constituent[]): Resolution => {
     serviceAccountName: constituents[0]?.serviceAccountName ?? '*',
     sessionSticky: constituents[0]?.sessionSticky ?? false,
     leftOut,
+    crowdedOut,
   }
 }
 

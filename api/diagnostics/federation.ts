@@ -31,6 +31,12 @@ export const FEDERATION = {
       'sessions {sticky} in one cluster because {winner} says so, whose export is the oldest; {count} of {total} exporting clusters say otherwise, which holds within each of them alone',
     fix: 'Set the same spec.sessionSticky in all of them',
   },
+  ImportFull: {
+    level: 'error',
+    sentence:
+      'other clusters do not import port {ports} from here: exports that are older fill the import, which holds {room}',
+    fix: 'Delete other exports of the service, or export fewer of its ports',
+  },
   TargetClusterUnknown: {
     level: 'warning',
     sentence: 'no cluster has the key {value} (yet), so nobody imports the service by it',

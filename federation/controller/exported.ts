@@ -2,6 +2,7 @@ import type { Code } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import { verdict } from '../../compiler/conditions.ts'
+import { clustersListed } from '../../compiler/in-a-line.ts'
 import type { ObjectStatus } from '../../compiler/tables.ts'
 import type { ExportVerdict } from '../merge.ts'
 
@@ -47,13 +48,17 @@ export function exportedStatus(
           ...issue,
           params: { ...issue.params, missing: `${listed(missing)} (${listed(foreign)}: an import of its own)` },
         }
-  const exported = verdict('Exported', issue.code === 'Exported' ? 'True' : 'False', [{ ...explained, object }])
+  const crowdedOut = said.issues.filter(({ code }) => code === 'ImportFull' && code !== issue.code)
+  const exported = verdict('Exported', issue.code === 'Exported' ? 'True' : 'False', [
+    { ...explained, object },
+    ...crowdedOut,
+  ])
   const conflict = said.status.conditions.filter(({ type }) => type === 'Conflict')
   return {
     object,
     generation,
     conditions: [...conflict, { ...exported, observedGeneration: generation }],
-    extra: { clusters: clusters.map((cluster) => ({ cluster })) },
+    extra: { clusters: clusters.map((cluster) => ({ cluster })), importers: clustersListed(clusters) },
   }
 }
 
@@ -67,6 +72,8 @@ function issueOf(
   if (total > 0 && missing.length === 0) return { code: 'Exported', path: '', params: { clusters: listed(clusters) } }
   if (total > 0)
     return { code: 'Exporting', path: '', params: { count: total - missing.length, total, missing: listed(missing) } }
+  const full = said.issues.find(({ code }) => code === 'ImportFull')
+  if (full !== undefined) return full
   // Only an export that other clusters can reach is told about conflicts.
   const conflict = said.status.conditions.find(({ type }) => type === 'Conflict')
   if (conflict === undefined) return { code: 'NotExported', path: '' }

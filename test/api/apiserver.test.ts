@@ -154,36 +154,73 @@ describe('of arbitrary texts, CEL refuses the very ones that we refuse', () => {
   const KINDS_OF_TEXT = [
     ['cluster keys', policy, 'a-Z._/ é', fc.constantFrom('a/b/c/d', 'a/b/c', 'default/default/default/x.y-z')],
     ['paths', exported, '/a.%?~*:', fc.constantFrom('/', '/a', '/a/../b', '//', '/...', "/!$&'()+,;=:@")],
-    [
-      'hosts',
-      imported('host'),
-      'aZ.-_0 ',
-      fc.oneof(ADDRESSES, fc.domain(), fc.constantFrom('localhost', 'a.localhost.')),
-    ],
     ['addresses', imported('ip'), '0:.1f', ADDRESSES],
     ['ranges', config, '0:./12', fc.tuple(ADDRESSES, fc.nat(130)).map(([address, bits]) => `${address}/${bits}`)],
   ] as const
 
-  test.for(KINDS_OF_TEXT)('%s', async ([, objectOf, alphabet, likely]) => {
+  const textsOf = (alphabet: string, likely: fc.Arbitrary<string>, most = 60) => {
     const noise = fc.string({ unit: fc.constantFrom(...alphabet), minLength: 1, maxLength: 12 })
-    const texts = fc.uniqueArray(fc.oneof(likely, noise, fc.string({ minLength: 1, maxLength: 5 })), {
-      minLength: 40,
-      maxLength: 60,
-    })
+    const text = fc.oneof(likely, noise, fc.string({ minLength: 1, maxLength: 5 }))
+    return fc.uniqueArray(text, { minLength: most / 2, maxLength: most })
+  }
+  /** Of the texts in an object, those that the API server refuses, and those that we do. */
+  const refused = async (object: KubeObject, values: readonly string[]) => {
+    const ours = validateObject(object).filter((issue) => levelOf(issue) === 'error')
+    const places = [...(await answer(object)).matchAll(/^(spec[^:]*): /gm)].map(([, place = '']) => place)
+    const paths = ours.map((issue) => issue.path)
+    return { cel: refusedTexts(values, places), ours: refusedTexts(values, paths) }
+  }
+
+  test.for(KINDS_OF_TEXT)('%s', async ([, objectOf, alphabet, likely]) => {
     await fc.assert(
-      fc.asyncProperty(texts, async (values) => {
-        const object = objectOf(values)
-        const ours = validateObject(object).filter((issue) => levelOf(issue) === 'error')
-        const places = [...(await answer(object)).matchAll(/^(spec[^:]*): /gm)].map(([, place = '']) => place)
-        expect(refusedTexts(values, places)).toEqual(
-          refusedTexts(
-            values,
-            ours.map((issue) => issue.path),
-          ),
-        )
+      fc.asyncProperty(textsOf(alphabet, likely), async (values) => {
+        const { cel, ours } = await refused(objectOf(values), values)
+        expect(cel).toEqual(ours)
       }),
       { numRuns: 10 },
     )
+  })
+
+  const HOSTS = ['aZ.-_0 ', fc.oneof(ADDRESSES, fc.domain(), fc.constantFrom('localhost', 'a.localhost.'))] as const
+
+  test('hosts of clusters', async () => {
+    const cluster = (gatewayHost: string) => ({
+      apiVersion: 'flomesh.io/v1alpha1',
+      kind: 'Cluster',
+      metadata: { name: 'any' },
+      spec: { gatewayHost, gatewayPort: 80, kubeconfigSecretRef: { name: 'any' } },
+    })
+    await fc.assert(
+      fc.asyncProperty(textsOf(...HOSTS, 20), async (values) => {
+        const wrong = await Promise.all(values.map(async (host) => (await answer(cluster(host))) !== 'accepted\n'))
+        const ours = values.map((host) => validateObject(cluster(host)).some((issue) => levelOf(issue) === 'error'))
+        expect(values.filter((_, i) => wrong[i])).toEqual(values.filter((_, i) => ours[i]))
+      }),
+      { numRuns: 10 },
+    )
+  })
+
+  test('hosts of imports: none but those, as far as the rules may cost', async () => {
+    await fc.assert(
+      fc.asyncProperty(textsOf(...HOSTS), async (values) => {
+        const { cel, ours } = await refused(imported('host')(values), values)
+        expect(ours).toEqual(expect.arrayContaining([...cel]))
+      }),
+      { numRuns: 10 },
+    )
+    const wrong = [
+      '127.0.0.1',
+      '0.0.0.0',
+      '169.254.0.1',
+      '::1',
+      '::',
+      'fe80::1',
+      'localhost',
+      '10.0.0.256',
+      'a b',
+      'a/b',
+    ]
+    expect((await refused(imported('host')(wrong), wrong)).cel).toEqual(wrong)
   })
 
   test('expressions', async () => {
