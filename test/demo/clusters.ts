@@ -20,8 +20,6 @@ const ROOT = join(import.meta.dirname, '../..')
 export interface Scene {
   /** HOST_IP of each member. */
   readonly address: Readonly<Record<Member, string>>
-  /** Path of a kubeconfig by which a pod of another cluster reaches this one. */
-  readonly kubeconfig: Readonly<Record<Member, string>>
   readonly env: Readonly<Record<string, string>>
 }
 
@@ -63,14 +61,18 @@ async function commands(dir: string): Promise<string> {
 
 export async function setScene(clusters: ClusterProvider): Promise<Scene> {
   const env = await terminalEnv(clusters, CLUSTERS)
-  const each = async (ask: (name: Member) => Promise<string>) =>
-    Object.fromEntries(await Promise.all(MEMBERS.map(async (name) => [name, await ask(name)]))) as Record<
-      Member,
-      string
-    >
+  const address = await Promise.all(MEMBERS.map(async (name) => [name, await clusters.nodeAddress(name)]))
   return {
-    address: await each(clusters.nodeAddress),
-    kubeconfig: await each(clusters.kubeconfig),
+    address: Object.fromEntries(address) as Record<Member, string>,
     env: { ...env, PATH: [await commands(labDirectory()), env['PATH']].join(delimiter) },
   }
+}
+
+/** A file for a shell to read, after which kubectl, helm and portolan reach the clusters by their names. */
+export async function writeEnvironment(clusters: ClusterProvider): Promise<string> {
+  const { env } = await setScene(clusters)
+  const ours = env['PATH']?.split(delimiter).slice(0, 2).join(delimiter)
+  const file = join(labDirectory(), 'env')
+  writeFileSync(file, `export PATH='${ours}':"$PATH"\nexport KUBECONFIG='${env['KUBECONFIG']}'\n`)
+  return file
 }

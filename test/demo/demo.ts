@@ -1,6 +1,6 @@
 /** The four-cluster walkthrough in a terminal: `node test/demo/demo.ts PART…`, where ../../demo says what the parts are. */
 import { chooseProvider } from '../lab/provider.ts'
-import { CLUSTERS, raise, setScene } from './clusters.ts'
+import { CLUSTERS, raise, setScene, writeEnvironment } from './clusters.ts'
 import { clean, installing } from './install.ts'
 import { CALL, CALLER, type Chapter } from './printed.ts'
 import { stage } from './stage.ts'
@@ -34,12 +34,10 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
     await requireClusters()
     await clean(clusters)
     await perform(walkthrough())
-    const { env } = await setScene(clusters)
     console.log(`
 The clusters are still up. To go on:
 
-  export PATH=${env['PATH']?.split(':').slice(0, 2).join(':')}:$PATH
-  export KUBECONFIG=${env['KUBECONFIG']}
+  . ${await writeEnvironment(clusters)}
   ${CALL.replace(/"[^"]*"/, 'deploy/curl')}
   kubectl --context ${CALLER} -n httpbin edit gtp httpbin
 

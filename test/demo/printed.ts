@@ -52,10 +52,14 @@ function shown(name: string): unknown {
   return JSON.parse(readFileSync(join(import.meta.dirname, '../golden/seeds', name), 'utf8'))
 }
 
-/** `apply` of a printed manifest with its variables filled in. */
-function applyFilled(name: string, values: Readonly<Record<string, string>>, context: string, ...flags: string[]) {
+/** A printed manifest with its variables filled in. */
+function filled(name: string, values: Readonly<Record<string, string>>): string {
   const edits = Object.entries(values).map(([variable, value]) => `s/\${${variable}}/${value}/g`)
-  return `sed '${edits.join('; ')}' ${printed(name)} | kubectl --context ${context} apply ${[...flags, '-f', '-'].join(' ')}`
+  return `sed '${edits.join('; ')}' ${printed(name)}`
+}
+
+function applyFilled(name: string, values: Readonly<Record<string, string>>, context: string, ...flags: string[]) {
+  return `${filled(name, values)} | kubectl --context ${context} apply ${[...flags, '-f', '-'].join(' ')}`
 }
 
 /** The namespaces and Services of the app in a member. */
@@ -83,12 +87,11 @@ function gatewayCalls({ address }: Scene, name: Member): readonly string[] {
 
 const federate: Chapter = {
   title: 'Federate: cluster-1, cluster-2 and cluster-3 come under the control plane',
-  async run({ show, say }, { address, kubeconfig }) {
+  async run({ show, say }, { address }) {
     for (const name of MEMBERS) {
       const values = { CLUSTER_NAME: name, HOST_IP: address[name], PORT: String(GATEWAY_PORT[name]) }
-      const edits = Object.entries(values).map(([variable, value]) => `s/\${${variable}}/${value}/`)
-      const manifest = `{ sed '${edits.join('; ')}' ${printed('cluster.yaml')}; sed 's/^/    /' ${kubeconfig[name]}; }`
-      await show(`${manifest} | kubectl --context ${HUB} apply -f -`, {
+      const kubeconfig = `kubectl config view --raw --minify --context ${name} | sed 's/^/    /'`
+      await show(`{ ${filled('cluster.yaml', values)}; ${kubeconfig}; } | kubectl --context ${HUB} apply -f -`, {
         output: new RegExp(`cluster.*/${name} created`),
       })
     }

@@ -46,7 +46,7 @@ export function stage(start: Readonly<Record<string, string>>, write: (text: str
   }
   return {
     title: (text) => write(`\n${styleText(['bold', 'cyan'], text)}\n`),
-    say: (text) => write(`${styleText('dim', text)}\n`),
+    say: (text) => write(`\n${styleText('dim', text)}\n`),
     async show(command, expected = {}) {
       announce(command)
       return report(command, await shell(command), expected)

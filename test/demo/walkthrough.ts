@@ -1,5 +1,5 @@
 /** The whole session: what was published, and then what else there is to see. A loop of calls runs all along. */
-import { file, HUB, MEMBERS, type Member } from './clusters.ts'
+import { file, GATEWAY_PORT, HUB, MEMBERS, type Member } from './clusters.ts'
 import { FAILED, keepCalling, type Loop } from './loop.ts'
 import {
   answeredBy,
@@ -70,6 +70,16 @@ const leave: Chapter = {
   },
 }
 
+const rejoin: Chapter = {
+  title: 'cluster-3 comes back, by an account that may do no more than a hub must',
+  async run({ show, settle }, { address }) {
+    const gateway = `--gateway-host ${address['cluster-3']} --gateway-port ${GATEWAY_PORT['cluster-3']}`
+    await show(`portolan cluster join cluster-3 --context cluster-3 --hub-context ${HUB} ${gateway}`)
+    await show(`portolan cluster list --context ${HUB}`)
+    await settle(calls(6), { problem: answeredBy(...MEMBERS) })
+  },
+}
+
 const refused: Chapter = {
   title: 'A bad policy is refused, with all that is wrong with it',
   async run({ show }) {
@@ -103,11 +113,12 @@ export function walkthrough(): readonly Chapter[] {
     async run({ say }) {
       const count = (await loop?.stop()) ?? {}
       const total = Object.values(count).reduce((sum, each) => sum + each, 0)
-      for (const [answer, times] of Object.entries(count)) say(`${String(times).padStart(6)}  ${answer}`)
+      const lines = Object.entries(count).map(([answer, times]) => `${String(times).padStart(7)} ${answer}`)
+      const failed = Object.entries(count).reduce((sum, [answer, times]) => sum + (FAILED.test(answer) ? times : 0), 0)
+      say([...lines, `${total} calls, ${failed} failed`].join('\n'))
       const strange = Object.keys(count).filter((answer) => !Object.values(SAYS).includes(answer))
-      say(`${total} calls, ${strange.filter((answer) => FAILED.test(answer)).length === 0 ? 'none' : 'some'} failed`)
       if (total === 0 || strange.length > 0) throw new Error(`of ${total} calls some got: ${strange.join(' | ')}`)
     },
   }
-  return [...UNTIL_ANSWERED, begin, ...FROM_ANSWERED, weights, killed, unexport, refused, overview, leave, end]
+  return [...UNTIL_ANSWERED, begin, ...FROM_ANSWERED, weights, killed, unexport, refused, overview, leave, rejoin, end]
 }

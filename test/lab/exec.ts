@@ -1,5 +1,5 @@
 /** Work inside a running node: images, faults. */
-import { readFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -70,10 +70,22 @@ export async function importImage(cluster: ClusterPlan, image: Image): Promise<v
   }
 }
 
+const processesOf = ([node]: ClusterPlan['nodes'], name: string): readonly number[] =>
+  cgroups.processes(node.cgroup).filter((pid) => commandLine(pid)[0]?.endsWith(`/${name}`))
+
 /** Ends a daemon of a cluster's first node by SIGKILL; it is started again at once, as systemd would. */
-export async function killDaemon(cluster: ClusterPlan, name: string): Promise<void> {
-  const [node] = cluster.nodes
-  const pids = cgroups.processes(node.cgroup).filter((pid) => commandLine(pid)[0]?.endsWith(`/${name}`))
-  if (pids.length === 0) throw new Error(`${cluster.name}: no ${name} runs`)
+export async function killDaemon({ name: cluster, nodes }: ClusterPlan, name: string): Promise<void> {
+  const pids = processesOf(nodes, name)
+  if (pids.length === 0) throw new Error(`${cluster}: no ${name} runs`)
   for (const pid of pids) await run('kill', ['-9', String(pid)])
+}
+
+/** Keeps a daemon of a cluster's first node dead, or lets it be started again. */
+export async function holdDown(cluster: ClusterPlan, name: string, down: boolean): Promise<void> {
+  const [node] = cluster.nodes
+  const [file] = ['first', 'then'].map((when) => join(node.dir, 'daemons', when, name)).filter(existsSync)
+  if (file === undefined) throw new Error(`${cluster.name}: there is no daemon ${name}`)
+  // What cannot be executed is not started again.
+  chmodSync(file, down ? 0o644 : 0o755)
+  if (down) await killDaemon(cluster, name)
 }

@@ -4,8 +4,9 @@
  * Node addresses are the containers': on Linux they are reachable from this machine.
  */
 import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { stringify } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { IMAGE } from './images.ts'
 import type { UpOptions } from './lab.ts'
 import type { ClusterProvider } from './provider.ts'
@@ -52,6 +53,19 @@ export function kindConfig({ sync = '1s', nodes = 1 }: UpOptions): string {
   })
 }
 
+/** kind's kubeconfig with an address that this machine and other clusters' pods reach, and a context by the cluster's own name. */
+export function reachableKubeconfig(kubeconfig: string, name: string, address: string): string {
+  const { clusters, users, ...rest } = parse(kubeconfig)
+  const [{ cluster }] = clusters
+  return stringify({
+    ...rest,
+    clusters: [{ name, cluster: { ...cluster, server: `https://${address}:6443` } }],
+    users: [{ ...users[0], name }],
+    contexts: [{ name, context: { cluster: name, user: name } }],
+    'current-context': name,
+  })
+}
+
 export function kindProvider(dir = labDirectory()): ClusterProvider {
   const cluster = (name: string) => `${PREFIX}${name}`
   const file = (name: string) => join(dir, `${name}.kubeconfig`)
@@ -61,6 +75,11 @@ export function kindProvider(dir = labDirectory()): ClusterProvider {
   }
   const containers = async (name: string) =>
     (await run('kind', ['get', 'nodes', '--name', cluster(name)])).split('\n').filter(Boolean)
+  const addressOf = async (name: string) => {
+    const [container] = await containers(name)
+    const format = `{{(index .NetworkSettings.Networks "${NETWORK}").IPAddress}}`
+    return (await run('docker', ['inspect', '--format', format, container ?? ''])).trim()
+  }
   const each = async (name: string, ...args: readonly string[]) => {
     for (const container of await containers(name)) await run('docker', [...args, container])
   }
@@ -92,6 +111,8 @@ export function kindProvider(dir = labDirectory()): ClusterProvider {
           '120s',
         ]
         await run('kind', args, { input: kindConfig(options) })
+        const internal = await run('kind', ['get', 'kubeconfig', '--internal', '--name', cluster(name)])
+        await writeFile(file(name), reachableKubeconfig(internal, name, await addressOf(name)))
       }
     },
     down: async (names) => {
@@ -102,11 +123,7 @@ export function kindProvider(dir = labDirectory()): ClusterProvider {
     },
     running,
     kubeconfig: async (name) => file(name),
-    nodeAddress: async (name) => {
-      const [container] = await containers(name)
-      const format = `{{(index .NetworkSettings.Networks "${NETWORK}").IPAddress}}`
-      return (await run('docker', ['inspect', '--format', format, container ?? ''])).trim()
-    },
+    nodeAddress: addressOf,
     loadImage: async (name, image) => {
       const recipe = RECIPES[image]
       if (recipe === undefined) throw new Error(`image ${image}: there are ${Object.keys(RECIPES).join(', ')}`)

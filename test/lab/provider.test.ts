@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { say } from './cache.ts'
 import { IMAGE } from './images.ts'
-import { kindConfig, kindProvider } from './kind.ts'
+import { kindConfig, kindProvider, reachableKubeconfig } from './kind.ts'
 import { chooseProvider, engineAnswers } from './provider.ts'
 
 const engine = await engineAnswers()
@@ -24,6 +24,27 @@ test('kind gets the syncFrequency and a worker for each further node', () => {
   const config = parseAllDocuments(kindConfig({ sync: '60s', nodes: 3 }))[0]?.toJS()
   expect(config.nodes).toEqual([{ role: 'control-plane' }, { role: 'worker' }, { role: 'worker' }])
   expect(config.kubeadmConfigPatches.join()).toContain('syncFrequency: 60s')
+})
+
+test("kind's kubeconfig leads to the node's address, and its context is called as the cluster is", () => {
+  const users = [{ name: 'kind-ptl-east', user: { 'client-key-data': 'a2V5' } }]
+  const kubeconfig = JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'kind-ptl-east', cluster: { server: 'https://ptl-east-control-plane:6443' } }],
+    contexts: [{ name: 'kind-ptl-east', context: { cluster: 'kind-ptl-east', user: 'kind-ptl-east' } }],
+    'current-context': 'kind-ptl-east',
+    users,
+  })
+  const made = parseAllDocuments(reachableKubeconfig(kubeconfig, 'east', '172.18.0.2'))[0]?.toJS()
+  expect(made).toEqual({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'east', cluster: { server: 'https://172.18.0.2:6443' } }],
+    contexts: [{ name: 'east', context: { cluster: 'east', user: 'east' } }],
+    'current-context': 'east',
+    users: [{ name: 'east', user: { 'client-key-data': 'a2V5' } }],
+  })
 })
 
 describe.skipIf(!engine)('clusters by kind', () => {
