@@ -212,7 +212,7 @@ describe('conflicts', () => {
   })
 
   law(
-    'are over for good: what clears them and comes back brings the same ones',
+    'do not come from taking exports back, and are the same again with these',
     fc.tuple(worlds, fc.nat()),
     ([world, pick]) => {
       const before = merged(world)
