@@ -187,8 +187,10 @@ export function startLink(options: LinkOptions): Link {
     },
     stop: async () => {
       stopping.abort()
+      // Told to end before their connections break, informers take it for what it is.
+      const ending = [finished, sources?.stop(), renewing?.stop()]
       await Promise.all([client.close(), pulse.close()])
-      await Promise.all([finished, sources?.stop(), renewing?.stop()])
+      await Promise.all(ending)
     },
   }
 }

@@ -1,0 +1,246 @@
+/** What a hub says of members that are not well, and that they trouble nobody else. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { CLUSTERS, SECRETS, SERVICE_EXPORTS } from '../../api/resources.ts'
+import { startApiServer } from '../kube/apiserver.ts'
+import { kubectl, SYSTEM } from '../kube/compiler.ts'
+import { startLine } from '../kube/line.ts'
+import { until } from '../lab/run.ts'
+import {
+  clusterObject,
+  clusterOf,
+  conditionOf,
+  enlist,
+  givers,
+  imports,
+  importsNot,
+  keyOf,
+  managed,
+  offer,
+  type Replica,
+  type Site,
+  STRANGER,
+  type Stage,
+  secretOf,
+  startStage,
+} from './hub.ts'
+
+let stage: Stage
+let replica: Replica
+let east: Site
+let west: Site
+let north: Site
+beforeAll(async () => {
+  stage = await startStage(['east', 'west', 'north'])
+  east = stage.site('east')
+  west = stage.site('west')
+  north = stage.site('north')
+  replica = await stage.start()
+  for (const site of stage.members) await enlist(stage, site)
+  await east.apply(...offer('shop/pay'))
+  await imports(west, 'shop/pay', ['east'])
+  await imports(north, 'shop/pay', ['east'])
+})
+afterAll(() => stage?.stop())
+beforeEach(async () => {
+  for (const { name } of stage.members) await managed(stage, name, 'Connected')
+})
+
+const told = async (name: string) => conditionOf(await clusterOf(stage, name), 'Managed')
+
+describe('reasons', () => {
+  test('an authority that did not sign the certificate: TLSError', async () => {
+    const other = await startApiServer()
+    const ca = String((await other.connection.credentials()).tls.ca)
+    await other.stop()
+    await enlist(stage, east, { change: { ca } })
+    await managed(stage, 'east', 'TLSError')
+    await enlist(stage, east)
+    await managed(stage, 'east', 'Connected')
+  })
+
+  test('a token that nobody knows: Unauthorized, and no trace of it anywhere', async () => {
+    const token = 'a-secret-that-nobody-may-see'
+    await enlist(stage, east, { change: { token } })
+    await managed(stage, 'east', 'Unauthorized')
+    expect(JSON.stringify([await clusterOf(stage, 'east'), replica.log])).not.toContain(token)
+    await enlist(stage, east)
+    await managed(stage, 'east', 'Connected')
+  })
+
+  test('an account without rights: Forbidden, naming what is missing', async () => {
+    await enlist(stage, east, { change: { user: STRANGER } })
+    await managed(stage, 'east', 'Forbidden')
+    expect((await told('east'))?.message).toMatch(/cannot (list|watch) resource/)
+    await enlist(stage, east)
+    await managed(stage, 'east', 'Connected')
+  })
+
+  test('a right to write that is missing: Forbidden as well, and healed once granted', async () => {
+    await kubectl(north.api, [
+      'patch',
+      'clusterrole',
+      'portolan-member',
+      '--type=json',
+      '-p',
+      without('serviceimports'),
+    ])
+    await east.apply(...offer('shop/more'))
+    await managed(stage, 'north', 'Forbidden')
+    expect((await told('north'))?.message).toContain('serviceimports')
+    await imports(west, 'shop/more', ['east'])
+    await kubectl(north.api, ['patch', 'clusterrole', 'portolan-member', '--type=json', '-p', GRANT_ALL])
+    await imports(north, 'shop/more', ['east'])
+  })
+
+  test('nothing there at all: Unreachable, since when', async () => {
+    const { lastSeen } = (await clusterOf(stage, 'east'))?.status ?? {}
+    await enlist(stage, east, { change: { server: 'https://127.0.0.1:1' } })
+    const cluster = await managed(stage, 'east', 'Unreachable')
+    expect(conditionOf(cluster, 'Managed')?.message).toContain(cluster.status?.lastSeen)
+    expect(Date.parse(cluster.status?.lastSeen ?? '')).toBeGreaterThanOrEqual(Date.parse(lastSeen ?? ''))
+    await enlist(stage, east)
+    await managed(stage, 'east', 'Connected')
+  })
+
+  test('no Secret, no key, no kubeconfig, and one that needs files', async () => {
+    const name = 'portolan-kubeconfig-east'
+    await stage.hub.remove(SECRETS, { namespace: SYSTEM, name })
+    await managed(stage, 'east', 'KubeconfigSecretMissing')
+    await stage.hub.apply({ ...secretOf('east', ''), stringData: { kubeconfg: 'x' } })
+    expect((await told('east'))?.reason).toBe('KubeconfigSecretMissing')
+    await stage.hub.apply(secretOf('east', 'no: kubeconfig'))
+    await managed(stage, 'east', 'KubeconfigInvalid')
+    const text = (await east.kubeconfig()).replace('"token"', '"exec":{"command":"aws"},"token"')
+    await stage.hub.apply(secretOf('east', text))
+    await until('it says so', async () => (await told('east'))?.message.includes('user.exec'))
+    expect(givers(await west.importOf('shop/pay'))).toEqual([keyOf('east')])
+    await enlist(stage, east)
+    await managed(stage, 'east', 'Connected')
+  })
+
+  test('a Secret of another namespace: Forbidden until the hub may read it', async () => {
+    const spec = { kubeconfigSecretRef: { namespace: 'elsewhere', name: 'member', key: 'kubeconfig' } }
+    await kubectl(stage.hub.api, ['create', 'namespace', 'elsewhere'])
+    const kubeconfig = await east.kubeconfig()
+    await stage.hub.apply({ ...secretOf('east', kubeconfig), metadata: { namespace: 'elsewhere', name: 'member' } })
+    await stage.hub.apply(clusterObject('east', spec))
+    await managed(stage, 'east', 'Forbidden')
+    expect((await told('east'))?.message).toContain('elsewhere')
+    const may = ['--verb=get,list,watch', '--resource=secrets', '--resource-name=member', '-n', 'elsewhere']
+    await kubectl(stage.hub.api, ['create', 'role', 'read', ...may])
+    const account = `--serviceaccount=${SYSTEM}:portolan-federation`
+    await kubectl(stage.hub.api, ['create', 'rolebinding', 'read', '--role=read', account, '-n', 'elsewhere'])
+    await managed(stage, 'east', 'Connected')
+    await stage.hub.apply(clusterObject('east'))
+  })
+
+  test('a cluster without Portolan: NotInstalled, and connected once it is', async () => {
+    const crd = 'serviceexports.flomesh.io'
+    const definition = await kubectl(north.api, ['get', 'crd', crd, '-o', 'json'])
+    const { metadata, status: _, ...rest } = JSON.parse(definition)
+    await kubectl(north.api, ['delete', 'crd', crd])
+    await managed(stage, 'north', 'NotInstalled')
+    await kubectl(north.api, ['create', '-f', '-'], JSON.stringify({ ...rest, metadata: { name: metadata.name } }))
+    await managed(stage, 'north', 'Connected')
+  })
+
+  test('inline, as in the oldest manifests', async () => {
+    const kubeconfig = await east.kubeconfig()
+    const { spec, ...rest } = clusterObject('east')
+    const { kubeconfigSecretRef: ref, ...others } = spec
+    await stage.hub.apply({ ...rest, spec: { ...others, kubeconfig } })
+    await until('it has', async () => (await clusterOf(stage, 'east'))?.spec.kubeconfig !== undefined)
+    await managed(stage, 'east', 'Connected')
+    await stage.hub.apply({ ...rest, spec: { ...others, kubeconfigSecretRef: ref } })
+  })
+})
+
+test('credentials are rotated: the new ones are used at once, and nothing else changes', async () => {
+  const text = await east.kubeconfig()
+  await stage.hub.apply(secretOf('east', text.replace('"namespace"', '"comment":"new","namespace"')))
+  await until('the new kubeconfig is the one that is remembered', async () => {
+    const memory = await stage.hub.get(SECRETS, { namespace: SYSTEM, name: 'portolan-member-east' })
+    return Buffer.from(memory?.data?.['kubeconfig'] ?? '', 'base64')
+      .toString()
+      .includes('"comment":"new"')
+  })
+  expect((await told('east'))?.reason).toBe('Connected')
+  await east.apply(...offer('shop/rotated'))
+  await imports(west, 'shop/rotated', ['east'])
+})
+
+test('a member is frozen: others are served as before, and it catches up when it thaws', async () => {
+  east.api.freeze(true)
+  await managed(stage, 'east', 'Unreachable')
+  await west.apply(...offer('shop/meanwhile'))
+  await imports(north, 'shop/meanwhile', ['west'])
+  expect(givers(await west.importOf('shop/pay'))).toEqual([keyOf('east')])
+  east.api.freeze(false)
+  await managed(stage, 'east', 'Connected')
+  await imports(east, 'shop/meanwhile', ['west'])
+})
+
+test('a member is dead for a while: what it exports stays', async () => {
+  await east.api.kill()
+  await managed(stage, 'east', 'Unreachable')
+  await west.apply(...offer('shop/while-dead'))
+  await imports(north, 'shop/while-dead', ['west'])
+  expect(givers(await north.importOf('shop/pay'))).toEqual([keyOf('east')])
+  await east.api.start()
+  await managed(stage, 'east', 'Connected')
+  await imports(east, 'shop/while-dead', ['west'])
+})
+
+test('a line goes dead without a word: after it, nothing is missed', async () => {
+  const line = await startLine(east.api.port)
+  await enlist(stage, east, { change: { server: `https://127.0.0.1:${line.port}` } })
+  await until('it is by the line', () => line.connections() > 5)
+  await managed(stage, 'east', 'Connected')
+  line.goSilent()
+  line.cut()
+  await managed(stage, 'east', 'Unreachable')
+  await east.apply(...offer('shop/unseen'))
+  line.mend()
+  await imports(west, 'shop/unseen', ['east'])
+  await enlist(stage, east)
+  await until('it is no longer by the line', () => line.connections() === 0)
+  await line.close()
+})
+
+test('a member is dead when its Cluster is deleted: it is gone everywhere else at once, and emptied when it is back', async () => {
+  await west.apply(...offer('shop/needed'))
+  await imports(east, 'shop/needed', ['west'])
+  await east.api.kill()
+  await stage.hub.remove(CLUSTERS, { name: 'east' })
+  await importsNot(west, 'shop/pay')
+  await importsNot(north, 'shop/pay')
+  await until('the hub says that something is left', async () =>
+    (await kubectl(stage.hub.api, ['get', 'events', '-n', 'default', '-o', 'json'])).includes('LeftBehind'),
+  )
+  await east.api.start()
+  await importsNot(east, 'shop/needed')
+  await until(
+    'it is forgotten',
+    async () => (await stage.hub.get(SECRETS, { namespace: SYSTEM, name: 'portolan-member-east' })) === undefined,
+  )
+  await enlist(stage, east)
+  await imports(west, 'shop/pay', ['east'])
+  await east.remove(SERVICE_EXPORTS, { namespace: 'shop', name: 'unseen' })
+  await importsNot(west, 'shop/unseen')
+})
+
+const rules = (verbs: Readonly<Record<string, readonly string[]>>) => [
+  { apiGroups: ['flomesh.io'], resources: ['serviceexports'], verbs: ['get', 'list', 'watch'] },
+  { apiGroups: ['flomesh.io'], resources: ['serviceexports/status'], verbs: ['patch'] },
+  {
+    apiGroups: ['flomesh.io'],
+    resources: ['serviceimports'],
+    verbs: verbs['serviceimports'] ?? ['get', 'list', 'watch', 'create', 'patch', 'delete'],
+  },
+  { apiGroups: [''], resources: ['services'], verbs: ['list', 'watch'] },
+  { apiGroups: [''], resources: ['namespaces'], verbs: ['list', 'watch', 'create', 'patch'] },
+  { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
+]
+const patchOf = (value: unknown) => JSON.stringify([{ op: 'replace', path: '/rules', value }])
+const GRANT_ALL = patchOf(rules({}))
+const without = (resource: string) => patchOf(rules({ [resource]: ['get', 'list', 'watch'] }))
