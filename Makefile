@@ -33,6 +33,8 @@ bench: setup ## the figures of docs/benchmarks.md
 	@node --expose-gc test/bench/compile.bench.ts
 	@node test/bench/admission.bench.ts
 	@node test/bench/clusters.bench.ts
+	@node test/bench/first-call.bench.ts
+	@node test/bench/federation.bench.ts
 
 check: setup ## types, lint, unused code
 	@npm run --silent check
