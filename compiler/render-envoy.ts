@@ -73,25 +73,22 @@ export const CIRCUIT_BREAKERS = {
   thresholds: [{ max_connections: 9999, max_requests: 9999, max_retries: 9999 }],
 }
 
-/**
- * The endpoint for a hash by Maglev's table: the same at every proxy that knows the same endpoints, shares as weighted,
- * and an endpoint that comes or goes moves few others. A ring of the same accuracy is a hundred times as large.
- *
- * @param size a prime
- */
-export const byHash = (size: number): Json => ({ lb_policy: 'MAGLEV', maglev_lb_config: { table_size: size } })
-
 const CONNECT_FAILED = 'connect-failure,refused-stream,reset-before-request'
 
-/** Another priority or endpoint at each try. update_frequency 0 would pass validation and abort Envoy on the first retry. */
-const RETRY = {
-  num_retries: 3,
-  retry_back_off: { base_interval: '0.005s', max_interval: '0.05s' },
+/** Another priority after some tries. 0 would pass validation and abort Envoy on the first retry. */
+const nextPriority = (afterTries: 1 | 2): Json => ({
   retry_priority: extension(
     'envoy.retry_priorities.previous_priorities',
     'envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig',
-    { update_frequency: 1 },
+    { update_frequency: afterTries },
   ),
+})
+
+/** Another priority or endpoint at each try. */
+const RETRY = {
+  num_retries: 3,
+  retry_back_off: { base_interval: '0.005s', max_interval: '0.05s' },
+  ...nextPriority(1),
   retry_host_predicate: [
     extension(
       'envoy.retry_host_predicates.previous_hosts',
@@ -111,6 +108,16 @@ export const RETRY_IDEMPOTENT = {
   retriable_status_codes: [502, 503, 504],
 }
 
+/** For a session whose endpoint has gone: another of the same priority is tried before the next priority. */
+export const PEERS_FIRST = {
+  unseen: { ...RETRY_UNSEEN, ...nextPriority(2) },
+  idempotent: { ...RETRY_IDEMPOTENT, ...nextPriority(2) },
+}
+
+/** A Service's own address that stands in for its pods. No session can stay with it, so none is led back to it. */
+export const STAND_IN = { health_status: 'DEGRADED' }
+export const PODS_ONLY = { override_host_status: { statuses: ['UNKNOWN', 'HEALTHY'] } }
+
 export const IDEMPOTENT_METHODS = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'] as const
 
 /** Larger bodies are streamed and not sent again. */
@@ -119,13 +126,14 @@ export const REPLAY_BUFFER_BYTES = 8 * 1024 * 1024
 /** Prefix of our filter state. */
 export const OURS = 'portolan'
 
-/** Endpoint metadata. Written out once per endpoint, hence the short names. */
+/** Metadata of endpoints, and of clusters that keep sessions. Written out once per endpoint, hence the short names. */
 export const METADATA = {
   namespace: 'mesh',
   clusterKey: 'key',
   pathPrefix: 'path',
   host: 'host',
   direct: 'direct',
+  sticky: 'sticky',
 } as const
 
 /**
@@ -135,7 +143,7 @@ export const METADATA = {
 export const CALLER = 'x-portolan-caller'
 
 /** An access log or header format that yields a value of the endpoint in use. */
-export const ofEndpoint = (value: Exclude<keyof typeof METADATA, 'namespace'>): string =>
+export const ofEndpoint = (value: Exclude<keyof typeof METADATA, 'namespace' | 'sticky'>): string =>
   `%UPSTREAM_METADATA(${METADATA.namespace}:${METADATA[value]})%`
 
 const accessLog = (): Json =>

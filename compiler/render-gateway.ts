@@ -6,7 +6,6 @@ import {
   address,
   type BootstrapSettings,
   bootstrap,
-  byHash,
   CALLER,
   CIRCUIT_BREAKERS,
   connectionManager,
@@ -16,10 +15,13 @@ import {
   type Json,
   OURS,
   OUTLIER_DETECTION,
+  PEERS_FIRST,
+  PODS_ONLY,
   REPLAY_BUFFER_BYTES,
   RETRY_UNSEEN,
   response,
   router,
+  STAND_IN,
   typed,
 } from './render-envoy.ts'
 import type { GatewayRoute, GatewayTable } from './tables.ts'
@@ -79,11 +81,14 @@ export const gatewayBootstrap = (settings: GatewaySettings): Json => bootstrap(s
  */
 const clusterName = ({ path, pathType }: GatewayRoute): string => `${pathType} ${path}`
 
-/** Shares are right to one in as many; larger than a sidecar's, for the many pods and few exports of a gateway. */
+/** A prime. Shares of pods are right to one in as many; a ring of that accuracy is a hundred times as large. */
 const CALLER_TABLE = 16381
 
 const BALANCERS: Readonly<Record<NonNullable<GatewayRoute['loadBalancer']>, Json>> = {
-  HashingLoadBalancer: byHash(CALLER_TABLE),
+  HashingLoadBalancer: {
+    lb_policy: 'MAGLEV',
+    maglev_lb_config: { table_size: CALLER_TABLE },
+  },
   LeastWorkLoadBalancer: {
     load_balancing_policy: {
       policies: [
@@ -103,14 +108,17 @@ const BALANCERS: Readonly<Record<NonNullable<GatewayRoute['loadBalancer']>, Json
 /** Pods first. The Service's own address takes over when all that the table knows are gone: a stale table heals by retry. */
 const clusterOf = (route: GatewayRoute): Json => {
   const groups = [route.endpoints, route.fallback ? [route.fallback] : []].filter((group) => group.length > 0)
+  const common = {
+    // A retry by hash stays with the pods until they are ejected: word of that must not wait for other news.
+    ...(route.loadBalancer === 'HashingLoadBalancer' ? { update_merge_window: '0s' } : {}),
+    ...(route.sessionCookie === undefined ? {} : PODS_ONLY),
+  }
   return typed('envoy.config.cluster.v3.Cluster', {
     name: clusterName(route),
     alt_stat_name: `in|${route.service}|${route.port}`,
     connect_timeout: '1s',
     ...(route.loadBalancer ? BALANCERS[route.loadBalancer] : {}),
-    ...(route.sessionCookie
-      ? { common_lb_config: { override_host_status: { statuses: ['UNKNOWN', 'HEALTHY'] } } }
-      : {}),
+    ...(Object.keys(common).length === 0 ? {} : { common_lb_config: common }),
     outlier_detection: OUTLIER_DETECTION,
     circuit_breakers: CIRCUIT_BREAKERS,
     load_assignment: {
@@ -120,8 +128,7 @@ const clusterOf = (route: GatewayRoute): Json => {
         priority,
         lb_endpoints: group.map((to) => ({
           endpoint: { address: address(to) },
-          // So that a session which met it comes back to a pod.
-          ...(route.sessionCookie && to === route.fallback ? { health_status: 'DEGRADED' } : {}),
+          ...(route.sessionCookie !== undefined && to === route.fallback ? STAND_IN : {}),
         })),
       })),
     },
@@ -204,6 +211,7 @@ const routeOf = (route: GatewayRoute): Json => {
       timeout: '0s',
       ...(rewrite ? { regex_rewrite: { pattern: { regex: rewrite.from }, substitution: rewrite.to } } : {}),
       ...(hashes ? byCaller : {}),
+      ...(route.sessionCookie === undefined ? {} : { retry_policy: PEERS_FIRST.unseen }),
     },
     ...(Object.keys(filters).length > 0 ? { typed_per_filter_config: filters } : {}),
   }

@@ -5,7 +5,6 @@ import {
   address,
   type BootstrapSettings,
   bootstrap,
-  byHash,
   CALLER,
   CIRCUIT_BREAKERS,
   connectionManager,
@@ -18,11 +17,14 @@ import {
   OURS,
   OUTLIER_DETECTION,
   ofEndpoint,
+  PEERS_FIRST,
+  PODS_ONLY,
   REPLAY_BUFFER_BYTES,
   RETRY_IDEMPOTENT,
   RETRY_UNSEEN,
   response,
   router,
+  STAND_IN,
   shortKey,
   typed,
 } from './render-envoy.ts'
@@ -47,6 +49,8 @@ export const sidecarSettings = (clusterKey: string): SidecarSettings => ({
 const DESTINATION = 'x-portolan-destination'
 const TARGET = 'x-portolan-target'
 const AUTHORITY = 'x-portolan-authority'
+const SESSION = 'x-portolan-session'
+const KEEPS_SESSIONS = 'x-portolan-keeps-sessions'
 
 const overwrite = (key: string, value: string): Json => ({
   append: { header: { key, value }, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' },
@@ -56,7 +60,7 @@ const overwrite = (key: string, value: string): Json => ({
 const destinationMutation = extension(
   'envoy.http.early_header_mutation.header_mutation',
   'envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation',
-  { mutations: [overwrite(DESTINATION, '%DOWNSTREAM_LOCAL_ADDRESS%')] },
+  { mutations: [overwrite(DESTINATION, '%DOWNSTREAM_LOCAL_ADDRESS%'), { remove: KEEPS_SESSIONS }] },
 )
 
 const remember = (key: string, value: string): Json => ({
@@ -67,8 +71,14 @@ const remember = (key: string, value: string): Json => ({
 
 /** Keeps path and host as the caller sent them, outside the message, so that each try starts from them again. */
 const rememberFilter = extension('portolan.remember', 'envoy.extensions.filters.http.set_filter_state.v3.Config', {
-  on_request_headers: [remember('path', '%REQ(:PATH)%'), remember('host', '%REQ(:AUTHORITY)%')],
+  on_request_headers: [
+    remember('path', '%REQ(:PATH)%'),
+    remember('host', '%REQ(:AUTHORITY)%'),
+    remember('sticky', `%CLUSTER_METADATA(${METADATA.namespace}:${METADATA.sticky})%`),
+  ],
 })
+
+const YES = 'yes'
 
 /** Metadata of an endpoint that is an application and no gateway. */
 const DIRECT = '-'
@@ -103,26 +113,101 @@ const perTryFilters = [
   extension('envoy.filters.http.upstream_codec', 'envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec'),
 ]
 
-/**
- * Tells sessions apart. Only clusters that choose by hash look at it, and only they set it, so the routes are the same
- * for all. It says who calls and not where that leads: all services behind one host name can share it.
- */
-export const SESSION_COOKIE = { name: 'portolan-session', ttl: '0s', path: '/' }
+/** Whether the cluster keeps sessions: only then do the filters below run. */
+const STICKY_STATE = `${OURS}.sticky`
 
-const toDestination = (methods: readonly string[], retry: Json): Json => ({
-  match: {
-    prefix: '/',
-    ...(methods.length > 0
-      ? { headers: [{ name: ':method', string_match: { safe_regex: { regex: methods.join('|') } } }] }
-      : {}),
+const STICKY = {
+  predicate: {
+    single_predicate: {
+      input: extension(STICKY_STATE, 'envoy.extensions.matching.common_inputs.network.v3.FilterStateInput', {
+        key: STICKY_STATE,
+      }),
+      value_match: { exact: YES },
+    },
   },
-  route: {
-    cluster_header: DESTINATION,
-    timeout: '0s',
-    retry_policy: retry,
-    hash_policy: [{ cookie: SESSION_COOKIE }],
-  },
+}
+
+const whereSticky = (name: string, filter: Json): Json =>
+  extension(name, 'envoy.extensions.common.matching.v3.ExtensionWithMatcher', {
+    extension_config: filter,
+    xds_matcher: {
+      matcher_list: {
+        matchers: [
+          {
+            predicate: { not_matcher: STICKY.predicate },
+            on_match: {
+              action: extension('skip', 'envoy.extensions.filters.common.matcher.action.v3.SkipFilter'),
+            },
+          },
+        ],
+      },
+    },
+  })
+
+/** Name of the cookie that keeps a session with an endpoint: several services may be behind one host name of the caller's. */
+export const sessionCookie = ({ vip, port }: Pick<ServiceRoute, 'vip' | 'port'>): string => `portolan-${vip}-${port}`
+
+/** A cookie's name says which service it is of, which a static filter cannot: so for that filter it is a header. */
+const MOVE_COOKIES = [
+  'function envoy_on_request(r)',
+  'local h=r:headers()',
+  `local n="portolan-"..h:get("${DESTINATION}"):gsub(":","-")`,
+  'local v',
+  'for k,c in (h:get("cookie") or ""):gmatch("([^=;, ]+)=([^;]*)") do if k==n then v=c end end',
+  `h:remove("${SESSION}") if v then h:add("${SESSION}",v) end`,
+  `r:streamInfo():dynamicMetadata():set("${OURS}","cookie",n)`,
+  `h:replace("${KEEPS_SESSIONS}","${YES}")`,
+  'r:clearRouteCache()',
+  'end',
+  'function envoy_on_response(r)',
+  'local h=r:headers()',
+  `local v=h:get("${SESSION}")`,
+  `local m=r:streamInfo():dynamicMetadata():get("${OURS}")`,
+  'if v and m then',
+  `h:remove("${SESSION}")`,
+  'h:add("set-cookie",m["cookie"].."="..v.."; Path=/; HttpOnly")',
+  'end',
+  'end',
+].join('\n')
+
+const sessionFilters = [
+  whereSticky(
+    'portolan.cookies',
+    extension('envoy.filters.http.lua', 'envoy.extensions.filters.http.lua.v3.Lua', {
+      default_source_code: { inline_string: MOVE_COOKIES },
+    }),
+  ),
+  whereSticky(
+    'portolan.sessions',
+    extension(
+      'envoy.filters.http.stateful_session',
+      'envoy.extensions.filters.http.stateful_session.v3.StatefulSession',
+      {
+        session_state: extension(
+          'envoy.http.stateful_session.header',
+          'envoy.extensions.http.stateful_session.header.v3.HeaderBasedSessionState',
+          { name: SESSION },
+        ),
+      },
+    ),
+  ),
+]
+
+const toDestination = (headers: readonly Json[], retry: Json): Json => ({
+  match: { prefix: '/', ...(headers.length > 0 ? { headers } : {}) },
+  route: { cluster_header: DESTINATION, timeout: '0s', retry_policy: retry },
 })
+
+const IDEMPOTENT = { name: ':method', string_match: { safe_regex: { regex: IDEMPOTENT_METHODS.join('|') } } }
+const KEEPING = { name: KEEPS_SESSIONS, present_match: true }
+
+/** A session whose pod has gone tries its neighbours before other clusters, with which it would have to stay. */
+const ROUTES = [
+  toDestination([KEEPING, IDEMPOTENT], PEERS_FIRST.idempotent),
+  toDestination([KEEPING], PEERS_FIRST.unseen),
+  toDestination([IDEMPOTENT], RETRY_IDEMPOTENT),
+  toDestination([], RETRY_UNSEEN),
+]
 
 const outboundListener = ({ capturePort, accessLog }: SidecarSettings): Json => ({
   name: 'outbound',
@@ -148,17 +233,17 @@ const outboundListener = ({ capturePort, accessLog }: SidecarSettings): Json => 
           route_config: {
             name: 'outbound',
             validate_clusters: false,
-            request_headers_to_remove: [DESTINATION],
+            request_headers_to_remove: [DESTINATION, SESSION, KEEPS_SESSIONS],
             virtual_hosts: [
               {
                 name: 'imports',
                 domains: ['*'],
                 request_body_buffer_limit: REPLAY_BUFFER_BYTES,
-                routes: [toDestination(IDEMPOTENT_METHODS, RETRY_IDEMPOTENT), toDestination([], RETRY_UNSEEN)],
+                routes: ROUTES,
               },
             ],
           },
-          http_filters: [rememberFilter, router({ upstream_http_filters: perTryFilters })],
+          http_filters: [rememberFilter, ...sessionFilters, router({ upstream_http_filters: perTryFilters })],
         }),
       ],
     },
@@ -218,9 +303,6 @@ const httpOptions = (backends: readonly Backend[]): Json => ({
   }),
 })
 
-/** Entries of a service-port's table, per priority: shares of its endpoints are right to one in as many. */
-const SESSION_TABLE = 1021
-
 /**
  * What a local backend falls back to, as a backend that comes after all others. Where other clusters share its calls,
  * they take those that its pods cannot: a priority between would only delay them.
@@ -231,6 +313,8 @@ const standIns = (backends: readonly Backend[]): readonly Backend[] =>
     if (!fallback || backends.some((other) => other !== backend && other.priority === priority)) return []
     return [{ ...backend, priority: (backends.at(-1)?.priority ?? 0) + 1, endpoints: [fallback] }]
   })
+
+const STICKY_METADATA = { filter_metadata: { [METADATA.namespace]: { [METADATA.sticky]: YES } } }
 
 /** One service-port. Endpoints are never given by EDS, which drops the second of two with the same address. */
 const clusterOf = ({ service, vip, port, sticky, backends: known }: ServiceRoute): Json => {
@@ -248,7 +332,7 @@ const clusterOf = ({ service, vip, port, sticky, backends: known }: ServiceRoute
     alt_stat_name: `out|${service}|${port}`,
     ...(hosts.some(isDnsName) ? { type: 'STRICT_DNS', dns_lookup_family: 'V4_PREFERRED' } : {}),
     connect_timeout: '1s',
-    ...(sticky ? byHash(SESSION_TABLE) : {}),
+    ...(sticky ? { metadata: STICKY_METADATA, common_lb_config: PODS_ONLY } : {}),
     outlier_detection: OUTLIER_DETECTION,
     circuit_breakers: CIRCUIT_BREAKERS,
     load_assignment: {
@@ -257,7 +341,10 @@ const clusterOf = ({ service, vip, port, sticky, backends: known }: ServiceRoute
       endpoints: backends.map((backend) => ({
         ...(backend.priority === 0 ? {} : { priority: backend.priority }),
         locality: { zone: shortKey(backend.clusterKey) },
-        lb_endpoints: backend.endpoints.map((to) => lbEndpoint(backend, to, weights.get(backend) ?? 1)),
+        lb_endpoints: backend.endpoints.map((to) => ({
+          ...lbEndpoint(backend, to, weights.get(backend) ?? 1),
+          ...(known.includes(backend) ? {} : STAND_IN),
+        })),
       })),
     },
     typed_extension_protocol_options: httpOptions(backends),

@@ -5,7 +5,7 @@ import { normalized } from './gateway-path.ts'
 import { rewritten } from './regex.ts'
 import { IDEMPOTENT_METHODS, isDnsName } from './render-envoy.ts'
 import { rewriteOf } from './render-gateway.ts'
-import { SESSION_COOKIE } from './render-sidecar.ts'
+import { sessionCookie } from './render-sidecar.ts'
 import type { GatewayRoute, GatewayTable, ServiceRoute, Tables } from './tables.ts'
 import type { Address } from './world.ts'
 
@@ -143,7 +143,7 @@ export const whereTo = (tables: Tables, call: Call, elsewhere: ReadonlyMap<strin
     service: route.service,
     vip: route.vip,
     policy: route.policy,
-    ...(route.sticky ? { sessionCookie: SESSION_COOKIE.name } : {}),
+    ...(route.sticky ? { sessionCookie: sessionCookie(route) } : {}),
     replay: IDEMPOTENT_METHODS.some((idempotent) => idempotent === method) ? 'anything' : 'unseen',
     backends: route.backends.map((backend) => {
       const { clusterKey, local, priority, weight, endpoints, pathPrefix } = backend

@@ -12,14 +12,16 @@ export interface Seen {
   readonly body: string
 }
 
+export type Verdict = 'answer' | 'reset' | number
+
 export interface Backend {
   readonly name: string
   readonly host: string
   readonly port: number
   /** What has arrived, in order. */
   readonly seen: Seen[]
-  /** What to do with a request instead of answering 200. */
-  behaviour: (seen: Seen) => 'answer' | 'reset' | number
+  /** What to do with a request instead of answering 200, at once or later. */
+  behaviour: (seen: Seen) => Verdict | Promise<Verdict>
   /** As if the process were killed: open connections break, new ones are refused. */
   readonly kill: () => Promise<void>
   /** As if the process were asked to end: open requests are answered, new connections refused. */
@@ -40,11 +42,11 @@ export const startBackend = async (name: string, host: string, port = 0): Promis
       const chunks: Buffer[] = []
       request.on('data', (chunk) => chunks.push(chunk))
       request.on('error', () => undefined)
-      request.on('end', () => {
+      request.on('end', async () => {
         const { method = '', url = '', headers } = request
         const seen: Seen = { name, method, path: url, headers, body: Buffer.concat(chunks).toString() }
         backend.seen.push(seen)
-        const verdict = backend.behaviour(seen)
+        const verdict = await backend.behaviour(seen)
         if (verdict === 'reset') return void request.socket.resetAndDestroy()
         response.writeHead(verdict === 'answer' ? 200 : verdict, { 'content-type': 'application/json' })
         response.end(JSON.stringify(seen))

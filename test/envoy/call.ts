@@ -12,6 +12,8 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
   readonly agent?: http.Agent
+  /** Address that the call comes from. */
+  readonly from?: string
 }
 
 export interface Answer {
@@ -22,11 +24,13 @@ export interface Answer {
   readonly seen?: Seen
 }
 
-export const call = ({ host, port, path = '/', method = 'GET', headers = {}, body, agent }: Call): Promise<Answer> =>
+export const call = (to: Call): Promise<Answer> =>
   new Promise((resolve, reject) => {
+    const { host, port, path = '/', method = 'GET', headers = {}, body, agent, from: localAddress } = to
     // Node frames no body of a GET by itself.
     const framed = body === undefined ? headers : { ...headers, 'content-length': String(Buffer.byteLength(body)) }
-    const request = http.request({ host, port, path, method, headers: framed, agent, timeout: 10_000 }, (response) => {
+    const options = { host, port, path, method, headers: framed, agent, localAddress, timeout: 10_000 }
+    const request = http.request(options, (response) => {
       let text = ''
       response.on('data', (chunk) => (text += chunk))
       response.on('error', reject)

@@ -60,13 +60,14 @@ export interface Gateway extends RunningEnvoy {
   readonly swap: (table: GatewayTable) => Promise<void>
 }
 
-export const startGateway = async (first: GatewayTable, clusterKey: string): Promise<Gateway> => {
+/** @param at port, any by default */
+export const startGateway = async (first: GatewayTable, clusterKey: string, at?: number): Promise<Gateway> => {
   const mount = new Mount()
   let running = first
   const write = (table: GatewayTable, previous?: GatewayTable): void =>
     mount.swap({ 'cds.json': gatewayCds(table, previous), 'rds.json': gatewayRds(table) })
   write(first)
-  const [adminPort, metricsPort, port] = [await freePort(), await freePort(), await freePort()]
+  const [adminPort, metricsPort, port] = [await freePort(), await freePort(), at ?? (await freePort())]
   const settings = { clusterKey, directory: mount.directory, accessLog: true, adminPort, metricsPort, port }
   const proxy = await startEnvoy(gatewayBootstrap(settings), settings)
   return {
