@@ -1,13 +1,14 @@
 /** The catalogue of everything the system has to say about an object, and the one way to print it. */
 import { FEDERATION } from './diagnostics/federation.ts'
 import { INJECTION } from './diagnostics/injection.ts'
+import { INSPECTION } from './diagnostics/inspection.ts'
 import { MANIFESTS } from './diagnostics/manifests.ts'
 import { ROUTING } from './diagnostics/routing.ts'
 import { VALIDATION } from './diagnostics/validation.ts'
 import type { Diagnostic, Issue, Level, ObjectRef } from './issue.ts'
 
 /** Code → diagnostic. A code is also a status reason, an Event reason and a metric label. */
-export const catalogue = { ...VALIDATION, ...INJECTION, ...ROUTING, ...FEDERATION, ...MANIFESTS } as const
+export const catalogue = { ...VALIDATION, ...INJECTION, ...ROUTING, ...FEDERATION, ...MANIFESTS, ...INSPECTION } as const
 
 export type Code = keyof typeof catalogue
 

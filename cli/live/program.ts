@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { type Adding, files, type Printing, printing, withColors } from '../flags.ts'
+import type { CheckOptions } from './check.ts'
 import type { DiffOptions } from './diff.ts'
 import type { ExplainOptions } from './explain.ts'
 import { live, namespaced } from './flags.ts'
@@ -29,6 +30,16 @@ export function addInspection(root: Command, { io, done }: Adding): void {
     .action(async (pod: string, options: Printing & Omit<RoutesOptions, 'colors'>) => {
       const { routesCommand } = await import('./routes.ts')
       done(await routesCommand(pod, withColors(options, io), io))
+    })
+
+  live(printing(root.command('check')))
+    .summary('see whether an installation is as it should be')
+    .description(
+      'Looks at everything that calls between clusters depend on, from the webhook to what proxies run, and says of what is wrong how to mend it. Changes nothing. The exit code is 1 when something is an error.',
+    )
+    .action(async (options: Printing & Omit<CheckOptions, 'colors'>) => {
+      const { checkCommand } = await import('./check.ts')
+      done(await checkCommand(withColors(options, io), io))
     })
 
   namespaced(live(printing(files(root.command('diff')))))

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { FEDERATION } from '../../api/diagnostics/federation.ts'
 import { INJECTION } from '../../api/diagnostics/injection.ts'
+import { INSPECTION } from '../../api/diagnostics/inspection.ts'
 import { MANIFESTS } from '../../api/diagnostics/manifests.ts'
 import { ROUTING } from '../../api/diagnostics/routing.ts'
 import { VALIDATION } from '../../api/diagnostics/validation.ts'
@@ -32,7 +33,7 @@ describe('the catalogue', () => {
   })
 
   test('no two sections share a code', () => {
-    const codes = [VALIDATION, INJECTION, ROUTING, FEDERATION, MANIFESTS].flatMap((section) => Object.keys(section))
+    const codes = [VALIDATION, INJECTION, ROUTING, FEDERATION, MANIFESTS, INSPECTION].flatMap((section) => Object.keys(section))
     expect(codes.filter((code, i) => codes.indexOf(code) !== i)).toEqual([])
   })
 

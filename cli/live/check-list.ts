@@ -1,0 +1,7 @@
+import { clusterChecks } from './check-cluster.ts'
+import { installationChecks } from './check-installation.ts'
+import { meshChecks } from './check-mesh.ts'
+import type { Check } from './checks.ts'
+
+/** All checks: first what is installed, then what is in the mesh, then what is beyond the cluster. */
+export const CHECKS: readonly Check[] = [...installationChecks, ...meshChecks, ...clusterChecks]

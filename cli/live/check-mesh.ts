@@ -1,0 +1,204 @@
+import type { Namespace } from '../../api/core.ts'
+import { levelOf } from '../../api/diagnostics.ts'
+import type { Issue } from '../../api/issue.ts'
+import { DNS_CONFIGMAP, GATEWAY_CONFIGMAP, INJECTION, ROUTES_CONFIGMAP } from '../../api/names.ts'
+import type { ConfigMap } from '../../api/resources.ts'
+import { auditMesh, auditSidecars } from '../../compiler/controller/audit.ts'
+import { observeTable } from '../../compiler/controller/observed.ts'
+import { hasSidecar, isOver, type MeshPod } from '../../compiler/controller/pods.ts'
+import { dnsFiles } from '../../compiler/files.ts'
+import { scopesOf } from '../../compiler/scope.ts'
+import type { Snapshot } from '../../compiler/snapshot.ts'
+import type { Tables } from '../../compiler/tables.ts'
+import { byKey, clusterAddress } from '../../compiler/world.ts'
+import { overlap } from '../../webhook/inject-settings.ts'
+import { refOf } from '../objects.ts'
+import { amount } from '../print.ts'
+import { type Check, type Found, found, foundCondition, foundIssue, reading } from './checks.ts'
+
+const DNS_SERVICE = 'portolan-dns'
+
+const dns: Check = {
+  name: 'mesh-dns',
+  title: 'mesh DNS has its address',
+  look: ({ snapshot, namespace }) =>
+    reading(snapshot, { kind: 'Service', namespace, name: DNS_SERVICE }, ({ services }) => {
+      const service = byKey(services).get(`${namespace}/${DNS_SERVICE}`)
+      const object = { kind: 'Service', namespace, name: DNS_SERVICE }
+      return {
+        seen: service === undefined ? '' : `${clusterAddress(service)}`,
+        found: service === undefined ? [found('DnsServiceMissing', object)] : [],
+      }
+    }),
+}
+
+const meshConfig: Check = {
+  name: 'mesh-config',
+  title: 'settings of the mesh are there',
+  look: (facts) => {
+    const object = { kind: 'MeshConfig', ...facts.mesh.meshConfig }
+    return reading(facts.meshConfig, object, (config) => ({
+      seen: `${object.namespace}/${object.name}`,
+      found: config === undefined ? [found('MeshConfigMissing', object)] : [],
+    }))
+  },
+}
+
+const namespaces: Check = {
+  name: 'namespaces',
+  title: 'namespaces of the mesh ask for sidecars',
+  look: ({ snapshot, pods }) =>
+    reading(snapshot, { kind: 'Namespace', name: 'all' }, (value) => {
+      const members = membersOf(value)
+      return {
+        seen: members.map(({ metadata }) => metadata.name).join(', ') || 'the mesh has none yet',
+        found: members.flatMap((each) => injectionOf(each, pods.ok ? pods.value : [])),
+      }
+    }),
+}
+
+function membersOf(snapshot: Snapshot): readonly Namespace[] {
+  const members = new Set(scopesOf(snapshot).map(({ namespace }) => namespace))
+  return snapshot.namespaces.filter(({ metadata }) => members.has(metadata.name))
+}
+
+const asks = ({ metadata }: { readonly metadata: { readonly annotations?: Readonly<Record<string, string>> } }) =>
+  INJECTION.map((name) => metadata.annotations?.[name]).find((value) => value !== undefined)
+
+function injectionOf(namespace: Namespace, pods: readonly MeshPod[]): readonly Found[] {
+  const object = refOf(namespace)
+  const value = asks(namespace)
+  if (value === undefined) {
+    const own = pods.filter(({ metadata }) => metadata.namespace === namespace.metadata.name)
+    return own.some((pod) => asks(pod) !== undefined) ? [] : [found('NamespaceWithoutInjection', object)]
+  }
+  if (['enabled', 'disabled'].includes(value)) return []
+  const path = `metadata.annotations[${INJECTION[0]}]`
+  return [foundIssue({ code: 'InjectionValueUnknown', object, path, value })]
+}
+
+const sidecars: Check = {
+  name: 'sidecars',
+  title: 'pods have the sidecars that they should',
+  look: ({ pods, snapshot, meshConfig: config, mesh, namespace }) =>
+    reading(pods, { kind: 'Pod', name: 'all' }, (all) => {
+      const here = snapshot.ok
+        ? new Map(membersOf(snapshot.value).map((each) => [each.metadata.name, each]))
+        : new Map()
+      const settings = auditMesh(mesh, namespace, config.ok ? config.value : undefined)
+      const missing = auditSidecars(all, here, settings)
+      return {
+        seen: `${amount(all.filter((pod) => hasSidecar(pod) && !isOver(pod)).length, 'pod')} with one`,
+        found: missing.map(({ issue }) => foundIssue(issue)),
+      }
+    }),
+}
+
+const tables: Check = {
+  name: 'tables',
+  title: 'the tables are those that compiling gives now',
+  look: ({ tables: compiled, maps, namespace }) =>
+    reading(compiled, { kind: 'ConfigMap', name: ROUTES_CONFIGMAP }, (wanted) =>
+      reading(maps, { kind: 'ConfigMap', name: ROUTES_CONFIGMAP }, (all) => ({
+        seen: `${amount(wanted.sidecars.length, 'namespace')}, gateway, names`,
+        found: tablesOf(wanted, all, namespace),
+      })),
+    ),
+}
+
+function tablesOf({ sidecars: all, gateway, dns: names }: Tables, maps: readonly ConfigMap[], namespace: string) {
+  const there = byKey(maps)
+  const table = (of: string, name: string, fits: (map: ConfigMap) => boolean): readonly Found[] => {
+    const map = there.get(`${of}/${name}`)
+    const object = { kind: 'ConfigMap', namespace: of, name }
+    if (map === undefined) return [found('TableMissing', object)]
+    return fits(map) ? [] : [found('TableOutdated', object)]
+  }
+  const hosts = dnsFiles(names, namespace).files['hosts']
+  return [
+    ...all.flatMap((each) =>
+      table(each.namespace, ROUTES_CONFIGMAP, (map) => observeTable(map).version === each.version),
+    ),
+    ...table(namespace, GATEWAY_CONFIGMAP, (map) => observeTable(map).version === gateway.version),
+    ...table(namespace, DNS_CONFIGMAP, (map) => map.data?.['hosts'] === hosts),
+  ]
+}
+
+const policies: Check = {
+  name: 'policies',
+  title: 'policies are in force and proxies run them',
+  look: ({ snapshot }) =>
+    reading(snapshot, { kind: 'GlobalTrafficPolicy', name: 'all' }, ({ policies: all }) => ({
+      seen: all.length === 1 ? '1 policy' : `${all.length} policies`,
+      found: all.flatMap((policy) =>
+        (policy.status?.conditions ?? [])
+          .filter(({ status, reason }) => status === 'False' || reason === 'ProxyUnreachable')
+          .map((condition) => foundCondition(policy, condition)),
+      ),
+    })),
+}
+
+const services: Check = {
+  name: 'services',
+  title: 'exports are valid and agree with those of other clusters',
+  look: ({ snapshot, tables: compiled }) =>
+    reading(compiled, { kind: 'ServiceExport', name: 'all' }, ({ issues }) => {
+      const { exports = [], imports = [] } = snapshot.ok ? snapshot.value : {}
+      return {
+        seen: `${amount(exports.length, 'export')}, ${amount(imports.length, 'import')}`,
+        found: [
+          ...issues.filter(isWrong).map(foundIssue),
+          ...exports.flatMap((each) =>
+            (each.status?.conditions ?? [])
+              .filter(({ type, status }) => type === 'Conflict' && status === 'True')
+              .map((condition) => foundCondition(each, condition)),
+          ),
+        ],
+      }
+    }),
+}
+
+/** Of policies their conditions tell. */
+const isWrong = (issue: Issue): boolean => levelOf(issue) !== 'info' && issue.object.kind !== 'GlobalTrafficPolicy'
+
+const range: Check = {
+  name: 'vip-range',
+  title: 'the range of imports belongs to nobody else',
+  look: ({ mesh, nodes, serviceRanges, snapshot }) =>
+    reading(nodes, { kind: 'Node', name: 'all' }, (all) => {
+      const ranges = serviceRanges.ok ? serviceRanges.value : []
+      const addresses = snapshot.ok ? snapshot.value.services : []
+      const taken = [
+        ...all.flatMap(({ metadata, spec, status }) => [
+          ...(spec.podCIDRs ?? []).map((cidr) => ({ what: 'the pods of node', name: metadata.name, cidr })),
+          ...(status?.addresses ?? [])
+            .filter(({ type }) => type === 'InternalIP')
+            .map(({ address }) => ({ what: 'node', name: metadata.name, cidr: single(address) })),
+        ]),
+        ...ranges.flatMap(({ metadata, spec }) =>
+          (spec.cidrs ?? []).map((cidr) => ({ what: 'ServiceCIDR', name: metadata.name, cidr })),
+        ),
+        ...addresses.flatMap((service) => {
+          const address = clusterAddress(service)
+          const { namespace, name } = service.metadata
+          return address === undefined ? [] : [{ what: 'Service', name: `${namespace}/${name}`, cidr: single(address) }]
+        }),
+      ]
+      return {
+        seen: mesh.vipRange,
+        found: taken
+          .filter(({ cidr }) => overlap(mesh.vipRange, cidr))
+          .map(({ what, name, cidr }) =>
+            found(
+              'VipRangeTaken',
+              { kind: what.startsWith('S') ? what : 'Node', name },
+              { range: mesh.vipRange, what, taken: cidr },
+            ),
+          ),
+      }
+    }),
+}
+
+const single = (address: string): string => `${address}/${address.includes(':') ? 128 : 32}`
+
+export const meshChecks: readonly Check[] = [dns, meshConfig, namespaces, sidecars, tables, policies, services, range]
