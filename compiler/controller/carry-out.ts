@@ -23,7 +23,7 @@ const REPORTED: Readonly<Record<Reported['kind'], Resource<KubeObject>>> = {
 
 const AT_ONCE = 8
 
-/** Writes, kind of action by kind of action in the order given, several of one kind at once. Returns how many failed. */
+/** Writes, step by step in the order given, several of one step at once. Returns how many failed. */
 export async function carryOut(actions: readonly Action[], options: CarryOutOptions): Promise<number> {
   const { client, mayWrite, onDone, onFailure } = options
   let failures = 0
@@ -49,9 +49,14 @@ export async function carryOut(actions: readonly Action[], options: CarryOutOpti
   return failures
 }
 
-/** Names are the last table to be written: they must not lead where nothing listens yet. */
-const stepOf = (action: Action): string =>
-  action.do === 'applyTable' && action.table.name === DNS_CONFIGMAP ? 'applyNames' : action.do
+/**
+ * Names are the last table to be written: they must not lead where nothing listens yet. The other tables need not wait
+ * for addresses, which nobody calls before they have names.
+ */
+function stepOf(action: Action): string {
+  if (action.do === 'applyTable') return action.table.name === DNS_CONFIGMAP ? 'applyNames' : 'applyAddressesAndTables'
+  return action.do === 'applyAddresses' ? 'applyAddressesAndTables' : action.do
+}
 
 const MANAGER = { manager: FIELD_MANAGER.compiler } as const
 

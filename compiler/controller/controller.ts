@@ -30,8 +30,6 @@ export interface ControllerOptions extends NudgerOptions {
   readonly components?: Components
   /** How long gateways serve on what nobody asks for any more; default 30. */
   readonly gatewayLingerSeconds?: number
-  readonly quietMs?: number
-  readonly mostMs?: number
   readonly auditMs?: number
   /** Where sidecars answer /stats. */
   readonly statsPort?: number
@@ -63,7 +61,7 @@ const isOverBy = (now: number, { routes }: GatewayTable): boolean =>
 export function startController(options: ControllerOptions): Controller {
   const { client, mesh, namespace, isLeader, metrics, log } = options
   const { components = { gateway: 'gateway', dns: 'dns' }, auditMs = 20_000, gatewayLingerSeconds = 30 } = options
-  const soon = afterQuiet(() => void pass(), { quietMs: options.quietMs ?? 50, mostMs: options.mostMs ?? 250 })
+  const soon = afterQuiet(() => void pass(), { quietMs: 50, mostMs: 250, restedMs: 500 })
 
   let place = { namespace, clusterKey: mesh.clusterKey }
   let renderer = createRenderer(place)

@@ -42,7 +42,7 @@ export type Action =
 
 /**
  * The writes that take the cluster from `observed` to `desired`, and no others. In the order in which they are safe:
- * addresses, then tables that route them, then names that lead there, then what is left over, then statuses.
+ * addresses and the tables that route them, then names that lead there, then what is left over, then statuses.
  * @param now for lastTransitionTime, RFC 3339
  */
 export function plan(desired: Desired, observed: Observed, now: string): readonly Action[] {
