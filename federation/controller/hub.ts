@@ -295,13 +295,15 @@ export function startHub(options: HubOptions): Hub {
     const peers = sites.map(({ name, clusterKey }): Peer => ({ name, clusterKey, known: seen.get(name) !== undefined }))
     const said: Statuses = statuses(federation, peers, (name, key) => seen.get(name)?.exports.get(key))
     const imports = new Map(federation.members.map((each) => [each.cluster, each.imports]))
+    const somebodyIsNew = [...entries.values()].some(isUndecided)
 
     for (const entry of entries.values()) {
       const { name, member, cluster, objects } = entry
       const clusterKey = keyOf.get(name)
       const place = member.seen()?.access.namespace ?? namespace
-      if (cluster === undefined) want(entry, { ...NOTHING, namespace: memoryOf(name)?.cluster.namespace ?? place })
-      // What cannot be remembered yet, or is another one's, is not touched.
+      if (cluster === undefined && !somebodyIsNew)
+        want(entry, { ...NOTHING, namespace: memoryOf(name)?.cluster.namespace ?? place })
+      // What cannot be remembered yet, or is or may turn out to be another one's, is not touched.
       else if (clusterKey === undefined || objects === undefined || member.seen() === undefined) member.want(undefined)
       else
         want(entry, {
@@ -420,6 +422,12 @@ export function startHub(options: HubOptions): Hub {
       for (const gauge of [metrics.members, metrics.exports, metrics.imports, metrics.leaving]) gauge.reset()
     },
   }
+}
+
+/** Not known yet whether it can be reached, and what it is then. */
+const isUndecided = ({ cluster, found, member }: Entry): boolean => {
+  const { asked = false, listed = false, trouble } = member.health() ?? {}
+  return cluster !== undefined && (found === undefined || (found.ok && trouble === undefined && !(asked && listed)))
 }
 
 /** What a member that has left should hold. */
