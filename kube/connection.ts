@@ -1,5 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
+import { delimiter } from 'node:path'
+import type { KubeConfig } from '@kubernetes/client-node'
 
 /** What a request needs beside its path. Read anew now and then: tokens and client certificates rotate. */
 export interface Credentials {
@@ -73,11 +75,17 @@ export function inCluster(
  * @throws ConnectionError when there is none, or no such context in it
  */
 async function fromKubeconfig({ kubeconfig, context }: ConnectionOptions): Promise<Connection> {
-  const { KubeConfig } = await import('@kubernetes/client-node')
-  const config = new KubeConfig()
+  const { KubeConfig: Config } = await import('@kubernetes/client-node')
+  const parsed = (file: string): KubeConfig => {
+    const config = new Config()
+    config.loadFromFile(file)
+    return config
+  }
+  const config = new Config()
   try {
-    if (kubeconfig === undefined) config.loadFromDefault()
-    else config.loadFromFile(kubeconfig)
+    if (kubeconfig !== undefined) config.loadFromFile(kubeconfig)
+    else if ((process.env['KUBECONFIG'] ?? '') === '') config.loadFromDefault()
+    else config.loadFromOptions(merged(filesOf(process.env['KUBECONFIG'] ?? '').map(parsed)))
   } catch (cause) {
     const file = kubeconfig ?? process.env['KUBECONFIG'] ?? '~/.kube/config'
     throw new ConnectionError(`kubeconfig ${file} cannot be used: ${(cause as Error).message}`, { cause })
@@ -108,6 +116,26 @@ async function fromKubeconfig({ kubeconfig, context }: ConnectionOptions): Promi
         tls: present({ ca, cert, key, servername, rejectUnauthorized }),
       }
     },
+  }
+}
+
+/** As kubectl reads $KUBECONFIG: files that are not there are passed over, unless none is. */
+function filesOf(list: string): readonly string[] {
+  const files = list.split(delimiter).filter((file) => file !== '')
+  const there = files.filter((file) => existsSync(file))
+  return there.length > 0 ? there : files
+}
+
+/** As kubectl merges files: of two things with one name the first counts. client-node refuses such files. */
+function merged(configs: readonly KubeConfig[]) {
+  const first = <T extends { readonly name: string }>(all: readonly T[]): T[] => [
+    ...new Map(all.toReversed().map((each) => [each.name, each])).values(),
+  ]
+  return {
+    clusters: first(configs.flatMap((config) => config.getClusters())),
+    users: first(configs.flatMap((config) => config.getUsers())),
+    contexts: first(configs.flatMap((config) => config.getContexts())),
+    currentContext: configs.map((config) => config.getCurrentContext()).find((name) => name) ?? '',
   }
 }
 

@@ -9,9 +9,11 @@ const UNNAMED = 'default/default/default/default'
 const identity: Check = {
   name: 'identity',
   title: 'the cluster has a name',
-  look: ({ mesh, namespace }) => {
+  look: ({ mesh, namespace, snapshot }) => {
     const { clusterKey, joined, identity: told } = mesh
-    const unnamed = clusterKey === UNNAMED && !joined
+    // A hub that is no member needs none.
+    const takesPart = !snapshot.ok || snapshot.value.exports.length + snapshot.value.imports.length > 0
+    const unnamed = clusterKey === UNNAMED && !joined && takesPart
     const object = { kind: 'Deployment', namespace, name: 'portolan-compiler' }
     return {
       seen: `${clusterKey}, ${joined ? 'from its hub' : 'its own'}`,
