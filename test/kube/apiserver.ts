@@ -22,6 +22,8 @@ export interface ApiServer {
   readonly kubectl: (args: readonly string[], input?: string) => Promise<RunResult>
   /** SIGKILL; etcd stays. */
   readonly kill: () => Promise<void>
+  /** Stops it where it stands, so that connections stay open and nothing answers; or lets it go on. */
+  readonly freeze: (frozen: boolean) => void
   /** Starts the API server again after {@link ApiServer.kill}; resolves when ready. */
   readonly start: () => Promise<void>
   /** Forgets etcd's history: older resourceVersions answer 410 as soon as the API server's own cache is gone too. */
@@ -142,6 +144,7 @@ export async function startApiServer({ users = [], args = [], etcd }: ApiServerO
     kubectl: (args, input) =>
       tryRun(kubectl, args, { env: { KUBECONFIG: kubeconfig }, ...(input === undefined ? {} : { input }) }),
     kill,
+    freeze: (frozen) => void api?.kill(frozen ? 'SIGSTOP' : 'SIGCONT'),
     start,
     compact: async () => {
       const ask = async (path: string, body: unknown) => {
