@@ -102,7 +102,7 @@ export const ServiceExportSpecSchema = Type.Object(
     sessionSticky: Type.Optional(
       Type.Boolean({
         description:
-          'Whether calls of one session stay with one pod, and in one cluster, by cookies that the proxies set: for as long as the pod is ready and the caller sends the cookies back. Calls without them are spread as ever. Unset = false.',
+          'Whether calls of one session stay with one pod, and in one cluster, by cookies that the proxies set: for as long as the pod is ready and the caller sends the cookies back. loadBalancer decides where a session begins, and calls without cookies are spread as ever. Unset = false.',
       }),
     ),
     targetClusters: Type.Optional(

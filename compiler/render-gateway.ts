@@ -81,7 +81,7 @@ export const gatewayBootstrap = (settings: GatewaySettings): Json => bootstrap(s
  */
 const clusterName = ({ path, pathType }: GatewayRoute): string => `${pathType} ${path}`
 
-/** A prime. Shares of pods are right to one in as many; a ring of that accuracy is a hundred times as large. */
+/** A prime: shares of pods are right to one in as many. 4 kB for three pods, of which Envoy's default ring takes 54 and its default table 20. */
 const CALLER_TABLE = 16381
 
 const BALANCERS: Readonly<Record<NonNullable<GatewayRoute['loadBalancer']>, Json>> = {

@@ -28,6 +28,7 @@ import {
   shortKey,
   typed,
 } from './render-envoy.ts'
+import { KEEPS_SESSIONS, SESSION, STICKY, sessionFilters, WHETHER_STICKY } from './render-sessions.ts'
 import type { Backend, ServiceRoute, SidecarTable } from './tables.ts'
 import type { Address } from './world.ts'
 
@@ -49,8 +50,6 @@ export const sidecarSettings = (clusterKey: string): SidecarSettings => ({
 const DESTINATION = 'x-portolan-destination'
 const TARGET = 'x-portolan-target'
 const AUTHORITY = 'x-portolan-authority'
-const SESSION = 'x-portolan-session'
-const KEEPS_SESSIONS = 'x-portolan-keeps-sessions'
 
 const overwrite = (key: string, value: string): Json => ({
   append: { header: { key, value }, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' },
@@ -74,11 +73,9 @@ const rememberFilter = extension('portolan.remember', 'envoy.extensions.filters.
   on_request_headers: [
     remember('path', '%REQ(:PATH)%'),
     remember('host', '%REQ(:AUTHORITY)%'),
-    remember('sticky', `%CLUSTER_METADATA(${METADATA.namespace}:${METADATA.sticky})%`),
+    remember('sticky', WHETHER_STICKY),
   ],
 })
-
-const YES = 'yes'
 
 /** Metadata of an endpoint that is an application and no gateway. */
 const DIRECT = '-'
@@ -111,86 +108,6 @@ const perTryFilters = [
     default_source_code: { inline_string: MOVE_HEADERS },
   }),
   extension('envoy.filters.http.upstream_codec', 'envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec'),
-]
-
-/** Whether the cluster keeps sessions: only then do the filters below run. */
-const STICKY_STATE = `${OURS}.sticky`
-
-const STICKY = {
-  predicate: {
-    single_predicate: {
-      input: extension(STICKY_STATE, 'envoy.extensions.matching.common_inputs.network.v3.FilterStateInput', {
-        key: STICKY_STATE,
-      }),
-      value_match: { exact: YES },
-    },
-  },
-}
-
-const whereSticky = (name: string, filter: Json): Json =>
-  extension(name, 'envoy.extensions.common.matching.v3.ExtensionWithMatcher', {
-    extension_config: filter,
-    xds_matcher: {
-      matcher_list: {
-        matchers: [
-          {
-            predicate: { not_matcher: STICKY.predicate },
-            on_match: {
-              action: extension('skip', 'envoy.extensions.filters.common.matcher.action.v3.SkipFilter'),
-            },
-          },
-        ],
-      },
-    },
-  })
-
-/** Name of the cookie that keeps a session with an endpoint: several services may be behind one host name of the caller's. */
-export const sessionCookie = ({ vip, port }: Pick<ServiceRoute, 'vip' | 'port'>): string => `portolan-${vip}-${port}`
-
-/** A cookie's name says which service it is of, which a static filter cannot: so for that filter it is a header. */
-const MOVE_COOKIES = [
-  'function envoy_on_request(r)',
-  'local h=r:headers()',
-  `local n="portolan-"..h:get("${DESTINATION}"):gsub(":","-")`,
-  'local v',
-  'for k,c in (h:get("cookie") or ""):gmatch("([^=;, ]+)=([^;]*)") do if k==n then v=c end end',
-  `h:remove("${SESSION}") if v then h:add("${SESSION}",v) end`,
-  `r:streamInfo():dynamicMetadata():set("${OURS}","cookie",n)`,
-  `h:replace("${KEEPS_SESSIONS}","${YES}")`,
-  'r:clearRouteCache()',
-  'end',
-  'function envoy_on_response(r)',
-  'local h=r:headers()',
-  `local v=h:get("${SESSION}")`,
-  `local m=r:streamInfo():dynamicMetadata():get("${OURS}")`,
-  'if v and m then',
-  `h:remove("${SESSION}")`,
-  'h:add("set-cookie",m["cookie"].."="..v.."; Path=/; HttpOnly")',
-  'end',
-  'end',
-].join('\n')
-
-const sessionFilters = [
-  whereSticky(
-    'portolan.cookies',
-    extension('envoy.filters.http.lua', 'envoy.extensions.filters.http.lua.v3.Lua', {
-      default_source_code: { inline_string: MOVE_COOKIES },
-    }),
-  ),
-  whereSticky(
-    'portolan.sessions',
-    extension(
-      'envoy.filters.http.stateful_session',
-      'envoy.extensions.filters.http.stateful_session.v3.StatefulSession',
-      {
-        session_state: extension(
-          'envoy.http.stateful_session.header',
-          'envoy.extensions.http.stateful_session.header.v3.HeaderBasedSessionState',
-          { name: SESSION },
-        ),
-      },
-    ),
-  ),
 ]
 
 const toDestination = (headers: readonly Json[], retry: Json): Json => ({
@@ -243,7 +160,11 @@ const outboundListener = ({ capturePort, accessLog }: SidecarSettings): Json => 
               },
             ],
           },
-          http_filters: [rememberFilter, ...sessionFilters, router({ upstream_http_filters: perTryFilters })],
+          http_filters: [
+            rememberFilter,
+            ...sessionFilters(DESTINATION, `${OURS}.sticky`),
+            router({ upstream_http_filters: perTryFilters }),
+          ],
         }),
       ],
     },
@@ -314,8 +235,6 @@ const standIns = (backends: readonly Backend[]): readonly Backend[] =>
     return [{ ...backend, priority: (backends.at(-1)?.priority ?? 0) + 1, endpoints: [fallback] }]
   })
 
-const STICKY_METADATA = { filter_metadata: { [METADATA.namespace]: { [METADATA.sticky]: YES } } }
-
 /** One service-port. Endpoints are never given by EDS, which drops the second of two with the same address. */
 const clusterOf = ({ service, vip, port, sticky, backends: known }: ServiceRoute): Json => {
   const backends = [...known, ...standIns(known)]
@@ -332,7 +251,7 @@ const clusterOf = ({ service, vip, port, sticky, backends: known }: ServiceRoute
     alt_stat_name: `out|${service}|${port}`,
     ...(hosts.some(isDnsName) ? { type: 'STRICT_DNS', dns_lookup_family: 'V4_PREFERRED' } : {}),
     connect_timeout: '1s',
-    ...(sticky ? { metadata: STICKY_METADATA, common_lb_config: PODS_ONLY } : {}),
+    ...(sticky ? { metadata: STICKY, common_lb_config: PODS_ONLY } : {}),
     outlier_detection: OUTLIER_DETECTION,
     circuit_breakers: CIRCUIT_BREAKERS,
     load_assignment: {

@@ -5,7 +5,7 @@ import { normalized } from './gateway-path.ts'
 import { rewritten } from './regex.ts'
 import { IDEMPOTENT_METHODS, isDnsName } from './render-envoy.ts'
 import { rewriteOf } from './render-gateway.ts'
-import { sessionCookie } from './render-sidecar.ts'
+import { sessionCookie } from './render-sessions.ts'
 import type { GatewayRoute, GatewayTable, ServiceRoute, Tables } from './tables.ts'
 import type { Address } from './world.ts'
 

@@ -46,6 +46,7 @@ export class Mount {
 }
 
 export interface RunningEnvoy {
+  readonly pid: number
   readonly adminPort: number
   readonly metricsPort: number
   /** Statistics whose name matches, by name. */
@@ -113,6 +114,7 @@ export const startEnvoy = async (
   }
   return {
     ...ports,
+    pid: child.pid ?? 0,
     stats,
     runs: (version) =>
       until(`Envoy runs ${version}`, async () => Object.values(await stats('cds.version_text')).includes(version)),
