@@ -43,8 +43,12 @@ export async function clean(clusters: ClusterProvider): Promise<void> {
         `the hub to take its imports back from ${name}`,
         async () => (await kubectl(name, 'get', 'serviceimports.flomesh.io', '-A', '-o', 'name')) === '',
       )
-      for (const namespace of NAMESPACES)
+      for (const namespace of NAMESPACES) {
+        // A namespace that goes waits for its pods' grace periods; without pods it is gone at once.
+        const apps = await kubectl(name, '-n', namespace, 'get', 'deployments', '-o', 'name')
+        if (apps !== '') await kubectl(name, '-n', namespace, 'scale', ...apps.trim().split('\n'), '--replicas=0')
         await kubectl(name, '-n', namespace, 'delete', 'pods', '--all', '--force', '--grace-period=0')
+      }
       await kubectl(name, 'delete', 'namespace', ...NAMESPACES, '--ignore-not-found')
     }),
   )

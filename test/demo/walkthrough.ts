@@ -95,6 +95,7 @@ const overview: Chapter = {
     await show('kubectl --context cluster-1 -n httpbin get serviceexports')
     await show(`kubectl --context ${CALLER} -n httpbin get serviceimports,globaltrafficpolicies`)
     await show(`portolan explain httpbin/httpbin --context ${CALLER} --from curl/\${curl_client}`)
+    await show(`portolan check --context ${CALLER}`)
   },
 }
 
