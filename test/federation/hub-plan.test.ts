@@ -1,0 +1,505 @@
+/** The hub's decisions, without a cluster. */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Cluster } from '../../api/cluster.ts'
+import type { Namespace } from '../../api/core.ts'
+import { applyDefaults } from '../../api/defaults.ts'
+import { API_VERSION, FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
+import type { ConfigMap } from '../../api/resources.ts'
+import type { ServiceExport } from '../../api/service-export.ts'
+import type { ServiceImport } from '../../api/service-import.ts'
+import type { ObjectStatus } from '../../compiler/tables.ts'
+import { clusterStatus } from '../../federation/controller/cluster-status.ts'
+import { exportedStatus, type Held } from '../../federation/controller/exported.ts'
+import { withKept } from '../../federation/controller/kept.ts'
+import { decodeMemory, encodeMemory, type Memory, memoryName } from '../../federation/controller/memory.ts'
+import { giversOf, type Observed, observeImport } from '../../federation/controller/observed.ts'
+import { type Action, type Desired, plan } from '../../federation/controller/plan.ts'
+import { troubleOf } from '../../federation/controller/reason.ts'
+import { newsOf } from '../../federation/controller/tell.ts'
+import { twinsOf } from '../../federation/controller/twins.ts'
+import { viewOf } from '../../federation/controller/view.ts'
+import type { ExportVerdict } from '../../federation/merge.ts'
+import { fromAnswer, fromException } from '../../kube/failure.ts'
+import * as build from '../compiler/build.ts'
+
+const NOW = '2026-01-01T00:00:00Z'
+const LATER = '2026-01-01T00:01:00Z'
+const SYSTEM = 'portolan-system'
+const key = build.clusterKey
+
+/** What a member really holds. */
+interface World {
+  readonly imports: ReadonlyMap<string, ServiceImport>
+  readonly exports: ReadonlyMap<string, ServiceExport>
+  readonly namespaces: ReadonlySet<string>
+  readonly identity?: { readonly clusterKey: string; readonly ours: boolean }
+}
+
+const EMPTY: World = { imports: new Map(), exports: new Map(), namespaces: new Set([SYSTEM]) }
+
+const managed = (ours: boolean) =>
+  ours
+    ? { labels: MANAGED_BY, managedFields: [{ manager: FIELD_MANAGER.federation, operation: 'Apply', time: NOW }] }
+    : { managedFields: [{ manager: 'kubectl', operation: 'Update', time: NOW }] }
+
+const importObject = (service: string, givers: readonly string[], ours = true, port = 80): ServiceImport => {
+  const [namespace = '', name = ''] = service.split('/')
+  const endpoints = givers
+    .toSorted()
+    .map((each) => ({ clusterKey: key(each), target: { host: `${each}.example`, port: 80 } }))
+  return applyDefaults({
+    apiVersion: API_VERSION,
+    kind: 'ServiceImport',
+    metadata: { namespace, name, uid: `uid of ${service}`, ...managed(ours) },
+    spec: { type: 'ClusterSetIP', ports: [{ port, protocol: 'TCP', endpoints }] },
+  })
+}
+
+const observe = ({ imports, exports, namespaces, identity }: World): Observed => ({
+  exports,
+  services: new Map(),
+  imports: new Map([...imports].map(([at, object]) => [at, observeImport(object, (givers) => givers)])),
+  namespaces: new Map([...namespaces].map((name) => [name, { metadata: { name } } as Namespace])),
+  identity:
+    identity &&
+    ({
+      metadata: { namespace: SYSTEM, name: 'portolan-cluster', uid: 'i', ...managed(identity.ours) },
+      data: { clusterKey: identity.clusterKey },
+    } as unknown as ConfigMap),
+})
+
+/** The member after an action, as its API server would keep it. */
+function after(world: World, action: Action): World {
+  switch (action.do) {
+    case 'applyIdentity':
+      return { ...world, identity: { clusterKey: action.clusterKey, ours: true } }
+    case 'removeIdentity': {
+      const { identity: _, ...rest } = world
+      return rest
+    }
+    case 'createNamespace':
+      return { ...world, namespaces: new Set([...world.namespaces, action.name]) }
+    case 'applyImport': {
+      const { namespace, name, wanted, keep } = action.import
+      const at = `${namespace}/${name}`
+      if (!world.namespaces.has(namespace)) throw new Error(`no namespace for ${at}`)
+      const there = world.imports.get(at) ?? importObject(at, [])
+      const spec = keep.length === 0 && wanted !== undefined ? wanted.spec : withKept(wanted, there, keep)
+      return { ...world, imports: new Map([...world.imports, [at, { ...there, spec }]]) }
+    }
+    case 'removeImport':
+      return {
+        ...world,
+        imports: new Map([...world.imports].filter(([at]) => at !== `${action.namespace}/${action.name}`)),
+      }
+    case 'applyStatus': {
+      const at = `${action.namespace}/${action.name}`
+      const object = world.exports.get(at)
+      if (object === undefined) return world
+      const { conditions = [] } = action.status as { conditions?: readonly { readonly type: string }[] }
+      const fieldsV1 = {
+        'f:status': {
+          ...Object.fromEntries(Object.keys(action.status).map((field) => [`f:${field}`, {}])),
+          'f:conditions': Object.fromEntries(conditions.map(({ type }) => [`k:{"type":"${type}"}`, {}])),
+        },
+      }
+      const managedFields =
+        Object.keys(action.status).length === 0
+          ? []
+          : [{ manager: FIELD_MANAGER.federation, operation: 'Apply', subresource: 'status', fieldsV1 }]
+      const changed = { ...object, metadata: { ...object.metadata, managedFields }, status: action.status }
+      return { ...world, exports: new Map([...world.exports, [at, changed as ServiceExport]]) }
+    }
+  }
+}
+
+const planned = (desired: Desired, world: World, now = NOW) => plan(desired, observe(world), () => undefined, now)
+const carriedOut = (desired: Desired, world: World): World => planned(desired, world).actions.reduce(after, world)
+
+const NOTHING: Desired = {
+  namespace: SYSTEM,
+  imports: [],
+  statuses: [],
+  createNamespaces: true,
+  unheard: new Set(),
+}
+
+const status = (service: string, value: 'True' | 'False'): ObjectStatus => {
+  const [namespace = '', name = ''] = service.split('/')
+  return {
+    object: { kind: 'ServiceExport', namespace, name },
+    generation: 1,
+    conditions: [{ type: 'Exported', status: value, reason: 'Exported', message: '', observedGeneration: 1 }],
+    extra: { clusters: [{ cluster: key('east') }] },
+  }
+}
+
+const exportObject = (service: string): ServiceExport => {
+  const [namespace = '', name = ''] = service.split('/')
+  const metadata = { namespace, name, uid: service, generation: 1 }
+  return { apiVersion: API_VERSION, kind: 'ServiceExport', metadata, spec: {} }
+}
+
+describe('plan', () => {
+  const services = fc.constantFrom('shop/a', 'shop/b', 'pay/a', 'pay/b')
+  const some = fc.subarray(['east', 'north', 'west'])
+  const anyImport = fc
+    .record({ service: services, givers: some, ours: fc.boolean(), port: fc.constantFrom(80, 81) })
+    .map(({ service, givers, ours, port }) => importObject(service, givers, ours, port))
+  const byKey = <T extends { readonly metadata: { readonly namespace?: string; readonly name: string } }>(
+    all: readonly T[],
+  ) => new Map(all.map((object) => [`${object.metadata.namespace}/${object.metadata.name}`, object]))
+  const worlds: fc.Arbitrary<World> = fc
+    .record({
+      imports: fc.array(anyImport, { maxLength: 4 }),
+      exports: fc.uniqueArray(services, { maxLength: 3 }),
+      more: fc.subarray(['shop', 'pay']),
+      identity: fc.option(fc.record({ clusterKey: fc.constantFrom(key('me'), key('you')), ours: fc.boolean() }), {
+        nil: undefined,
+      }),
+    })
+    .map(({ imports, exports, more, identity }) => ({
+      imports: byKey(imports),
+      exports: byKey(exports.map(exportObject)),
+      namespaces: new Set([SYSTEM, ...more, ...imports.map(({ metadata }) => metadata.namespace ?? '')]),
+      ...(identity === undefined ? {} : { identity }),
+    }))
+  const desires: fc.Arbitrary<Desired> = fc
+    .record({
+      imports: fc.uniqueArray(anyImport, { selector: ({ metadata }) => `${metadata.namespace}/${metadata.name}` }),
+      statuses: fc.uniqueArray(
+        fc.record({ service: services, value: fc.constantFrom('True' as const, 'False' as const) }),
+        {
+          selector: ({ service }) => service,
+        },
+      ),
+      createNamespaces: fc.boolean(),
+      unheard: some,
+    })
+    .map(({ imports, statuses, createNamespaces, unheard }) => ({
+      namespace: SYSTEM,
+      clusterKey: key('me'),
+      imports: imports.filter((each) => giversOf(each).length > 0),
+      statuses: statuses.map((each) => status(each.service, each.value)),
+      createNamespaces,
+      unheard: new Set(unheard.map(key)),
+    }))
+
+  test('once carried out, there is nothing left to do, at any later time', () => {
+    fc.assert(
+      fc.property(worlds, fc.array(desires, { minLength: 1, maxLength: 3 }), (start, steps) => {
+        let world = start
+        for (const step of steps) {
+          world = carriedOut(step, world)
+          const rest = planned(step, world, LATER).actions
+          // What is kept beside what is wanted is only told from a difference by what was accepted for it.
+          expect(rest.filter((action) => action.do !== 'applyImport' || action.import.keep.length === 0)).toEqual([])
+        }
+      }),
+    )
+  })
+
+  test('what others made is never touched, and reported when it is in the way', () => {
+    fc.assert(
+      fc.property(worlds, desires, (world, desired) => {
+        const end = carriedOut(desired, world)
+        for (const [at, object] of world.imports)
+          if (object.metadata.labels === undefined) expect(end.imports.get(at)).toBe(object)
+        const inTheWay = desired.imports.filter(({ metadata }) => {
+          const there = world.imports.get(`${metadata.namespace}/${metadata.name}`)
+          return there !== undefined && there.metadata.labels === undefined
+        })
+        const { issues } = planned(desired, world)
+        expect(issues.filter(({ code }) => code === 'ImportNotOurs').length).toBe(inTheWay.length)
+      }),
+    )
+  })
+
+  test('endpoints that lead to a cluster of which nothing is known stay', () => {
+    fc.assert(
+      fc.property(worlds, desires, (world, desired) => {
+        const end = carriedOut(desired, world)
+        for (const [at, object] of world.imports) {
+          const kept = giversOf(object).filter((giver) => desired.unheard.has(giver))
+          expect(end.imports.has(at) ? giversOf(end.imports.get(at) as ServiceImport) : []).toEqual(
+            expect.arrayContaining([...kept]),
+          )
+        }
+      }),
+    )
+  })
+
+  test('a member that has left holds nothing of the hub any more, whatever it held', () => {
+    fc.assert(
+      fc.property(worlds, desires, (start, before) => {
+        const end = carriedOut(NOTHING, carriedOut(before, start))
+        expect([...end.imports.values()].filter(({ metadata }) => metadata.labels !== undefined)).toEqual([])
+        expect(end.identity?.ours ?? false).toBe(false)
+        expect([...end.exports.values()].filter((each) => each.status?.clusters !== undefined)).toEqual([])
+        expect(end.namespaces).toEqual(carriedOut(before, start).namespaces)
+      }),
+    )
+  })
+
+  test('nothing is put into a namespace that is on its way out, or that is missing and not to be made', () => {
+    const desired = {
+      ...NOTHING,
+      clusterKey: key('me'),
+      imports: [importObject('shop/a', ['east'])],
+      createNamespaces: false,
+    }
+    const { actions, issues } = planned(desired, { ...EMPTY, identity: { clusterKey: key('me'), ours: true } })
+    expect(actions).toEqual([])
+    expect(issues).toMatchObject([{ code: 'NamespaceMissing', params: { namespace: 'shop', services: 'shop/a' } }])
+
+    const observed = observe({ ...EMPTY, identity: { clusterKey: key('me'), ours: true } })
+    const dying = { metadata: { name: 'shop', deletionTimestamp: NOW } } as Namespace
+    const namespaces = new Map([...observed.namespaces, ['shop', dying] as const])
+    expect(plan({ ...desired, createNamespaces: true }, { ...observed, namespaces }, () => undefined, NOW)).toEqual({
+      actions: [],
+      issues: [],
+    })
+  })
+
+  test('another spelling that the API server made of what was written is as good', () => {
+    const wanted = importObject('shop/a', ['east'])
+    const world = {
+      ...EMPTY,
+      namespaces: new Set([SYSTEM, 'shop']),
+      identity: { clusterKey: key('me'), ours: true },
+      imports: new Map([['shop/a', importObject('shop/a', ['east'], true, 81)]]),
+    }
+    const desired = { ...NOTHING, clusterKey: key('me'), imports: [wanted] }
+    const hash = observe(world).imports.get('shop/a')?.hash
+    expect(planned(desired, world).actions.map((action) => action.do)).toEqual(['applyImport'])
+    expect(plan(desired, observe(world), () => hash, NOW).actions).toEqual([])
+  })
+
+  test('a status waits for the generation that it is about', () => {
+    const desired = { ...NOTHING, clusterKey: key('me'), statuses: [status('shop/a', 'True')] }
+    const newer = { ...exportObject('shop/a'), metadata: { ...exportObject('shop/a').metadata, generation: 2 } }
+    const world = { ...EMPTY, identity: { clusterKey: key('me'), ours: true } }
+    expect(planned(desired, { ...world, exports: new Map([['shop/a', newer]]) }).actions).toEqual([])
+    const exports = new Map([['shop/a', exportObject('shop/a')]])
+    expect(planned(desired, { ...world, exports }).actions.map((action) => action.do)).toEqual(['applyStatus'])
+  })
+})
+
+describe('what is said of an export', () => {
+  const said = (importers: readonly string[], conflict?: string): ExportVerdict => ({
+    cluster: 'east',
+    clusterKey: key('east'),
+    importers: importers.map(key),
+    issues: [],
+    status: {
+      object: { kind: 'ServiceExport', namespace: 'shop', name: 'a' },
+      generation: 1,
+      conditions:
+        conflict === undefined
+          ? []
+          : [
+              {
+                type: 'Conflict',
+                status: conflict === 'NoConflicts' ? 'False' : 'True',
+                reason: conflict,
+                message: '',
+              },
+            ],
+    },
+  })
+  const others = ['north', 'west'].map(key)
+
+  test.each<[string, ExportVerdict, readonly Held[], readonly string[], string]>([
+    [
+      'all have it',
+      said(['north', 'west'], 'NoConflicts'),
+      [[key('east')], [key('east'), key('x')]],
+      ['north', 'west'],
+      'Exported',
+    ],
+    ['one has it not yet', said(['north', 'west'], 'NoConflicts'), [[key('east')], []], ['north'], 'Exporting'],
+    ['one has its own', said(['north', 'west'], 'NoConflicts'), [[key('east')], 'foreign'], ['north'], 'Exporting'],
+    ['one has it still', said(['north'], 'NoConflicts'), [[key('east')], [key('east')]], ['north', 'west'], 'Exported'],
+    ['nobody is there', said([], 'NoConflicts'), [[], []], [], 'NoImporter'],
+    ['others were first', said([], 'PortConflict'), [[], []], [], 'Outvoted'],
+    ['nothing is served', said([]), [[], []], [], 'NotExported'],
+    [
+      'one cannot be seen and was not said to have it',
+      said(['north', 'west'], 'NoConflicts'),
+      [[key('east')], 'unknown'],
+      ['north'],
+      'Exporting',
+    ],
+  ])('%s', (_, verdict, held, clusters, reason) => {
+    const { conditions, extra } = exportedStatus(verdict, others, (at) => held[others.indexOf(at)] ?? [], undefined)
+    const exported = conditions.find(({ type }) => type === 'Exported')
+    expect(exported).toMatchObject({ reason, status: reason === 'Exported' ? 'True' : 'False' })
+    expect(extra).toMatchObject({ clusters: clusters.map((name) => ({ cluster: key(name) })) })
+  })
+
+  test('of one that cannot be seen now, what was said before stands', () => {
+    const before = { clusters: [{ cluster: key('north') }, { cluster: key('west') }] }
+    const seen = exportedStatus(said(['north', 'west'], 'NoConflicts'), others, () => [key('east')], before)
+    const unseen = exportedStatus(said(['north', 'west'], 'NoConflicts'), others, () => 'unknown', before)
+    expect(unseen).toEqual(seen)
+  })
+
+  test('news: conflicts that begin and end, and new importers; nothing else', () => {
+    const made = (conflict: string, ...clusters: readonly string[]) => ({
+      conditions: [
+        {
+          type: 'Conflict',
+          status: conflict === 'NoConflicts' ? ('False' as const) : ('True' as const),
+          reason: conflict,
+          message: conflict,
+          lastTransitionTime: NOW,
+        },
+      ],
+      clusters: clusters.map((cluster) => ({ cluster })),
+    })
+    const reasons = (...[before, now]: Parameters<typeof newsOf>) => newsOf(before, now).map(({ reason }) => reason)
+    expect(reasons(undefined, made('NoConflicts'))).toEqual([])
+    expect(reasons(made('NoConflicts'), made('PortConflict'))).toEqual(['PortConflict'])
+    expect(reasons(made('PortConflict'), made('PortConflict'))).toEqual([])
+    expect(reasons(made('PortConflict'), made('NoConflicts'))).toEqual(['NoConflicts'])
+    expect(newsOf(made('NoConflicts', 'a'), made('NoConflicts', 'a', 'b'))).toMatchObject([
+      { note: 'now imported by b' },
+    ])
+    expect(reasons(made('NoConflicts', 'a', 'b'), made('NoConflicts', 'a'))).toEqual([])
+  })
+})
+
+describe('what is said of a Cluster', () => {
+  const cluster = (before: object = {}): Cluster => ({
+    apiVersion: API_VERSION,
+    kind: 'Cluster',
+    metadata: { name: 'east', generation: 2 },
+    spec: { gatewayHost: 'g', gatewayPort: 80 },
+    status: before,
+  })
+  const connection = { server: 'https://east', credentials: async () => ({ headers: {}, tls: {} }) }
+  const access = { ok: true as const, access: { text: '', connection, namespace: SYSTEM } }
+  const asked = { asked: true, listed: true, version: 'v1.35.0' }
+  const old = {
+    type: 'Managed',
+    status: 'True',
+    reason: 'Connected',
+    message: 'm',
+    observedGeneration: 1,
+    lastTransitionTime: NOW,
+  }
+
+  test('until the first answer, what was said before stands', () => {
+    const known = { access, health: { asked: false, listed: false } }
+    expect(clusterStatus(cluster(), known).conditions).toMatchObject([{ reason: 'Connecting', status: 'False' }])
+    const { lastTransitionTime: _, ...kept } = old
+    expect(clusterStatus(cluster({ conditions: [old], imports: 3, lastSeen: NOW }), known)).toEqual({
+      conditions: [kept],
+      extra: { imports: 3, lastSeen: NOW },
+    })
+  })
+
+  test('while all is well, lastSeen is kept to the minute; when it is not, exactly', () => {
+    const lastSeen = (seen: string, health: object) =>
+      clusterStatus(cluster({ lastSeen: NOW }), { access, health: { ...asked, ...health }, lastSeen: seen }).extra?.[
+        'lastSeen'
+      ]
+    const trouble = { code: 'Unreachable', failure: { reason: 'Unreachable', message: 'no' } }
+    expect(lastSeen('2026-01-01T00:00:50Z', {})).toBe(NOW)
+    expect(lastSeen('2026-01-01T00:01:01Z', {})).toBe('2026-01-01T00:01:01Z')
+    expect(lastSeen('2026-01-01T00:00:50Z', { trouble })).toBe('2026-01-01T00:00:50Z')
+  })
+
+  test('a twin counts more than being reached', () => {
+    expect(clusterStatus(cluster(), { access, health: asked, twin: 'orient' }).conditions).toMatchObject([
+      { reason: 'DuplicateCluster', message: expect.stringContaining('orient') },
+    ])
+    expect(clusterStatus(cluster(), { access, health: asked }).conditions).toMatchObject([
+      { reason: 'Connected', status: 'True' },
+    ])
+  })
+})
+
+test.each<[string, unknown, string | undefined]>([
+  ['a certificate of another', Object.assign(new Error('x'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }), 'TLSError'],
+  ['another name', Object.assign(new Error('x'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' }), 'TLSError'],
+  ['wrapped', new Error('x', { cause: Object.assign(new Error('y'), { code: 'CERT_HAS_EXPIRED' }) }), 'TLSError'],
+  ['refused', Object.assign(new Error('x'), { code: 'ECONNREFUSED' }), 'Unreachable'],
+  ['a timeout', new DOMException('x', 'TimeoutError'), 'Unreachable'],
+])('trouble: %s', (_, cause, expected) => {
+  expect(troubleOf(fromException('look', cause, false))).toBe(expected)
+})
+
+test.each<[number, string | undefined]>([
+  [401, 'Unauthorized'],
+  [403, 'Forbidden'],
+  [404, 'NotInstalled'],
+  [409, undefined],
+  [422, undefined],
+  [429, 'Unreachable'],
+  [503, 'Unreachable'],
+])('trouble: an answer of %d', (status, expected) => {
+  expect(troubleOf(fromAnswer('look', status, ''))).toBe(expected)
+})
+
+test('of Clusters with the same API server the oldest counts, of the same second by name', () => {
+  const cluster = (name: string, creationTimestamp: string): Cluster => ({
+    apiVersion: API_VERSION,
+    kind: 'Cluster',
+    metadata: { name, creationTimestamp },
+    spec: { gatewayHost: 'g', gatewayPort: 80 },
+  })
+  const all = [
+    { cluster: cluster('b', NOW), apiServer: '1' },
+    { cluster: cluster('c', NOW), apiServer: '1' },
+    { cluster: cluster('a', LATER), apiServer: '1' },
+    { cluster: cluster('d', NOW), apiServer: '2' },
+    { cluster: cluster('e', LATER), apiServer: undefined },
+    { cluster: cluster('f', LATER), apiServer: undefined },
+  ]
+  const twins = new Map([
+    ['c', 'b'],
+    ['a', 'b'],
+  ])
+  expect(twinsOf(all)).toEqual(twins)
+  expect(twinsOf(all.toReversed())).toEqual(twins)
+})
+
+describe('memory', () => {
+  const view = { exports: [build.serviceExport('shop/a', {})], services: [build.service('shop/a', {})] }
+  const memory: Memory = {
+    cluster: { name: 'east', uid: 'u', clusterKey: key('east'), namespace: SYSTEM, apiServer: 'k' },
+    kubeconfig: 'apiVersion: v1',
+    view,
+  }
+
+  test('comes back as it was, and the same makes the same bytes', () => {
+    const data = encodeMemory(memory)
+    expect(decodeMemory({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'x' }, data })).toEqual(memory)
+    expect(encodeMemory(structuredClone(memory))).toEqual(data)
+  })
+
+  test.each([['cluster.json'], ['exports.json.gz']])('spoilt in %s it is none', (at) => {
+    const data = { ...encodeMemory(memory), [at]: 'bm90aGluZw==' }
+    expect(decodeMemory({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'x' }, data })).toBeUndefined()
+  })
+
+  test('has a name that a Secret can have, and one for each cluster', () => {
+    expect(memoryName('east')).toBe('portolan-member-east')
+    const [a, b] = [memoryName(`${'a'.repeat(252)}b`), memoryName(`${'a'.repeat(252)}c`)]
+    expect(a).not.toBe(b)
+    expect(a.length).toBeLessThanOrEqual(253)
+  })
+})
+
+test('a view is the same value for as long as nothing in it changes', () => {
+  const exports = (...services: readonly string[]) => new Map(services.map((at) => [at, build.serviceExport(at, {})]))
+  const services = new Map(['shop/a', 'shop/b', 'shop/c'].map((at) => [at, build.service(at, {})]))
+  const first = viewOf(exports('shop/a', 'shop/b'), services, undefined)
+  expect(first.services.map(({ metadata }) => metadata.name)).toEqual(['a', 'b'])
+  expect(viewOf(exports('shop/b', 'shop/a'), services, first)).toBe(first)
+  const second = viewOf(exports('shop/a', 'shop/c'), services, first)
+  expect(second).not.toBe(first)
+  expect(second.exports[0]).toBe(first.exports[0])
+})
