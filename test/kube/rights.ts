@@ -1,0 +1,270 @@
+/**
+ * Are the rights that the chart gives enough, and is each of them needed? An account is given all of them but one, and
+ * what is expected of its holder must then fail, with a refusal of that very right in the API server's audit log.
+ */
+import { open, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Agent, request } from 'undici'
+import type { KubeObject } from '../../api/meta.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import type { Connection } from '../../kube/connection.ts'
+import { must } from '../../kube/failure.ts'
+import type { Resource } from '../../kube/object.ts'
+import { type Manifest, parseManifests } from '../chart/helm.ts'
+import { until } from '../lab/run.ts'
+
+/** One verb on one kind of object, or on the object of one name. */
+export interface Right {
+  readonly role: 'ClusterRole' | 'Role'
+  readonly group: string
+  readonly resource: string
+  readonly name?: string
+  readonly verb: string
+}
+
+/** A right, wherever it may come from. */
+export type Asked = Omit<Right, 'role'>
+
+/** `list configmaps portolan-routes`, `patch serviceimports.flomesh.io/status`. */
+export function textOf({ verb, resource, group, name }: Asked): string {
+  const [kind = '', subresource] = resource.split('/')
+  const whole = [group === '' ? kind : `${kind}.${group}`, subresource].filter((part) => part !== undefined).join('/')
+  return [verb, whole, name].filter((part) => part !== undefined).join(' ')
+}
+
+/** Every right of the roles of one name in rendered manifests, cluster's and namespace's. */
+export function rightsOf(manifests: string, role: string): readonly Right[] {
+  return parseManifests(manifests)
+    .filter(({ kind, metadata }) => /^(Cluster)?Role$/.test(kind) && metadata.name === role)
+    .flatMap(({ kind, rules }: Manifest) =>
+      (rules as readonly Rule[]).flatMap(({ apiGroups, resources, resourceNames, verbs }) =>
+        apiGroups.flatMap((group) =>
+          resources.flatMap((resource) =>
+            (resourceNames ?? [undefined]).flatMap((name) =>
+              verbs.map((verb) => ({
+                role: kind as Right['role'],
+                group,
+                resource,
+                verb,
+                ...(name === undefined ? {} : { name }),
+              })),
+            ),
+          ),
+        ),
+      ),
+    )
+}
+
+interface Rule {
+  readonly apiGroups: readonly string[]
+  readonly resources: readonly string[]
+  readonly resourceNames?: readonly string[]
+  readonly verbs: readonly string[]
+}
+
+/** Somebody with exactly the rights given. */
+export interface Holder {
+  /** As the audit log calls him. */
+  readonly user: string
+  readonly token: string
+}
+
+const RBAC = { group: 'rbac.authorization.k8s.io', version: 'v1' } as const
+const kinds: Readonly<Record<string, Resource<KubeObject>>> = {
+  ClusterRole: { ...RBAC, plural: 'clusterroles', kind: 'ClusterRole', namespaced: false },
+  ClusterRoleBinding: { ...RBAC, plural: 'clusterrolebindings', kind: 'ClusterRoleBinding', namespaced: false },
+  Role: { ...RBAC, plural: 'roles', kind: 'Role', namespaced: true },
+  RoleBinding: { ...RBAC, plural: 'rolebindings', kind: 'RoleBinding', namespaced: true },
+  ServiceAccount: { group: '', version: 'v1', plural: 'serviceaccounts', kind: 'ServiceAccount', namespaced: true },
+}
+
+/** Makes an account `name` in `namespace`. Its rights of a Role are for that namespace. */
+export async function createHolder(
+  client: KubeClient,
+  admin: Connection,
+  namespace: string,
+  name: string,
+  rights: readonly Right[],
+): Promise<Holder> {
+  const create = async (kind: string, object: object) => {
+    const metadata = kind.startsWith('Cluster') ? { name } : { namespace, name }
+    must(await client.create(kinds[kind] as Resource<KubeObject>, { metadata, ...object } as never))
+  }
+  const subjects = [{ kind: 'ServiceAccount', namespace, name }]
+  const rules = (role: Right['role']) =>
+    rights
+      .filter((right) => right.role === role)
+      .map((right) => ({
+        apiGroups: [right.group],
+        resources: [right.resource],
+        verbs: [right.verb],
+        ...(right.name === undefined ? {} : { resourceNames: [right.name] }),
+      }))
+  await Promise.all([
+    create('ServiceAccount', {}),
+    create('ClusterRole', { rules: rules('ClusterRole') }),
+    create('Role', { rules: rules('Role') }),
+    create('ClusterRoleBinding', { subjects, roleRef: { apiGroup: RBAC.group, kind: 'ClusterRole', name } }),
+    create('RoleBinding', { subjects, roleRef: { apiGroup: RBAC.group, kind: 'Role', name } }),
+  ])
+  return { user: `system:serviceaccount:${namespace}:${name}`, token: await tokenOf(admin, namespace, name) }
+}
+
+async function tokenOf(admin: Connection, namespace: string, name: string): Promise<string> {
+  const { headers, tls } = await admin.credentials()
+  const agent = new Agent({ connect: { ...tls } })
+  const answer = await request(`${admin.server}/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`, {
+    dispatcher: agent,
+    method: 'POST',
+    headers: { ...headers, 'content-type': 'application/json' },
+    body: JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} }),
+  })
+  const { status } = (await answer.body.json()) as { readonly status: { readonly token: string } }
+  await agent.close()
+  return status.token
+}
+
+/** The way of `holder` to the API server that `admin` leads to. */
+export function connectionAs({ token }: Holder, admin: Connection): Connection {
+  return {
+    server: admin.server,
+    credentials: async () => ({
+      headers: { authorization: `Bearer ${token}` },
+      tls: (await admin.credentials()).tls,
+    }),
+  }
+}
+
+/** What an API server was asked, by whom, and what it refused. */
+export interface Audit {
+  readonly args: readonly string[]
+  /** The rights that somebody has lacked, each once. */
+  readonly refusals: (user: string) => Promise<readonly Asked[]>
+  /** Whether the server has agreed to tell of changes of a resource, of the object of one name if so asked. */
+  readonly watches: (user: string, right: Omit<Asked, 'verb'>) => Promise<boolean>
+}
+
+interface Entry {
+  readonly user: { readonly username: string }
+  readonly verb: string
+  readonly objectRef?: {
+    readonly resource?: string
+    readonly subresource?: string
+    readonly apiGroup?: string
+    readonly name?: string
+  }
+  readonly responseStatus?: { readonly code?: number }
+  readonly annotations?: Readonly<Record<string, string>>
+}
+
+/** What a request took. A patch that was let in and then refused would have created the object. */
+function askedOf({ verb, objectRef = {}, annotations }: Entry): Asked {
+  const { resource = '', subresource, apiGroup: group = '', name } = objectRef
+  const letIn = annotations?.['authorization.k8s.io/decision'] === 'allow'
+  return {
+    verb: letIn && verb === 'patch' ? 'create' : verb,
+    group,
+    resource: subresource === undefined ? resource : `${resource}/${subresource}`,
+    ...(name === undefined ? {} : { name }),
+  }
+}
+
+const POLICY = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  rules: [{ level: 'Metadata', userGroups: ['system:serviceaccounts'] }, { level: 'None' }],
+}
+
+/** @param dir where the log is written; `args` are for the API server */
+export async function createAudit(dir: string, name: string): Promise<Audit> {
+  const policy = join(dir, `${name}.policy.json`)
+  const log = join(dir, `${name}.audit.log`)
+  await Promise.all([writeFile(policy, JSON.stringify(POLICY)), writeFile(log, '')])
+  const entries: Entry[] = []
+  let offset = 0
+  let rest = ''
+  async function read() {
+    const file = await open(log)
+    const { size } = await file.stat()
+    const { buffer } = await file.read({ buffer: Buffer.alloc(size - offset), position: offset })
+    await file.close()
+    offset = size
+    const lines = (rest + buffer.toString()).split('\n')
+    rest = lines.pop() ?? ''
+    entries.push(...lines.map((line) => JSON.parse(line) as Entry))
+  }
+  return {
+    args: [`--audit-policy-file=${policy}`, `--audit-log-path=${log}`, '--audit-log-mode=blocking'],
+    refusals: async (user) => {
+      await read()
+      const refused = entries.filter((entry) => entry.user.username === user && entry.responseStatus?.code === 403)
+      return [...new Map(refused.map(askedOf).map((asked) => [textOf(asked), asked])).values()]
+    },
+    watches: async (user, { group, resource, name }) => {
+      await read()
+      return entries.some(
+        ({ user: { username }, verb, objectRef, responseStatus }) =>
+          username === user &&
+          verb === 'watch' &&
+          responseStatus?.code === 200 &&
+          objectRef?.resource === resource &&
+          (objectRef.apiGroup ?? '') === group &&
+          (name === undefined || objectRef.name === name),
+      )
+    },
+  }
+}
+
+/** What the holder of an account does for its users. */
+export interface Expectation<World> {
+  readonly name: string
+  /** Brings about what it is to be seen by, before the holder starts. */
+  readonly arrange?: (world: World) => Promise<unknown>
+  readonly holds: (world: World) => Promise<boolean>
+}
+
+export interface Trial<World> {
+  readonly expectation: Expectation<World>
+  readonly audit: Audit
+  readonly holder: Holder
+  readonly world: World
+  /** Starts the holder; returns how to end it. */
+  readonly start: () => Promise<() => Promise<unknown>>
+}
+
+/** The expectation comes true, and nothing that the holder asks for is refused. */
+export async function holdsWithAll<World>({ expectation, audit, holder, world, start }: Trial<World>): Promise<void> {
+  await expectation.arrange?.(world)
+  const stop = await start()
+  try {
+    await until(expectation.name, () => expectation.holds(world), { timeout: 20_000, every: 25 })
+    const refusals = await audit.refusals(holder.user)
+    if (refusals.length > 0) throw new Error(`a right is missing: ${refusals.map(textOf).join(', ')}`)
+  } finally {
+    await stop()
+  }
+}
+
+/** The holder is refused that right, and the expectation has not come true. @throws when it is not needed */
+export async function failsWithout<World>(right: Right, trial: Trial<World>): Promise<void> {
+  const { expectation, audit, holder, world, start } = trial
+  await expectation.arrange?.(world)
+  const stop = await start()
+  try {
+    await until(
+      `${textOf(right)}: the holder asks for it, or it is to be removed from the chart`,
+      async () => (await audit.refusals(holder.user)).some((asked) => isFor(asked, right)),
+      { timeout: 10_000, every: 25 },
+    )
+    if (await expectation.holds(world)) throw new Error(`${expectation.name}: also without ${textOf(right)}`)
+  } finally {
+    await stop()
+  }
+}
+
+const isFor = (asked: Asked, right: Right): boolean =>
+  asked.verb === right.verb &&
+  asked.group === right.group &&
+  asked.resource === right.resource &&
+  (right.name === undefined || asked.name === right.name)
