@@ -46,6 +46,16 @@ export const ROUTING = {
     sentence: 'no policy routes this name and this cluster has no such Service, so connections are refused',
     fix: 'Create a GlobalTrafficPolicy of the same name to use other clusters',
   },
+  ExporterJoined: {
+    level: 'info',
+    sentence: 'cluster {value} exports the service now',
+    fix: 'Nothing to do',
+  },
+  ExporterLeft: {
+    level: 'info',
+    sentence: 'cluster {value} exports the service no more',
+    fix: 'Nothing to do',
+  },
   PortNotRouted: {
     level: 'warning',
     sentence: 'port {port} speaks {value}, and only HTTP is routed so far',

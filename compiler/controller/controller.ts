@@ -190,6 +190,7 @@ export function startController(options: ControllerOptions): Controller {
       mayWrite: isLeader,
       onDone: (action, written) => {
         if (written !== undefined) sources.written(written)
+        if (action.do === 'applyStatus') reporter.status(action)
         metrics.writes.inc({ action: action.do, result: 'ok' })
         log.info({ action: action.do, ...describeAction(action) }, 'written')
       },

@@ -38,6 +38,8 @@ export type Action =
       readonly name: string
       readonly uid: string
       readonly status: Readonly<Record<string, unknown>>
+      /** The status that it takes the place of. */
+      readonly before: unknown
     }
 
 /**
@@ -109,7 +111,8 @@ function planStatus(wanted: ObjectStatus, observed: Observed, now: string): read
   if (there === undefined) return []
   const status = changedStatus(wanted, there, FIELD_MANAGER.compiler, now)
   if (status === undefined) return []
-  return [{ do: 'applyStatus', kind: there.kind, namespace, name, uid: there.metadata.uid ?? '', status }]
+  const uid = there.metadata.uid ?? ''
+  return [{ do: 'applyStatus', kind: there.kind, namespace, name, uid, status, before: there.status }]
 }
 
 function find(observed: Observed, kind: string, key: string): Reported | undefined {

@@ -1,10 +1,12 @@
 import type { Logger } from 'pino'
 import { format, formatProblem, levelOf } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
+import { API_VERSION } from '../../api/names.ts'
 import type { Recorder } from '../../kube/events.ts'
 import type { Tables } from '../tables.ts'
 import type { Metrics } from './metrics.ts'
-import type { Desired } from './plan.ts'
+import { newsOf } from './news.ts'
+import type { Action, Desired } from './plan.ts'
 
 /** An issue that a person should hear of without looking for it. */
 export interface Finding {
@@ -22,12 +24,16 @@ export interface ReporterOptions {
 export interface Reporter {
   /** Tells metrics of everything, and the log and Events of findings; the log once for as long as they stand. */
   readonly report: (tables: Tables, desired: Desired, findings: readonly Finding[]) => void
+  /** Tells Events of what is new in a status that has been written. */
+  readonly status: (action: Extract<Action, { do: 'applyStatus' }>) => void
   /** Has nothing to say any more: somebody else counts the same things now. */
   readonly rest: () => void
 }
 
 export function createReporter({ metrics, recorder, log }: ReporterOptions): Reporter {
   let told: ReadonlySet<string> = new Set()
+  /** One after the other: a cluster that leaves is news of all that it exported. */
+  let telling = Promise.resolve()
 
   function count({ issues, sidecars }: Tables, desired: Desired, findings: readonly Finding[]) {
     metrics.issues.reset()
@@ -58,6 +64,12 @@ export function createReporter({ metrics, recorder, log }: ReporterOptions): Rep
       count(tables, desired, findings)
       findings.forEach(tell)
       told = new Set(findings.map(({ issue }) => JSON.stringify(issue)))
+    },
+    status: (action) => {
+      const { kind, namespace, name, uid } = action
+      const regarding = { apiVersion: API_VERSION, kind, namespace, name, uid }
+      for (const news of newsOf(action))
+        telling = telling.then(() => recorder.record({ regarding, ...news, action: 'Compile' }))
     },
     rest: () => {
       for (const gauge of [metrics.issues, metrics.routes, metrics.tableBytes, metrics.sidecarsMissing]) gauge.reset()

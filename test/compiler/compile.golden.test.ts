@@ -9,8 +9,10 @@ import { hostsFile } from '../../compiler/render-hosts.ts'
 import { sidecarCds } from '../../compiler/render-sidecar.ts'
 import { cases, GOLDEN } from './cases.ts'
 
-/** Of what the hub says, of files that are written and of proxies that read them, not of tables. */
+/** Of what the hub says, of what has changed, of files that are written and of proxies that read them, not of tables. */
 const SAID_LATER = [
+  'ExporterJoined',
+  'ExporterLeft',
   'ClusterIdentityMalformed',
   'TableTooLarge',
   'Programmed',

@@ -1,6 +1,7 @@
 /** What `kubectl get` shows of our kinds: enough to know who calls whom, and why not. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { KINDS } from '../../api/kinds.ts'
+import { until } from '../lab/run.ts'
 import type { ApiServer } from './apiserver.ts'
 import { kubectl, type Replica, startInstalled, startReplica } from './compiler.ts'
 import { type Look, lookAt } from './look.ts'
@@ -125,4 +126,20 @@ test('of clusters: what the hub found out', async () => {
     EXPIRES: '2099-01-01T00:00:00Z',
     MESSAGE: 'no answer since noon',
   })
+})
+
+test('what changes is told in Events of the object, where kubectl describe shows them', async () => {
+  const told = async (kind: string) => {
+    const events = JSON.parse(await kubectl(api, ['get', 'events', '-n', 'shop', '-o', 'json'])) as {
+      items: { type: string; reason: string; involvedObject: { kind: string; name: string } }[]
+    }
+    return events.items
+      .filter(({ involvedObject }) => involvedObject.kind === kind && involvedObject.name === 'pay')
+      .map(({ type, reason }) => `${type} ${reason}`)
+  }
+  expect(await told('ServiceExport')).toEqual([])
+  await kubectl(api, ['delete', 'service', '-n', 'shop', 'pay'])
+  await until('the export says so', async () => (await told('ServiceExport')).includes('Warning ExportWithoutService'))
+  await look.apply(imported('shop', 'pay', [{ port: 8080, endpoints: [east('/x')] }]))
+  await until('the import says so', async () => (await told('ServiceImport')).includes('Normal ExporterLeft'))
 })
