@@ -17,7 +17,7 @@ import { startSession } from '../envoy/sessions.ts'
 import { startSidecar, VIP_RANGE } from '../envoy/site.ts'
 
 const SERVICES = 100
-const CALLS = 5000
+const CALLS = 20_000
 
 const row = (...cells: readonly (string | number)[]) => console.log(`| ${cells.join(' | ')} |`)
 const table = (...head: readonly string[]) => {
