@@ -186,7 +186,7 @@ const BY_RIGHT: Readonly<Record<string, Expectation<World>>> = {
       await naked('naked')
       if ((await events('naked')).length > 0) return
       const stop = await start(world, await holderOf(`${world.namespace}-before`, RIGHTS))
-      await expect.poll(() => events('naked'), { timeout: 10_000 }).toHaveLength(1)
+      await expect.poll(() => events('naked'), { timeout: 40_000 }).toHaveLength(1)
       await stop()
     },
     holds: async (world) =>
@@ -198,7 +198,7 @@ const BY_RIGHT: Readonly<Record<string, Expectation<World>>> = {
     name: 'leads after another has',
     arrange: async (world) => {
       const stop = await start(world, await holderOf(`${world.namespace}-before`, RIGHTS))
-      await expect.poll(() => leads(world), { timeout: 10_000 }).toBe(true)
+      await expect.poll(() => leads(world), { timeout: 40_000 }).toBe(true)
       await stop()
     },
   },

@@ -238,7 +238,7 @@ export async function holdsWithAll<World>({ expectation, audit, holder, world, s
   await expectation.arrange?.(world)
   const stop = await start()
   try {
-    await until(expectation.name, () => expectation.holds(world), { timeout: 20_000, every: 25 })
+    await until(expectation.name, () => expectation.holds(world), { timeout: 50_000, every: 25 })
     const refusals = await audit.refusals(holder.user)
     if (refusals.length > 0) throw new Error(`a right is missing: ${refusals.map(textOf).join(', ')}`)
   } finally {
@@ -252,12 +252,15 @@ export async function failsWithout<World>(right: Right, trial: Trial<World>): Pr
   await expectation.arrange?.(world)
   const stop = await start()
   try {
-    await until(
+    const refused = async () => (await audit.refusals(holder.user)).some((asked) => isFor(asked, right))
+    // Some ask for it only when they are asked something.
+    const holds = () => expectation.holds(world).catch(() => false)
+    const outcome = await until(
       `${textOf(right)}: the holder asks for it, or it is to be removed from the chart`,
-      async () => (await audit.refusals(holder.user)).some((asked) => isFor(asked, right)),
-      { timeout: 10_000, every: 25 },
+      async () => ((await holds()) ? 'holds' : (await refused()) ? 'refused' : undefined),
+      { timeout: 40_000, every: 25 },
     )
-    if (await expectation.holds(world)) throw new Error(`${expectation.name}: also without ${textOf(right)}`)
+    if (outcome === 'holds' || (await holds())) throw new Error(`${expectation.name}: also without ${textOf(right)}`)
   } finally {
     await stop()
   }
