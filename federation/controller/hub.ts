@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Cluster } from '../../api/cluster.ts'
 import type { ObjectMeta } from '../../api/meta.ts'
@@ -21,7 +22,7 @@ import type { LinkTimes } from './link.ts'
 import { type Member, startMember } from './member.ts'
 import { decodeMemory, encodeMemory, type Memory, memoryName, memorySecret } from './memory.ts'
 import type { Metrics } from './metrics.ts'
-import type { ObservedImport } from './observed.ts'
+import type { Observed, ObservedImport } from './observed.ts'
 import type { Desired } from './plan.ts'
 import { inParallel } from './pool.ts'
 import { startRegistry } from './registry.ts'
@@ -57,23 +58,27 @@ interface Entry {
   /** Absent when it has left. */
   cluster?: Cluster | undefined
   found?: Found | undefined
-  /** The newest view, remembered or not. */
+  /** The newest view, remembered or not, and what it was made of. */
   live?: View | undefined
+  made?: Pick<Observed, 'exports' | 'services'> | undefined
   /** What is merged: what the hub would know after a restart, too. Absent = nothing is known of it. */
   objects?: MemberObjects | undefined
   desired?: Desired | undefined
+  /** When counts that have changed are to be written; milliseconds of performance.now. */
+  countsDue?: number | undefined
 }
 
 const WRITES_AT_ONCE = 8
+const COUNTS_MS = 2_000
 
 export function startHub(options: HubOptions): Hub {
   const { client, namespace, createNamespaces, metrics, log } = options
-  const soon = afterQuiet(() => void pass(), { quietMs: 20, mostMs: 200 })
+  const soon = afterQuiet(() => void pass(), { quietMs: 20, mostMs: 200, restedMs: 500 })
   // Times pass without an event: when members were last seen, when credentials expire.
   const clockwork = setInterval(soon.touch, 10_000)
   const registry = startRegistry({ client, namespace, observe: observeInformer, onChange: soon.touch })
   const holders = createHolders()
-  const statuses = createStatuses(holders)
+  const statuses = createStatuses(holders, soon.touch)
   const teller = createClusterTeller({ client, instance: options.instance, log })
   const entries = new Map<string, Entry>()
   const kubeconfigs = new Map<string, Kubeconfig>()
@@ -146,7 +151,7 @@ export function startHub(options: HubOptions): Hub {
     }
     for (const entry of entries.values()) {
       if (clusters.has(entry.name)) continue
-      entry.cluster = entry.found = entry.live = entry.objects = undefined
+      entry.cluster = entry.found = entry.live = entry.made = entry.objects = undefined
       holders.update(entry.name, undefined)
       // Nothing was ever written into it, or somebody wants it to be left alone.
       if (memoryOf(entry.name) === undefined) drop(entry)
@@ -179,6 +184,7 @@ export function startHub(options: HubOptions): Hub {
       const memory = memoryOf(name)
       const view = memory?.cluster.uid === uid ? memory?.view : undefined
       entry.live = view
+      entry.made = undefined
       entry.objects = view && { cluster: name, ...view }
     }
     entry.cluster = cluster
@@ -234,8 +240,7 @@ export function startHub(options: HubOptions): Hub {
     const seen = member.seen()
     const [site] = cluster === undefined ? [] : sitesOf([cluster])
     if (seen === undefined || site === undefined) return true
-    const view = viewOf(seen.observed.exports, seen.observed.services, entry.live)
-    entry.live = view
+    const view = viewIn(entry, seen.observed)
     const { access, apiServer } = seen
     const memory: Memory = {
       cluster: {
@@ -254,6 +259,14 @@ export function startHub(options: HubOptions): Hub {
     if (entry.objects?.exports !== view.exports || entry.objects?.services !== view.services)
       entry.objects = { cluster: name, ...view }
     return failure === undefined
+  }
+
+  function viewIn(entry: Entry, { exports, services }: Observed): View {
+    const { live, made } = entry
+    if (live !== undefined && made?.exports === exports && made.services === services) return live
+    entry.made = { exports, services }
+    entry.live = viewOf(exports, services, live)
+    return entry.live
   }
 
   function isWrittenDown(name: string, memory: Memory): boolean {
@@ -365,7 +378,7 @@ export function startHub(options: HubOptions): Hub {
     teller.expiry(cluster, found)
     const now = new Date().toISOString().replace(/\.\d+/, '')
     const status = changedStatus(wanted, cluster, FIELD_MANAGER.federation, now)
-    if (status === undefined || !mayWrite()) return true
+    if (status === undefined || !mayWrite() || isOnlyCounts(entry, status)) return true
     const { name, uid } = cluster.metadata
     const object = { metadata: { name, ...(uid === undefined ? {} : { uid }) }, status }
     const options = { manager: FIELD_MANAGER.federation, subresource: 'status' } as const
@@ -373,8 +386,23 @@ export function startHub(options: HubOptions): Hub {
     const gone = !written.ok && (written.failure.reason === 'NotFound' || written.failure.reason === 'Conflict')
     wrote('applyStatus', name, written.ok || gone ? undefined : written.failure)
     if (!written.ok) return gone
+    entry.countsDue = undefined
     registry.written(written.value)
     teller.status(cluster, written.value)
+    return true
+  }
+
+  /** Counts that change with every import wait a moment for those that come after. */
+  function isOnlyCounts(
+    entry: Entry,
+    { exports: _, imports: __, ...rest }: Readonly<Record<string, unknown>>,
+  ): boolean {
+    const { exports: ___, imports: ____, ...before } = entry.cluster?.status ?? {}
+    if (!isDeepStrictEqual(rest, before)) return false
+    const now = performance.now()
+    entry.countsDue ??= now + COUNTS_MS
+    if (entry.countsDue <= now) return false
+    setTimeout(soon.touch, entry.countsDue - now + 1).unref()
     return true
   }
 

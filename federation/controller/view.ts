@@ -1,6 +1,7 @@
 import type { Service } from '../../api/core.ts'
 import type { KubeObject, ObjectMeta } from '../../api/meta.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
+import { perObject } from '../../compiler/memo.ts'
 import type { Member } from '../constituent.ts'
 
 /** What a member exports, bare of all that merging does not look at. */
@@ -16,8 +17,8 @@ export function viewOf(
   before: View | undefined,
 ): View {
   const keys = [...exports.keys()].toSorted()
-  const bare = keys.flatMap((key) => exports.get(key) ?? []).map(bareExport)
-  const needed = keys.flatMap((key) => services.get(key) ?? []).map(bareService)
+  const bare = keys.flatMap((key) => exports.get(key) ?? []).map(bareOf)
+  const needed = keys.flatMap((key) => services.get(key) ?? []).map(bareOf)
   const view = { exports: keep(bare, before?.exports), services: keep(needed, before?.services) }
   return before !== undefined && view.exports === before.exports && view.services === before.services ? before : view
 }
@@ -26,20 +27,19 @@ function keep<T extends KubeObject>(now: readonly T[], before: readonly T[] = []
   const known = new Map(before.map((object) => [keyOf(object), object]))
   const kept = now.map((object) => {
     const old = known.get(keyOf(object))
-    return old !== undefined && JSON.stringify(old) === JSON.stringify(object) ? old : object
+    return old !== undefined && (old === object || JSON.stringify(old) === JSON.stringify(object)) ? old : object
   })
   return kept.length === before.length && kept.every((object, index) => object === before[index]) ? before : kept
 }
 
 const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace}/${metadata.name}`
 
-function bareExport({ apiVersion, kind, metadata, spec }: ServiceExport): ServiceExport {
-  return { apiVersion, kind, metadata: bareMeta(metadata), spec }
-}
-
-function bareService({ apiVersion, kind, metadata, spec }: Service): Service {
-  return { apiVersion, kind, metadata: bareMeta(metadata), spec }
-}
+const bareOf = perObject(<T extends ServiceExport | Service>({ apiVersion, kind, metadata, spec }: T) => ({
+  apiVersion,
+  kind,
+  metadata: bareMeta(metadata),
+  spec,
+})) as <T extends ServiceExport | Service>(object: T) => T
 
 /** Versions change with every status: they are left out. */
 function bareMeta({ name, namespace, uid, generation, creationTimestamp, deletionTimestamp }: ObjectMeta): ObjectMeta {
