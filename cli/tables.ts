@@ -34,8 +34,8 @@ function renderSidecars(sidecars: readonly SidecarTable[], paint: Paint): string
 function renderRoute(route: ServiceRoute, paint: Paint): string {
   // Only the clusterset's name leads here: the short one means the local Service.
   const name = route.policy === 'Locality' ? `${host(route.service)}.svc.${CLUSTERSET_DOMAIN}` : host(route.service)
-  const sessions = route.sticky ? '  sessions stay' : ''
-  const head = `  ${paint('cyan', name)}:${route.port}  ${route.policy}${sessions}  ${paint('dim', `${route.vip}:${route.port}`)}\n`
+  const stay = route.sticky ? '  sessions stay' : ''
+  const head = `  ${paint('cyan', name)}:${route.port}  ${route.policy}${stay}  ${paint('dim', `${route.vip}:${route.port}`)}\n`
   if (route.backends.length === 0) return `${head}    ${paint('red', 'nowhere: answered with 503')}\n`
   const rows = route.backends.map((backend) => [
     order(backend),
@@ -91,6 +91,12 @@ const BALANCERS = {
   LeastWorkLoadBalancer: 'to the pod with the fewest calls under way',
   HashingLoadBalancer: 'always the same pod for one client',
 } as const
+
+/** What a sidecar does for sessions, where it does. */
+export function sessions({ sessionCookie }: { readonly sessionCookie?: string }): readonly string[] {
+  if (sessionCookie === undefined) return []
+  return [`a session keeps to one of them, the shares are of sessions: cookie ${sessionCookie}`]
+}
 
 /** How a gateway spreads calls over the pods, where it is not simply in turn. */
 export function balance({

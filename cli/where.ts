@@ -4,7 +4,7 @@ import { type ClusterOptions, compileFiles } from './cluster.ts'
 import { type ExitCode, type Io, UsageError } from './io.ts'
 import type { Finding } from './manifests.ts'
 import { columns, exitCode, type Format, findingLine, inFileOrder, type Paint, painter, serialize } from './print.ts'
-import { balance, host } from './tables.ts'
+import { balance, host, sessions } from './tables.ts'
 
 export interface WhereOptions extends ClusterOptions {
   readonly output: Format
@@ -73,9 +73,7 @@ function explainAnswer(answer: Answer, paint: Paint): string {
       return [
         `  ${host(answer.service)} by ${answer.policy}, through ${answer.vip}\n`,
         columns(answer.backends.flatMap((backend) => explainBackend(backend, paint))),
-        answer.sessionCookie === undefined
-          ? ''
-          : `  a session keeps to one of them, the shares are of sessions: cookie ${answer.sessionCookie}\n`,
+        ...sessions(answer).map((text) => `  ${text}\n`),
         answer.replay === 'anything'
           ? '  a failed call is tried on the next one\n'
           : '  a failed call is tried on the next one only when no application can have seen it\n',

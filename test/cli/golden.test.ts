@@ -8,6 +8,9 @@ const GOLDEN = join(import.meta.dirname, '../golden/cli')
 const WEST = '-f examples/west --cluster-key default/default/default/west'
 const EAST = '--elsewhere default/default/default/east=examples/east'
 
+const STICKY = '-f test/golden/compile/sticky-active-active.in.yaml'
+const SERVING = '--elsewhere default/default/default/east=test/golden/compile/export-load-balancers.in.yaml'
+
 /** File of the golden → command line. */
 const CASES: Readonly<Record<string, string>> = {
   'validate-clean.txt': 'validate -f examples/east -f examples/west',
@@ -22,6 +25,8 @@ const CASES: Readonly<Record<string, string>> = {
   'compile-east.txt': 'compile -f examples/east',
   'compile-mistakes.txt': 'compile -f examples/mistakes',
   'compile-mistakes.json': 'compile -f examples/mistakes -o json',
+  'compile-load-balancers.txt': 'compile -f test/golden/compile/export-load-balancers.in.yaml',
+  'compile-sticky.txt': `compile ${STICKY}`,
   'compile-both.txt': 'compile -f examples/west -f examples/east',
   'inject.txt': 'inject -f examples/west',
   'inject.json': 'inject -f examples/west/storefront.yaml -o json',
@@ -30,6 +35,7 @@ const CASES: Readonly<Record<string, string>> = {
   'where-active.txt': `where storefront http://catalog.shop:8080 ${WEST}`,
   'where-locality.txt': `where storefront reports.shop:8080/2026 ${WEST}`,
   'where-no-port.txt': `where storefront catalog.shop ${WEST}`,
+  'where-sticky.txt': `where shop web.shop:8080 ${STICKY} --cluster-key default/default/default/west ${SERVING}`,
   'where-elsewhere.txt': `where storefront www.example.com ${WEST}`,
   'where-outsider.txt': `where shop catalog.shop:8080 ${WEST}`,
   'federate.txt': 'federate -f examples/clusterset',

@@ -2,7 +2,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { compile } from '../../compiler/compile.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
-import type { GatewayTable, SidecarTable } from '../../compiler/tables.ts'
+import type { GatewayTable, SidecarTable, Tables } from '../../compiler/tables.ts'
+import { whereTo } from '../../compiler/where-to.ts'
 import * as build from '../compiler/build.ts'
 import { type Backend, startBackend, startH2Backend } from './backend.ts'
 import { type Answer, call, callH2, type Load, startLoad } from './call.ts'
@@ -24,7 +25,7 @@ const meshOf = (cluster: Cluster) => ({ ...build.mesh, clusterKey: build.cluster
 /** Of how many pods a cluster knows. */
 const READY = 2
 
-const gatewayTable = (cluster: 'east' | 'north', sticky = true, ready = READY): GatewayTable =>
+const gatewayTables = (cluster: 'east' | 'north', sticky = true, ready = READY): Tables =>
   compile(
     build.snapshot({
       mesh: meshOf(cluster),
@@ -51,7 +52,9 @@ const gatewayTable = (cluster: 'east' | 'north', sticky = true, ready = READY): 
         }),
       ),
     }),
-  ).gateway
+  )
+
+const gatewayTable = (...shape: Parameters<typeof gatewayTables>): GatewayTable => gatewayTables(...shape).gateway
 
 interface Shape {
   readonly weights?: Readonly<Partial<Record<Cluster, number>>>
@@ -61,7 +64,7 @@ interface Shape {
   readonly sticky?: boolean
 }
 
-const sidecarTable = ({ weights = {}, failOver = false, ready = READY, sticky = true }: Shape = {}): SidecarTable => {
+const sidecarTables = ({ weights = {}, failOver = false, ready = READY, sticky = true }: Shape = {}): Tables => {
   const exporters = (name: string) => [
     { cluster: 'east', host: '127.0.0.1', port: gateways.east[0].port, path: `/east/${name}` },
     { cluster: 'north', host: '127.0.0.1', port: gateways.north.port, path: `/north/${name}` },
@@ -72,7 +75,7 @@ const sidecarTable = ({ weights = {}, failOver = false, ready = READY, sticky = 
   }
   const targets = (['west', 'east', 'north'] as const).map((cluster) => ({ cluster, weight: weights[cluster] ?? 100 }))
   const type = failOver ? 'FailOver' : 'ActiveActive'
-  const [table] = compile(
+  return compile(
     build.snapshot({
       mesh: meshOf('west'),
       services: ['web', 'plain'].map((name) =>
@@ -88,9 +91,10 @@ const sidecarTable = ({ weights = {}, failOver = false, ready = READY, sticky = 
       imports: [imported('web', sticky), imported('other', sticky), imported('plain', false), imported('grpc', sticky)],
       policies: ['web', 'other', 'plain', 'grpc'].map((name) => build.policy(`shop/${name}`, type, targets)),
     }),
-  ).sidecars
-  return table ?? expect.unreachable()
+  )
 }
+
+const sidecarTable = (shape: Shape = {}): SidecarTable => sidecarTables(shape).sidecars[0] ?? expect.unreachable()
 
 const start = (cluster: 'east' | 'north', at?: number) =>
   startGateway(gatewayTable(cluster), build.clusterKey(cluster), at)
@@ -316,6 +320,20 @@ describe('through the sidecar, ActiveActive', () => {
         expect(all.filter((each) => each.startsWith('x-portolan'))).toEqual([])
       }
     }
+  })
+
+  test.each(['web', 'plain'])('%s: cookies are those that whereTo names', async (name) => {
+    const answer = whereTo(
+      sidecarTables(),
+      { fromNamespace: 'app', to: `${name}.shop`, port, path: '/x' },
+      new Map([gatewayTables('east'), gatewayTables('north')].map((tables) => [tables.cluster.key, tables])),
+    )
+    if (answer.outcome !== 'routed') return expect.unreachable(answer.outcome)
+    const there = answer.backends.flatMap(({ gateway }) => (gateway?.status === 'served' ? gateway : []))
+    const said = [answer, ...there].flatMap(({ sessionCookie = [] }) => sessionCookie)
+    const answers = await repeat(9, () => call(to(name)))
+    const set = answers.flatMap(setCookies).map((cookie) => cookie.slice(0, cookie.indexOf('=')))
+    expect([...new Set(set)].sort()).toEqual(said.sort())
   })
 
   test('two services behind one host name keep their sessions side by side', async () => {
