@@ -1,8 +1,8 @@
 /** Portolan in each of the four clusters, and the way back to before the walkthrough. */
 import { CONTROL_PLANE } from '../e2e/mesh.ts'
 import type { ClusterProvider } from '../lab/provider.ts'
-import { until } from '../lab/run.ts'
-import { CLUSTERS, file, GATEWAY_PORT, HUB, MEMBERS, type Member } from './clusters.ts'
+import { run } from '../lab/run.ts'
+import { CLUSTERS, file, GATEWAY_PORT, HUB, MEMBERS, type Member, setScene } from './clusters.ts'
 import type { Chapter } from './printed.ts'
 
 const install = (name: string, flags: string) =>
@@ -35,14 +35,11 @@ export async function clean(clusters: ClusterProvider): Promise<void> {
     if (code !== 0) throw new Error(`${name}: kubectl ${args.join(' ')}: ${stderr || stdout}`)
     return stdout
   }
-  // First, so that no hub brings back what is removed below.
-  await kubectl(HUB, 'delete', 'clusters.flomesh.io', '--all')
+  const { env } = await setScene(clusters)
   await Promise.all(
     MEMBERS.map(async (name) => {
-      await until(
-        `the hub to take its imports back from ${name}`,
-        async () => (await kubectl(name, 'get', 'serviceimports.flomesh.io', '-A', '-o', 'name')) === '',
-      )
+      // First, so that no hub brings back what is removed below.
+      await run('portolan', ['cluster', 'leave', name, '--context', name, '--hub-context', HUB], { env })
       for (const namespace of NAMESPACES) {
         // A namespace that goes waits for its pods' grace periods; without pods it is gone at once.
         const apps = await kubectl(name, '-n', namespace, 'get', 'deployments', '-o', 'name')

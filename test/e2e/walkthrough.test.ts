@@ -5,6 +5,7 @@ import { clean, installing } from '../demo/install.ts'
 import { type Stage, stage } from '../demo/stage.ts'
 import { walkthrough } from '../demo/walkthrough.ts'
 import { type ClusterProvider, chooseProvider } from '../lab/provider.ts'
+import { CONTROL_PLANE } from './mesh.ts'
 
 describe('the four-cluster walkthrough', { timeout: 300_000 }, () => {
   let clusters: ClusterProvider
@@ -41,6 +42,15 @@ describe('the four-cluster walkthrough', { timeout: 300_000 }, () => {
     for (const name of CLUSTERS) {
       const { stdout } = await clusters.kubectl(name, ['get', 'portolan', '-A', '-o', 'name'])
       expect(stdout.split('\n').filter((line) => line !== '' && !line.includes('meshconfig'))).toEqual([])
+      const accounts = await clusters.kubectl(name, [
+        '-n',
+        CONTROL_PLANE,
+        'get',
+        'secrets,serviceaccounts',
+        '-o',
+        'name',
+      ])
+      expect(accounts.stdout).not.toMatch(/portolan-(hub|member|kubeconfig)/)
       const left = await clusters.kubectl(name, ['get', 'namespaces', '-o', 'name'])
       expect(left.stdout).not.toMatch(/httpbin|curl/)
     }
