@@ -14,7 +14,7 @@ const ofHub = install(HUB, '--hub --set gateway.enabled=false')
 export const installing: Chapter = {
   title: 'Four clusters, Portolan in each',
   async run({ show, showAll }) {
-    await show(CLUSTERS.map((name) => `kubectl --context ${name} get nodes --no-headers`).join('; '))
+    await show(`for NAME in ${CLUSTERS.join(' ')}; do kubectl --context $NAME get nodes --no-headers; done`)
     await showAll([ofHub, ...MEMBERS.map(ofMember)])
     await showAll(
       CLUSTERS.map(

@@ -1,7 +1,7 @@
 /**
- * Stands in for Pipy (https://github.com/flomesh-io/pipy), of which no binary is to be had without its registry: `pipy -e
- * SCRIPT` for scripts of the one shape that the published walkthrough uses,
- * `pipy().listen(PORT).serveHTTP(new Message(BODY))`. Anything else ends it with a message. Runs without the lab too.
+ * Stands in for Pipy (https://github.com/flomesh-io/pipy), whose binary comes from Docker Hub alone: `pipy -e SCRIPT` for
+ * scripts of the one shape that the published walkthrough uses, `pipy().listen(PORT).serveHTTP(new Message(BODY))`.
+ * Anything else ends it with a message.
  */
 import { createServer } from 'node:http'
 import { runInNewContext } from 'node:vm'
