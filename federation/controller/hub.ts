@@ -341,11 +341,13 @@ export function startHub(options: HubOptions): Hub {
     const apiServer = apiServerOf(entry)
     const renamed = active.some((other) => apiServer !== undefined && apiServerOf(other) === apiServer)
     if (renamed) entry.member.want(undefined)
-    const trouble = entry.member.health()?.trouble
+    const health = entry.member.health()
+    const why =
+      health === undefined ? 'the kubeconfig that is remembered cannot be used' : health.trouble?.failure.message
     const secret = secretOf(entry.name)
     if (!renamed && !entry.member.isAsWanted()) {
       const name = secret?.metadata.name ?? ''
-      if (trouble !== undefined) teller.leftBehind(entry.name, trouble.failure, `${namespace}/${name}`)
+      if (why !== undefined) teller.leftBehind(entry.name, why, `${namespace}/${name}`)
       return true
     }
     if (!mayWrite()) return false

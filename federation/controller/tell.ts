@@ -6,7 +6,6 @@ import type { Condition } from '../../api/meta.ts'
 import { API_VERSION } from '../../api/names.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { createRecorder, type Recorder } from '../../kube/events.ts'
-import type { Failure } from '../../kube/failure.ts'
 import type { Found } from './access.ts'
 import type { Action } from './plan.ts'
 
@@ -41,15 +40,10 @@ export function createTeller(options: TellerOptions): Teller {
     issues: (issues) => {
       for (const issue of issues.filter((each) => !told.has(JSON.stringify(each)))) {
         options.log.warn({ code: issue.code }, format(issue))
-        if (issue.object.kind !== 'ServiceImport') continue
-        const regarding = { apiVersion: API_VERSION, ...issue.object }
-        void recorder.record({
-          regarding,
-          type: 'Warning',
-          reason: issue.code,
-          note: formatProblem(issue),
-          action: 'Import',
-        })
+        const { kind } = issue.object
+        const regarding = { apiVersion: kind === 'ServiceImport' ? API_VERSION : 'v1', ...issue.object }
+        const note = formatProblem(issue)
+        void recorder.record({ regarding, type: 'Warning', reason: issue.code, note, action: 'Import' })
       }
       told = new Set(issues.map((issue) => JSON.stringify(issue)))
     },
@@ -99,7 +93,7 @@ export interface ClusterTeller {
   readonly status: (before: Cluster, after: Cluster) => void
   readonly expiry: (cluster: Cluster, found: Found | undefined) => void
   readonly left: (name: string) => void
-  readonly leftBehind: (name: string, failure: Failure, secret: string) => void
+  readonly leftBehind: (name: string, why: string, secret: string) => void
 }
 
 const SOON_MS = 7 * 24 * 3_600_000
@@ -160,7 +154,6 @@ export function createClusterTeller(options: TellerOptions): ClusterTeller {
       told.delete(`left ${name}`)
       tell({ name }, issueOf(name, 'ClusterLeft'), 'Normal')
     },
-    leftBehind: (name, { message }, secret) =>
-      once(`left ${name}`, issueOf(name, 'LeftBehind', { why: message, secret }), { name }),
+    leftBehind: (name, why, secret) => once(`left ${name}`, issueOf(name, 'LeftBehind', { why, secret }), { name }),
   }
 }

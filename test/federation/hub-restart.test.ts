@@ -1,6 +1,6 @@
 /** What a hub knows when it starts, and when another replica takes over. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { CLUSTERS, CONFIGMAPS, SECRETS, SERVICE_EXPORTS, SERVICE_IMPORTS } from '../../api/resources.ts'
+import { CLUSTERS, CONFIGMAPS, NAMESPACES, SECRETS, SERVICE_EXPORTS, SERVICE_IMPORTS } from '../../api/resources.ts'
 import { SYSTEM } from '../kube/compiler.ts'
 import { startLine } from '../kube/line.ts'
 import { until } from '../lab/run.ts'
@@ -8,12 +8,14 @@ import {
   clusterOf,
   conditionOf,
   enlist,
+  event,
   givers,
   HUB_ACCOUNT,
   imports,
   importsNot,
   keyOf,
   managed,
+  namespaceObject,
   offer,
   type Replica,
   type ReplicaOptions,
@@ -198,6 +200,19 @@ test('a Cluster gets another name: the member is taken over, and its imports sta
   await until('the new one, too', async () => (await memoryOf('orient')) === undefined)
   await enlist(stage, east)
   await settled()
+})
+
+test('a namespace that is missing is not made when the hub is told so, and named', async () => {
+  await stopAll()
+  await start({ createNamespaces: false })
+  await west.apply(...offer('lonely/api'))
+  await event(north, 'lonely', 'NamespaceMissing')
+  expect(await north.get(NAMESPACES, { name: 'lonely' })).toBeUndefined()
+  await north.apply(namespaceObject('lonely'))
+  await imports(north, 'lonely/api', ['west'])
+  expect(await east.get(NAMESPACES, { name: 'lonely' })).toBeUndefined()
+  await west.remove(SERVICE_EXPORTS, { namespace: 'lonely', name: 'api' })
+  await importsNot(north, 'lonely/api')
 })
 
 test('two replicas: one works, the other takes over at once when that one leaves', async () => {

@@ -1,6 +1,8 @@
 /** What a hub says of members that are not well, and that they trouble nobody else. */
+import { X509Certificate } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { CLUSTERS, SECRETS, SERVICE_EXPORTS } from '../../api/resources.ts'
+import { issueRoot } from '../../certs/issue.ts'
 import { startApiServer } from '../kube/apiserver.ts'
 import { kubectl, SYSTEM } from '../kube/compiler.ts'
 import { startLine } from '../kube/line.ts'
@@ -10,6 +12,7 @@ import {
   clusterOf,
   conditionOf,
   enlist,
+  event,
   givers,
   imports,
   importsNot,
@@ -169,6 +172,24 @@ test('credentials are rotated: the new ones are used at once, and nothing else c
   await imports(west, 'shop/rotated', ['east'])
 })
 
+test('credentials that expire say when, and an Event says so in time', async () => {
+  const { cert, key } = await issueRoot({ commonName: 'hub', now: Date.now(), lifeMs: 24 * 3_600_000 })
+  const data = (pem: string) => JSON.stringify(Buffer.from(pem).toString('base64'))
+  const text = (await west.kubeconfig()).replace(
+    '"token"',
+    `"client-certificate-data":${data(cert)},"client-key-data":${data(key)},"token"`,
+  )
+  await stage.hub.apply(secretOf('west', text))
+  await until('it says when', async () => {
+    const { credentialsExpire } = (await clusterOf(stage, 'west'))?.status ?? {}
+    return credentialsExpire === new Date(new X509Certificate(cert).validTo).toISOString().replace(/\.\d+/, '')
+  })
+  await event(stage.hub, 'west', 'CredentialsExpire')
+  await managed(stage, 'west', 'Connected')
+  await enlist(stage, west)
+  await until('it is over', async () => (await clusterOf(stage, 'west'))?.status?.credentialsExpire === undefined)
+})
+
 test('a member is frozen: others are served as before, and it catches up when it thaws', async () => {
   east.api.freeze(true)
   await managed(stage, 'east', 'Unreachable')
@@ -214,9 +235,7 @@ test('a member is dead when its Cluster is deleted: it is gone everywhere else a
   await stage.hub.remove(CLUSTERS, { name: 'east' })
   await importsNot(west, 'shop/pay')
   await importsNot(north, 'shop/pay')
-  await until('the hub says that something is left', async () =>
-    (await kubectl(stage.hub.api, ['get', 'events', '-n', 'default', '-o', 'json'])).includes('LeftBehind'),
-  )
+  await event(stage.hub, 'east', 'LeftBehind')
   await east.api.start()
   await importsNot(east, 'shop/needed')
   await until(

@@ -18,6 +18,7 @@ import {
   clusterOf,
   conditionOf,
   enlist,
+  event,
   exportObject,
   givers,
   imports,
@@ -59,24 +60,6 @@ const conflict = (site: Site, service: string, reason: string) =>
     const found = conditionOf(await site.exportOf(service), 'Conflict')
     return found?.reason === reason ? found : undefined
   })
-
-interface Event extends KubeObject {
-  readonly reason: string
-  readonly note: string
-  readonly regarding: { readonly kind: string; readonly name: string }
-}
-const EVENTS: Resource<Event> = {
-  group: 'events.k8s.io',
-  version: 'v1',
-  plural: 'events',
-  kind: 'Event',
-  namespaced: true,
-}
-
-const event = (site: Site, name: string, reason: string) =>
-  until(`an Event of ${site.name} about ${name} says ${reason}`, async () =>
-    (await site.list(EVENTS)).find((each) => each.regarding.name === name && each.reason === reason),
-  )
 
 const ref = (service: string) => {
   const [namespace = '', name = ''] = service.split('/')

@@ -302,3 +302,22 @@ export const imports = (site: Site, service: string, names: readonly string[]): 
 /** Resolves once the site has no such import. */
 export const importsNot = (site: Site, service: string): Promise<boolean> =>
   until(`${site.name} does not import ${service}`, async () => (await site.importOf(service)) === undefined)
+
+interface Event extends KubeObject {
+  readonly reason: string
+  readonly note: string
+  readonly regarding: { readonly kind: string; readonly name: string }
+}
+const EVENTS: Resource<Event> = {
+  group: 'events.k8s.io',
+  version: 'v1',
+  plural: 'events',
+  kind: 'Event',
+  namespaced: true,
+}
+
+/** Resolves with the site's Event about an object of the name. */
+export const event = (site: Site, name: string, reason: string) =>
+  until(`an Event of ${site.name} about ${name} says ${reason}`, async () =>
+    (await site.list(EVENTS)).find((each) => each.regarding.name === name && each.reason === reason),
+  )
