@@ -27,6 +27,11 @@ export const INSPECTION = {
     sentence: 'there is no such Deployment, although the chart has it',
     fix: 'Run `portolan install` again',
   },
+  ComponentOff: {
+    level: 'error',
+    sentence: 'it is scaled to no pods at all',
+    fix: 'Scale it up, or run `portolan install` again',
+  },
   ComponentDown: {
     level: 'error',
     sentence: 'none of {wanted} pods is ready',

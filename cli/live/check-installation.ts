@@ -86,6 +86,7 @@ const components: Check = {
           const deployment = there[index]
           if (deployment === undefined) return always ? [found('ComponentMissing', object)] : []
           const [ready, wanted] = [readyOf(deployment), wantedOf(deployment)]
+          if (wanted === 0) return [found('ComponentOff', object)]
           if (ready >= wanted) return []
           return [found(ready === 0 ? 'ComponentDown' : 'ComponentDegraded', object, { ready, wanted })]
         }),

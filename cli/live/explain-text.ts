@@ -3,7 +3,8 @@ import { REFUSING_ADDRESS } from '../../api/names.ts'
 import type { TargetState } from '../../compiler/targets.ts'
 import type { Answer, BackendAnswer, RoutedAnswer } from '../../compiler/where-to.ts'
 import { amount, columns, type Paint } from '../print.ts'
-import type { CallerAnswer, TableVersions } from './caller.ts'
+import { sessions } from '../tables.ts'
+import type { TableVersions } from './caller.ts'
 import type { Explanation, LocalService, NamedCall } from './explanation.ts'
 import type { Settled } from './settled.ts'
 
@@ -14,9 +15,9 @@ export function explanationText(explanation: Explanation, paint: Paint): string 
     ['Who has it', whoHasIt(explanation)],
     ['What the hub settled', explanation.settled === undefined ? [] : hubSettled(explanation.settled)],
     ['Policy', policy(explanation)],
-    ['Names', names(explanation)],
+    ['Names, for pods with a sidecar', names(explanation)],
     [`Calls from namespace ${explanation.callsFrom}`, calls(explanation, paint)],
-    [`Pod ${explanation.caller?.namespace}/${explanation.caller?.name}`, caller(explanation.caller, paint)],
+    [`Pod ${explanation.caller?.namespace}/${explanation.caller?.name}`, caller(explanation, paint)],
     ['What is wrong', problems(explanation, paint)],
   ]
   return [
@@ -29,10 +30,10 @@ export function explanationText(explanation: Explanation, paint: Paint): string 
 
 const line = (text: string): string => `  ${text}\n`
 
-function whoHasIt({ local, exported, imported, exporters }: Explanation): readonly string[] {
+function whoHasIt({ local, exported, imported, exporters, settled }: Explanation): readonly string[] {
   return [
     line(local === undefined ? 'This cluster has no Service of this name.' : `This cluster has ${describe(local)}.`),
-    ...(exported === undefined ? [] : ownExport(exported)),
+    ...(exported === undefined ? [] : ownExport(exported, settled !== undefined)),
     ...(imported || exported !== undefined ? [] : [line('It is neither imported nor exported here.')]),
     ...(imported && exporters.length === 0 ? [line('It is imported, but no other cluster exports it now.')] : []),
     ...(exporters.length === 0 ? [] : [line('Other clusters that export it:')]),
@@ -51,7 +52,10 @@ function describe({ type, ports }: LocalService): string {
   return `${type === 'headless' ? 'a headless Service' : 'a Service'}${ready === '' ? ' without TCP ports' : `: ${ready}`}`
 }
 
-function ownExport({ conditions, paths, importers }: NonNullable<Explanation['exported']>): readonly string[] {
+function ownExport(
+  { conditions, paths, importers }: NonNullable<Explanation['exported']>,
+  hubTells: boolean,
+): readonly string[] {
   const served = paths.filter(({ until }) => until === undefined)
   const lingering = paths.filter(({ until }) => until !== undefined)
   const at = (some: typeof paths) => some.map(({ path, port }) => `${path} (port ${port})`).join(', ')
@@ -63,7 +67,7 @@ function ownExport({ conditions, paths, importers }: NonNullable<Explanation['ex
     ),
     ...(lingering.length === 0 ? [] : [line(`For callers who have not heard yet it still serves ${at(lingering)}.`)]),
     ...conditions
-      .filter(({ type, status }) => (type === 'Conflict') === (status === 'True'))
+      .filter(({ type, status }) => (type === 'Conflict' ? status === 'True' && !hubTells : status !== 'True'))
       .map(({ type, status, reason, message }) => line(`${type}=${status} (${reason}): ${message}`)),
     ...(importers.length === 0 ? [] : [line(`Clusters that import it: ${importers.join(', ')}.`)]),
   ]
@@ -166,10 +170,14 @@ function answerText(answer: Answer, port: number, explanation: Explanation, pain
     case 'status':
       return `${paint('red', `HTTP ${answer.status}`)} from the sidecar: ${answer.why}.\n`
     case 'routed':
-      return `${why(answer, port, explanation)}\n${columns(
-        answer.backends.map((backend) => backendRow(backend, port, explanation, paint)),
-        '    ',
-      )}`
+      return [
+        `${why(answer, port, explanation)}\n`,
+        columns(
+          answer.backends.map((backend) => backendRow(backend, port, explanation, paint)),
+          '    ',
+        ),
+        ...sessions(answer).map((text) => `    ${text}\n`),
+      ].join('')
   }
 }
 
@@ -179,43 +187,61 @@ function plain(reason: Plain, port: number, { local, imported }: Explanation): s
   if (reason === 'outside the mesh') return 'goes its plain way: the namespace is not part of the mesh.'
   if (local === undefined)
     return imported ? 'is not answered by mesh DNS.' : 'names nothing: the name does not resolve.'
-  return `goes to this cluster's own Service, ${readyAt(local, port)}, without a proxy.`
+  return `goes to this cluster's own Service ${readyAt(local, port)}, past the proxy.`
 }
 
 function why({ policy: inForce, backends }: RoutedAnswer, port: number, { local }: Explanation): string {
-  const first = backends.filter(({ priority }) => priority === 0)
+  const here = backends.some((each) => each.local && each.priority === 0)
+  const alone = backends.every((each) => each.local)
   if (inForce === 'Locality') return "goes to this cluster's Service alone, as no policy names others:"
+  if (alone) return `stays here, as no other cluster takes calls to this port${emptiness(local, port)}:`
   if (inForce === 'ActiveActive')
-    return first.some((each) => each.local) || local === undefined
+    return here || local === undefined
       ? 'is shared by weight:'
-      : 'is shared by weight among the other clusters, as no pod is ready here:'
-  if (first.some((each) => each.local)) return 'stays here while a pod is ready:'
-  if (local === undefined) return 'goes to the targets, as this cluster has no such Service:'
-  return `goes to the targets, as ${readyAt(local, port)} here:`
+      : `is shared by weight among the other clusters, as ${lack(local, port)}:`
+  return here ? 'stays here while a pod is ready:' : `goes to the targets, as ${lack(local, port)}:`
 }
 
-function readyAt({ ports }: LocalService, port: number): string {
-  const ready = ports.find((each) => each.port === port)?.readyPods
+/** Why this cluster takes no calls to the port. */
+function lack(local: LocalService | undefined, port: number): string {
+  if (local === undefined) return 'this cluster has no such Service'
+  return readyPods(local, port) === undefined ? `this cluster's Service has no port ${port}` : 'no pod is ready here'
+}
+
+const emptiness = (local: LocalService | undefined, port: number): string =>
+  local !== undefined && readyPods(local, port) === 0 ? ', although no pod is ready' : ''
+
+const readyPods = ({ ports }: LocalService, port: number): number | undefined =>
+  ports.find((each) => each.port === port)?.readyPods
+
+function readyAt(local: LocalService, port: number): string {
+  const ready = readyPods(local, port)
   return ready === undefined
-    ? `which has no port ${port}`
+    ? 'without such a port'
     : ready === 0
-      ? 'no pod is ready'
+      ? 'without a ready pod'
       : `with ${amount(ready, 'ready pod')}`
 }
 
 function backendRow(backend: BackendAnswer, port: number, { local }: Explanation, paint: Paint): readonly string[] {
   const { clusterKey, local: here, priority, share, endpoints, path } = backend
   const where = here
-    ? `this cluster's Service, ${local === undefined ? '' : readyAt(local, port)}`
+    ? `this cluster's Service ${local === undefined ? '' : readyAt(local, port)}`
     : endpoints.map((each) => `http://${each.host}:${each.port}${path.replace(/\/$/, '')}`).join(', ')
   const portion = priority === 0 ? `${Math.round(100 * share)} %`.padStart(5) : ''
   return [`${priority + 1}.`, portion, here ? paint('green', clusterKey) : clusterKey, where]
 }
 
-function caller(answer: CallerAnswer | undefined, paint: Paint): readonly string[] {
+function caller({ caller: answer, local }: Explanation, paint: Paint): readonly string[] {
   if (answer === undefined) return []
   const { sidecar, withoutBecause, asksMeshDns, inScope, table } = answer
-  if (!sidecar) return [line(`It has ${paint('red', 'no sidecar')}: ${withoutBecause}`)]
+  if (!sidecar) {
+    const meant = local === undefined ? 'which is nothing (curl exits with 6)' : "which is this cluster's own Service"
+    return [
+      line(`It has ${paint('red', 'no sidecar')}: ${withoutBecause}`),
+      line(`Its calls go their plain way: the name means what the cluster's own DNS says, ${meant}.`),
+    ]
+  }
   return [
     line('It has a sidecar.'),
     ...(asksMeshDns

@@ -33,7 +33,7 @@ export interface Explanation {
   readonly names: readonly NameMeaning[]
   /** Namespaces of the mesh whose sidecars do not know the service, by their own choice. */
   readonly outOfScope: readonly string[]
-  /** Namespace of the caller whose calls are answered; absent when the mesh has none. */
+  /** Namespace of the caller whose calls are answered; absent when the mesh has none, or the caller no sidecar. */
   readonly callsFrom?: string
   readonly calls: readonly NamedCall[]
   readonly caller?: CallerAnswer
@@ -101,7 +101,9 @@ export function explanationOf(facts: ExplainFacts): Explanation {
   const imported = byKey(world.imports).get(service)
   const knows = ({ routes }: Tables['sidecars'][number]) => routes.some((route) => route.service === service)
   const someoneKnows = tables.sidecars.some(knows)
-  const callsFrom = caller?.namespace ?? (tables.sidecars.find(knows) ?? tables.sidecars[0])?.namespace
+  // Without a sidecar a pod's calls are none of ours.
+  const someone = (tables.sidecars.find(knows) ?? tables.sidecars[0])?.namespace
+  const callsFrom = caller === undefined ? someone : caller.sidecar ? caller.namespace : undefined
   const local = localOf(world, service)
   return {
     service,

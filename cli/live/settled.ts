@@ -69,7 +69,7 @@ function uselessness({ ports, offer }: Constituent): Pick<SettledExporter, 'usel
   return { useless: [...offer.faults, ...offer.remarks].map(formatProblem).join(' ') }
 }
 
-function propertiesOf({ constituents, ports, serviceAccountName }: Resolution): Settled['properties'] {
+function propertiesOf({ constituents, ports, serviceAccountName, sessionSticky }: Resolution): Settled['properties'] {
   const [oldest] = constituents
   if (oldest === undefined) return []
   const { clusterKey } = oldest.site
@@ -81,5 +81,6 @@ function propertiesOf({ constituents, ports, serviceAccountName }: Resolution): 
     })),
     { property: 'type', value: oldest.headless ? 'headless' : 'ordinary', decidedBy: clusterKey },
     { property: 'serviceAccountName', value: serviceAccountName, decidedBy: clusterKey },
+    { property: 'sessionSticky', value: String(sessionSticky), decidedBy: clusterKey },
   ]
 }

@@ -178,6 +178,13 @@ describe('finds what is wrong', () => {
       () => nowReady('portolan-gateway', 2),
     ],
     [
+      'a part that somebody has switched off',
+      () => run('scale', 'deployment', '-n', SYSTEM, 'portolan-webhook', '--replicas=0'),
+      ['components: error ComponentOff portolan-webhook'],
+      1,
+      () => run('scale', 'deployment', '-n', SYSTEM, 'portolan-webhook', '--replicas=2'),
+    ],
+    [
       'a hub that nobody leads',
       async () => {
         await apply(...parseManifests(await render('--show-only', 'templates/federation/deployment.yaml')))

@@ -1,6 +1,7 @@
 /** `portolan explain`, against a real API server. */
-import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { memorySecret } from '../../../federation/controller/memory.ts'
+import type { View } from '../../../federation/controller/view.ts'
 import { CLUSTER_KEY, kubectl, SYSTEM } from '../../kube/compiler.ts'
 import { exported, imported, namespace, pod, policy, service } from '../../kube/objects.ts'
 import { type Installed, installed, withoutAddresses } from './installed.ts'
@@ -31,6 +32,9 @@ beforeAll(async () => {
     imported('shop', 'cart'),
     policy('shop', 'cart'),
     imported('shop', 'stock'),
+    { ...service('shop', 'odd'), spec: { ports: [{ name: 'http', port: 9090 }] } },
+    imported('shop', 'odd'),
+    policy('shop', 'odd'),
     service('shop', 'own'),
     slice('shop', 'own', true),
   )
@@ -59,13 +63,13 @@ describe('says where calls go and why', () => {
           default/default/default/east  weight 100  1 endpoint  takes over when those before it have gone
           default/default/default/west  weight 100  1 endpoint  takes calls now
 
-      Names
+      Names, for pods with a sidecar
         pay.shop.svc.cluster.local     VIP, which the sidecar takes
         pay.shop.svc.clusterset.local  VIP, which the sidecar takes
 
       Calls from namespace shop
         pay.shop:8080  stays here while a pod is ready:
-          1.  100 %  default/default/default/west  this cluster's Service, with 1 ready pod
+          1.  100 %  default/default/default/west  this cluster's Service with 1 ready pod
           2.         default/default/default/east  http://10.9.0.1:80/pay
       "
     `)
@@ -85,14 +89,14 @@ describe('says where calls go and why', () => {
           default/default/default/east  weight 100  1 endpoint    takes calls now
           default/default/default/west  weight 0    no endpoints  no pod is ready
 
-      Names
+      Names, for pods with a sidecar
         cart.shop.svc.cluster.local     VIP, which the sidecar takes
         cart.shop.svc.clusterset.local  VIP, which the sidecar takes
 
       Calls from namespace shop
         cart.shop:8080  goes to the targets, as no pod is ready here:
           1.  100 %  default/default/default/east  http://10.9.0.1:80/cart
-          2.         default/default/default/west  this cluster's Service, no pod is ready
+          2.         default/default/default/west  this cluster's Service without a ready pod
       "
     `)
   })
@@ -109,13 +113,23 @@ describe('says where calls go and why', () => {
       Policy
         There is none, which is the same as Locality: calls stay in this cluster.
 
-      Names
+      Names, for pods with a sidecar
         stock.shop.svc.cluster.local     127.0.0.2, where nothing listens
         stock.shop.svc.clusterset.local  VIP, which the sidecar takes
 
       Calls from namespace shop
         stock.shop:8080  connection refused (curl exits with 7): no policy routes the name and this cluster has no such Service.
         stock.shop.svc.clusterset.local:8080  HTTP 503 from the sidecar: no cluster takes calls to shop/stock.
+      "
+    `)
+  })
+  test('port by port, where this cluster and the others have different ones', async () => {
+    expect((await explain('shop/odd')).split('\n\n').at(-1)).toMatchInlineSnapshot(`
+      "Calls from namespace shop
+        odd.shop:8080  goes to the targets, as this cluster's Service has no port 8080:
+          1.  100 %  default/default/default/east  http://10.9.0.1:80/odd
+        odd.shop:9090  stays here, as no other cluster takes calls to this port, although no pod is ready:
+          1.  100 %  default/default/default/west  this cluster's Service without a ready pod
       "
     `)
   })
@@ -131,11 +145,11 @@ describe('says where calls go and why', () => {
       Policy
         There is none, which is the same as Locality: calls stay in this cluster.
 
-      Names
+      Names, for pods with a sidecar
         own.shop.svc.cluster.local  this cluster's own Service, without a proxy
 
       Calls from namespace shop
-        own.shop:8080  goes to this cluster's own Service, with 1 ready pod, without a proxy.
+        own.shop:8080  goes to this cluster's own Service with 1 ready pod, past the proxy.
       "
     `)
   })
@@ -158,6 +172,7 @@ describe('--from says whether the pod takes part', () => {
     expect((await explain('shop/pay --from without')).split('\n\n').at(-1)).toMatchInlineSnapshot(`
       "Pod shop/without
         It has no sidecar: the pod should carry a sidecar and runs without one: it was created while the webhook could not be asked. Delete the pod, so that it is created anew; if it comes back without, look whether the webhook is ready.
+        Its calls go their plain way: the name means what the cluster's own DNS says, which is this cluster's own Service.
       "
     `)
     expect(await explain('shop/pay --from outside/stranger')).toMatchInlineSnapshot(`
@@ -175,15 +190,13 @@ describe('--from says whether the pod takes part', () => {
           default/default/default/east  weight 100  1 endpoint  takes over when those before it have gone
           default/default/default/west  weight 100  1 endpoint  takes calls now
 
-      Names
+      Names, for pods with a sidecar
         pay.shop.svc.cluster.local     VIP, which the sidecar takes
         pay.shop.svc.clusterset.local  VIP, which the sidecar takes
 
-      Calls from namespace outside
-        pay.shop:8080  goes its plain way: the namespace is not part of the mesh.
-
       Pod outside/stranger
         It has no sidecar: metadata.labels: namespace "outside" is not part of mesh portolan. Label it: kubectl label namespace "outside" flomesh.io/monitored-by=portolan.
+        Its calls go their plain way: the name means what the cluster's own DNS says, which is this cluster's own Service.
       "
     `)
   })
@@ -211,21 +224,16 @@ test('at the hub: who decides, and what exporters disagree about', async () => {
     metadata: { name },
     spec: { gatewayHost: '10.9.0.1', gatewayPort: 80, kubeconfig: 'none' },
   })
-  const memory = (name: string, port: number, since: string) => ({
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { namespace: SYSTEM, name: `portolan-member-${name}`, labels: { 'flomesh.io/member': 'true' } },
-    data: {
-      'cluster.json': base64(JSON.stringify({ name, uid: '', clusterKey: `default/default/default/${name}` })),
-      'exports.json.gz': gzipSync(
-        JSON.stringify({
-          exports: [aged({ ...exported('shop', 'pay'), spec: { rules: [{ portNumber: port, path: '/pay' }] } }, since)],
-          services: [served('pay', port)],
-        }),
-      ).toString('base64'),
-    },
-  })
-  const base64 = (text: string) => Buffer.from(text).toString('base64')
+  const memory = (name: string, port: number, since: string) => {
+    const path = { ...exported('shop', 'pay'), spec: { rules: [{ portNumber: port, path: '/pay' }] } }
+    const view = { exports: [aged(path, since)], services: [served('pay', port)] } as unknown as View
+    const known = { name, uid: 'uid', clusterKey: `default/default/default/${name}`, namespace: SYSTEM }
+    return {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      ...memorySecret(SYSTEM, { cluster: known, kubeconfig: '', view }, undefined),
+    }
+  }
   await west.look.apply(
     cluster('east'),
     cluster('west'),
@@ -242,6 +250,7 @@ test('at the hub: who decides, and what exporters disagree about', async () => {
         port 9090           named http, speaks http  as in default/default/default/north
         type                ordinary                 as in default/default/default/north
         serviceAccountName  *                        as in default/default/default/north
+        sessionSticky       false                    as in default/default/default/north
       Conflict: 1 of 2 exporting clusters have other ports than default/default/default/north, whose export is the oldest: port 9090 is not in default/default/default/east; port 8080 in default/default/default/east is left out, as name http is port 9090. Give the Services and the rules of their exports the same ports; until then calls go to whoever serves a port."
   `)
   await kubectl(west.api, ['delete', 'clusters', '--all'])
