@@ -50,8 +50,10 @@ function rowText({ service, port, path, state, endpoints }: ReportRow, paint: Pa
 
 function endpointRow(endpoint: RunningEndpoint, paint: Paint): readonly string[] {
   const { priority, cluster, address, weight, health, calls } = endpoint
+  // What could not connect has failed as well, and was tried elsewhere.
+  const failed = calls.failed - calls.connectFailures
   const failures = [
-    ...(calls.failed === 0 ? [] : [paint('yellow', `${calls.failed} failed`)]),
+    ...(failed <= 0 ? [] : [paint('yellow', `${failed} failed`)]),
     ...(calls.connectFailures === 0 ? [] : [paint('yellow', `${calls.connectFailures} could not connect`)]),
     ...(calls.active === 0 ? [] : [`${calls.active} under way`]),
   ]
