@@ -108,6 +108,16 @@ export const RETRY_IDEMPOTENT = {
   retriable_status_codes: [502, 503, 504],
 }
 
+/** Marks a gateway's answer that nobody has seen the call, as it serves no such path (yet, or any more). */
+export const UNSERVED = 'x-portolan-unserved'
+
+/** Also what a gateway did not serve is sent again, elsewhere: tables of two clusters are never of one moment. */
+export const retryUnserved = <T extends { readonly retry_on: string }>(retry: T) => ({
+  ...retry,
+  retry_on: `${retry.retry_on},retriable-headers`,
+  retriable_headers: [{ name: UNSERVED, present_match: true }],
+})
+
 /** For a session whose endpoint has gone: another of the same priority is tried before the next priority. */
 export const PEERS_FIRST = {
   unseen: { ...RETRY_UNSEEN, ...nextPriority(2) },

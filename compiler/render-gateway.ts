@@ -23,6 +23,7 @@ import {
   router,
   STAND_IN,
   typed,
+  UNSERVED,
 } from './render-envoy.ts'
 import type { GatewayRoute, GatewayTable } from './tables.ts'
 
@@ -220,6 +221,7 @@ const routeOf = (route: GatewayRoute): Json => {
 const NO_EXPORT = {
   match: { prefix: '/' },
   direct_response: { status: 404, body: { inline_string: 'portolan: no export is served at this path\n' } },
+  response_headers_to_add: [{ header: { key: UNSERVED, value: 'true' } }],
 }
 
 const routeConfiguration = (routes: readonly GatewayRoute[]): Json =>
@@ -228,6 +230,9 @@ const routeConfiguration = (routes: readonly GatewayRoute[]): Json =>
     validate_clusters: false,
     // About the caller's address, for gateways; nobody behind one asked for them.
     request_headers_to_remove: ['x-envoy-internal', 'x-envoy-external-address', CALLER],
+    // Only ours can be trusted. The other way round it would be taken away as well.
+    response_headers_to_remove: [UNSERVED],
+    most_specific_header_mutations_wins: true,
     virtual_hosts: [
       {
         name: 'exports',

@@ -23,6 +23,7 @@ import {
   RETRY_IDEMPOTENT,
   RETRY_UNSEEN,
   response,
+  retryUnserved,
   router,
   STAND_IN,
   shortKey,
@@ -110,9 +111,9 @@ const perTryFilters = [
   extension('envoy.filters.http.upstream_codec', 'envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec'),
 ]
 
-const toDestination = (headers: readonly Json[], retry: Json): Json => ({
+const toDestination = (headers: readonly Json[], retry: Parameters<typeof retryUnserved>[0]): Json => ({
   match: { prefix: '/', ...(headers.length > 0 ? { headers } : {}) },
-  route: { cluster_header: DESTINATION, timeout: '0s', retry_policy: retry },
+  route: { cluster_header: DESTINATION, timeout: '0s', retry_policy: retryUnserved(retry) },
 })
 
 const IDEMPOTENT = { name: ':method', string_match: { safe_regex: { regex: IDEMPOTENT_METHODS.join('|') } } }

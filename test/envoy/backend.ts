@@ -48,7 +48,9 @@ export const startBackend = async (name: string, host: string, port = 0): Promis
         backend.seen.push(seen)
         const verdict = await backend.behaviour(seen)
         if (verdict === 'reset') return void request.socket.resetAndDestroy()
-        response.writeHead(verdict === 'answer' ? 200 : verdict, { 'content-type': 'application/json' })
+        const asked = headers['x-answer-with']
+        const more = typeof asked === 'string' ? { [asked]: 'true' } : {}
+        response.writeHead(verdict === 'answer' ? 200 : verdict, { 'content-type': 'application/json', ...more })
         response.end(JSON.stringify(seen))
       })
     })

@@ -127,6 +127,28 @@ describe('sidecar → gateway → application', () => {
   })
 })
 
+describe('a gateway that does not serve the path, yet or any more', () => {
+  test.each(['GET', 'POST'])('has its calls sent elsewhere, as nobody has seen them: %s', async (method) => {
+    const body = method === 'POST' ? { body: 'order' } : {}
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () => call({ ...to('early'), path: '/a', method, ...body })),
+    )
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+    expect(world.apps.flatMap((app) => app.seen)).toHaveLength(12)
+  })
+
+  test('is not what an application can pretend behind it: its answer is final', async () => {
+    const answer = await call({
+      ...to('order'),
+      method: 'POST',
+      body: 'once',
+      headers: { 'x-answer-with': 'x-portolan-unserved' },
+    })
+    expect(answer).toMatchObject({ status: 200, seen: { name: 'north web', body: 'once' } })
+    expect(world.apps.flatMap((app) => app.seen)).toHaveLength(1)
+  })
+})
+
 describe('statistics on the pod’s address', () => {
   test.each([
     ['GET', '/ready', 200],
