@@ -92,7 +92,7 @@ const METADATA = `${JSON_TYPE};as=PartialObjectMetadata;g=meta.k8s.io;v=v1`
 
 export function createClient(connection: Connection, options: ClientOptions = {}): KubeClient {
   const { timeoutMs = 15_000, pageSize = 500, userAgent = 'portolan' } = options
-  const door = openDoor(connection)
+  const door = openDoor(connection, timeoutMs)
 
   async function exchange(call: Call): Promise<Result<Answer>> {
     const timeout = AbortSignal.timeout(timeoutMs)
@@ -259,7 +259,7 @@ interface ListBody<T> {
 type Query = Readonly<Record<string, string | number | undefined>>
 
 /** Keeps one Agent for as long as the TLS material stays the same, and reads the credentials again once a minute. */
-function openDoor(connection: Connection) {
+function openDoor(connection: Connection, timeoutMs: number) {
   interface Entry {
     readonly agent: Agent
     readonly credentials: Credentials
@@ -273,7 +273,7 @@ function openDoor(connection: Connection) {
     if (old !== undefined && sameTls(old.credentials, credentials)) return { agent: old.agent, credentials }
     // Requests under way over the old one end in their own time.
     old?.agent.close().catch(() => undefined)
-    return { agent: newAgent(credentials), credentials }
+    return { agent: newAgent(credentials, timeoutMs), credentials }
   }
 
   return {
@@ -299,11 +299,12 @@ function openDoor(connection: Connection) {
   }
 }
 
-function newAgent({ tls }: Credentials): Agent {
+function newAgent({ tls }: Credentials, timeoutMs: number): Agent {
   return new Agent({
     // Over HTTP/1.1 every watch has a socket of its own, so giving up a silent one cannot leave the next on the same dead line.
     allowH2: false,
-    connect: { ...tls, allowH2: false, timeout: 10_000 },
+    // A request that waits for its connection is deaf to its own signal.
+    connect: { ...tls, allowH2: false, timeout: Math.min(timeoutMs, 10_000) },
     keepAliveTimeout: 30_000,
   })
 }

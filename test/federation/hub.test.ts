@@ -33,6 +33,7 @@ import {
   secretOf,
   serviceObject,
   startStage,
+  warningsOf,
 } from './hub.ts'
 
 let stage: Stage
@@ -100,8 +101,7 @@ test('an export becomes an import everywhere else, and its status says where', a
     const [from, to] = await Promise.all(['east', 'west'].map((name) => clusterOf(stage, name)))
     return from?.status?.exports === 1 && to?.status?.imports === 1
   })
-  const warnings = replica.log.filter(({ level }) => level >= 40)
-  expect(warnings).toEqual([])
+  expect(warningsOf(replica)).toEqual([])
 })
 
 test('once all is written, nothing is written any more', async () => {

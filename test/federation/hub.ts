@@ -215,6 +215,10 @@ async function startReplica(hub: Site, { connection, ...options }: ReplicaOption
   }
 }
 
+/** What it warned of; a server whose kinds are new asks its callers for patience. */
+export const warningsOf = ({ log }: Replica): Replica['log'] =>
+  log.filter(({ level, reason }) => level >= 40 && reason !== 'TooManyRequests')
+
 export const keyOf = (name: string, region = 'default'): string => `${region}/default/default/${name}`
 
 export const conditionOf = (
