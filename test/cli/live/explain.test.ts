@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { memorySecret } from '../../../federation/controller/memory.ts'
 import type { View } from '../../../federation/controller/view.ts'
 import { CLUSTER_KEY, kubectl, SYSTEM } from '../../kube/compiler.ts'
-import { exported, imported, namespace, pod, policy, service } from '../../kube/objects.ts'
+import { east, exported, imported, namespace, pod, policy, service } from '../../kube/objects.ts'
 import { type Installed, installed, withoutAddresses } from './installed.ts'
 
 let west: Installed
@@ -132,6 +132,52 @@ describe('says where calls go and why', () => {
           1.  100 %  default/default/default/west  this cluster's Service without a ready pod
       "
     `)
+  })
+  test('past a target that is drained, and one that exports nothing', async () => {
+    const target = (name: string, weight: number) => ({ clusterKey: `default/default/default/${name}`, weight })
+    const spec = { lbType: 'FailOver', targets: [target('east', 0), target('north', 100), target('south', 50)] }
+    const north = { ...east('/drain'), clusterKey: 'default/default/default/north' }
+    await west.look.apply(imported('shop', 'drain', [{ port: 8080, endpoints: [east('/drain'), north] }]), {
+      ...policy('shop', 'drain'),
+      spec,
+    })
+    expect(
+      (await explain('shop/drain')).split('\n\n').filter((part) => /^(Policy|Calls)/.test(part)),
+    ).toMatchInlineSnapshot(`
+      [
+        "Policy
+        FailOver: calls stay in this cluster while a pod of its Service is ready, else they go to the targets.
+          default/default/default/east   weight 0    1 endpoint    drained: its weight is 0, so it gets no new calls
+          default/default/default/north  weight 100  1 endpoint    takes calls now
+          default/default/default/south  weight 0    no endpoints  exports nothing of this name (yet)",
+        "Calls from namespace shop
+        drain.shop:8080  goes to the targets, as this cluster has no such Service:
+          1.  100 %  default/default/default/north  http://10.9.0.1:80/drain",
+      ]
+    `)
+  })
+  test('what gateways still serve for those who have not heard', async () => {
+    const route = {
+      ...{ service: 'shop/own', port: 8080, path: '/old', pathType: 'Prefix', http2: false, endpoints: [] },
+      until: '2999-01-01T00:00:00Z',
+    }
+    const table = JSON.stringify({ version: 'then', routes: [route] })
+    await west.look.apply(
+      {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { namespace: SYSTEM, name: 'portolan-gateway' },
+        data: { 'table.json': table },
+      },
+      exported('shop', 'own'),
+    )
+    expect((await explain('shop/own')).split('\n\n')[1]).toMatchInlineSnapshot(`
+      "Who has it
+        This cluster has a Service: port 8080 has 1 ready pod.
+        This cluster exports it: its gateway serves /own (port 8080).
+        For callers who have not heard yet it still serves /old (port 8080)."
+    `)
+    await kubectl(west.api, ['delete', 'sexp', '-n', 'shop', 'own'])
   })
   test('to a Service that has nothing to do with other clusters', async () => {
     expect(await explain('shop/own')).toMatchInlineSnapshot(`
