@@ -78,6 +78,6 @@ const SPECIAL: Readonly<Record<string, string>> = {
 
 /** Why no other machine can reach this address or name; undefined when one might. */
 export function unreachable(host: string): string | undefined {
-  if (isAddress(host)) return SPECIAL[ipaddr.parse(shortest(host)).range()]
+  if (isIP(host) !== 0 && !host.includes('%')) return SPECIAL[ipaddr.process(shortest(host)).range()]
   return /^(.+[.])?localhost[.]?$/i.test(host) ? 'localhost' : undefined
 }

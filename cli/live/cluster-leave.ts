@@ -102,7 +102,8 @@ async function unknownCluster(hub: Live, name: string): Promise<UsageError> {
 }
 
 async function withdraw(hub: Live, name: string, before: Registered, seconds: number): Promise<Outcome> {
-  const since = new Date(Date.now() - 2_000).toISOString()
+  // Of one that has been leaving for a while the hub has said so before, and says it once.
+  const since = before.cluster === undefined ? '' : new Date(Date.now() - 2_000).toISOString()
   await remover(hub).removed(CLUSTERS, { name })
   if (before.memory === undefined && before.cluster === undefined) return 'left'
   const outcome = await waitFor(seconds, async (): Promise<Outcome | undefined> => {

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { API_VERSION, FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
 import {
   CLUSTERS,
@@ -395,6 +395,42 @@ async function trial(
   const [audit, holder] = where === 'home' ? [sites.hub.audit, homeHolder] : [sites.east.audit, east]
   return { expectation, audit, holder, world, start: () => start(world) }
 }
+
+test('a cluster joins, exports, imports and disagrees, gets new credentials and another hub, and leaves: nothing is refused', async () => {
+  const { world } = await trial(MANAGES, 'home', { home: HOME, east: MEMBER })
+  const first = await start(world)
+  await until('east is managed', async () => (await isManaged()) && (await takenUp(world)), { every: 25 })
+
+  await offer(sites.east, world.namespace)
+  await offer(sites.west, world.namespace)
+  await until('east imports from west', async () => (await givers(world))?.join() === key('west'), { every: 25 })
+  const metadata = pay(world)
+  await put(sites.west, SERVICES, { metadata, spec: { ports: [{ name: 'other', port: 8080 }] } })
+  const disagrees = async (site: Site) => conditionOf('Conflict', await read(site, SERVICE_EXPORTS, metadata))
+  await until('they disagree', async () => (await disagrees(sites.east)) === 'True', { every: 25 })
+
+  const renewed = await holderAt('east', `renewed-${world.namespace}`, MEMBER)
+  const kubeconfig = await kubeconfigAt('east', renewed)
+  await enlist('east', kubeconfig)
+  await until('the new credentials are in use', () => takenUp({ ...world, kubeconfig }), { every: 25 })
+
+  const [health = 0, metrics = 0] = await freePorts(2)
+  const second = await start({ ...world, ports: { health, metrics } })
+  await first()
+  await put(sites.west, SERVICES, { metadata, spec: { ports: [{ name: 'http', port: 8080 }] } })
+  await until('they agree again', async () => (await disagrees(sites.east)) === 'False', { every: 25 })
+
+  await remove(sites.hub, CLUSTERS, { name: 'east' })
+  await until('east is forgotten', async () => (await read(sites.hub, SECRETS, memory)) === undefined, { every: 25 })
+  expect(await givers(world)).toBeUndefined()
+  await second()
+  const refused = await Promise.all([
+    sites.hub.audit.refusals(world.home.user),
+    ...[world.east, renewed].map(({ user }) => sites.east.audit.refusals(user)),
+    sites.west.audit.refusals(west.user),
+  ])
+  expect(refused.flat().map(textOf)).toEqual([])
+})
 
 describe.each([
   ['at home', 'home', HOME],
