@@ -62,13 +62,10 @@ function applyFilled(name: string, values: Readonly<Record<string, string>>, con
   return `${filled(name, values)} | kubectl --context ${context} apply ${[...flags, '-f', '-'].join(' ')}`
 }
 
-/** The namespaces and Services of the app in a member. */
-async function deployApp(stage: Stage, members: readonly Member[], manifest: string): Promise<void> {
-  await stage.showAll(
-    members.map((name) => applyFilled(manifest, { CLUSTER_NAME: name }, name, '-n', 'httpbin')),
-    { output: /deployment.apps\/httpbin created/ },
-  )
-  await stage.showAll(members.map((name) => rolledOut(name, 'httpbin', 'httpbin')))
+/** Applies the app and its Services in members. */
+function deployApp({ showAll }: Stage, members: readonly Member[], manifest: string): Promise<void> {
+  const commands = members.map((name) => applyFilled(manifest, { CLUSTER_NAME: name }, name, '-n', 'httpbin'))
+  return showAll(commands, { output: /deployment.apps\/httpbin created/ })
 }
 
 /** Applies both exports of a member. */
@@ -77,7 +74,7 @@ export function exportIn(name: Member): string {
 }
 
 export function rolledOut(context: string, namespace: string, deployment: string): string {
-  return `kubectl --context ${context} -n ${namespace} rollout status deploy/${deployment} --timeout=60s`
+  return `kubectl --context ${context} -n ${namespace} rollout status deploy/${deployment} --timeout=120s`
 }
 
 function gatewayCalls({ address }: Scene, name: Member): readonly string[] {
@@ -111,7 +108,10 @@ const deploy: Chapter = {
     await show(`kubectl --context ${CALLER} create namespace curl`)
     await show(`portolan namespace add curl --context ${CALLER}`)
     await show(`kubectl --context ${CALLER} apply -n curl -f ${printed('curl.yaml')}`)
-    await show(rolledOut(CALLER, 'curl', 'curl'))
+    await showAll([
+      ...EXPORTERS.map((name) => rolledOut(name, 'httpbin', 'httpbin')),
+      rolledOut(CALLER, 'curl', 'curl'),
+    ])
     await assign(
       'curl_client',
       `kubectl --context ${CALLER} get pod -n curl -l app=curl -o jsonpath='{.items[0].metadata.name}'`,
@@ -212,6 +212,7 @@ const local: Chapter = {
     await show(`kubectl --context ${CALLER} create namespace httpbin`, { code: 1, output: /already exists/ })
     await show(`portolan namespace add httpbin --context ${CALLER}`)
     await deployApp(stage, [CALLER], 'httpbin.yaml')
+    await show(rolledOut(CALLER, 'httpbin', 'httpbin'))
     await settle(CALL, { problem: answeredBy(CALLER) })
     await show(calls(8), { problem: answeredBy(CALLER) })
   },
