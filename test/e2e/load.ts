@@ -71,6 +71,29 @@ export function keepLoading(
   }
 }
 
+/** As {@link keepLoading}, by a loop that nobody outside the pod is needed for: the pod's API server may be away meanwhile. */
+export async function loadAlone(
+  site: Site,
+  namespace: string,
+  target: string,
+  url: string,
+  rps: number,
+): Promise<{ stop(): Promise<LoadReport> }> {
+  const inPod = async (script: string) => {
+    const { code, stdout, stderr } = await exec(site, namespace, target, 'curl', 'sh', '-c', script)
+    if (code !== 0) throw new Error(`load ${url}: exit ${code}: ${stderr}`)
+    return stdout
+  }
+  const pid = (await inPod(`node /app/load.ts ${url} --rps ${rps} --seconds 900 > /tmp/load 2>&1 & echo $!`)).trim()
+  return {
+    stop: async () => {
+      // Nobody in the pod notices that it has ended, so that its id stays: the report tells.
+      const report = await inPod(`kill -TERM ${pid}; until [ -s /tmp/load ]; do sleep 0.1; done; cat /tmp/load`)
+      return JSON.parse(report) as LoadReport
+    },
+  }
+}
+
 /** What curl would show: exit code and the body. */
 export async function curl(site: Site, namespace: string, target: string, ...args: readonly string[]) {
   return exec(site, namespace, target, 'curl', 'curl', '-s', '--max-time', '10', ...args)
