@@ -39,7 +39,8 @@ export function installCommand(options: InstallOptions, io: Io): Promise<ExitCod
     const nodes = options.gatewayHostPort === undefined ? undefined : await schedulableNodes(cluster)
     const { code, stderr } = await run(helm, helmArguments(options, chart, nodes))
     if (code !== 0) {
-      io.err(`error: ${cluster.name}: helm could not install Portolan: ${stderr.trim().replace(/^Error: /, '')}\n`)
+      const said = stderr.trim().replace(/^Error: /, '')
+      io.err(`error: ${cluster.name}: helm could not install Portolan: ${said}${hintAt(said, options)}\n`)
       return 1
     }
     io.out(installed(cluster, options))
@@ -106,6 +107,12 @@ function run(command: string, args: readonly string[]) {
     child.on('error', reject)
     child.on('close', (code) => resolve({ code, ...out }))
   })
+}
+
+/** What to look at when something did not become ready in time. */
+export function hintAt(said: string, { portolanNamespace }: Pick<InstallOptions, 'portolanNamespace'>): string {
+  if (!/deadline|timed out|not ready/i.test(said)) return ''
+  return `; see kubectl -n ${portolanNamespace} get pods,services. Where nothing gives load balancers an address, use --gateway-type NodePort or --gateway-host-port`
 }
 
 function installed({ name, connection }: Live, { portolanNamespace }: InstallOptions): string {

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { helmArguments, type InstallOptions } from '../../../cli/live/install.ts'
+import { helmArguments, hintAt, type InstallOptions } from '../../../cli/live/install.ts'
 import { type ApiServer, startApiServer } from '../../kube/apiserver.ts'
 import { kubectl } from '../../kube/compiler.ts'
 import { tryRun } from '../../lab/run.ts'
@@ -56,6 +56,13 @@ test.each<[string, Partial<InstallOptions>, number | undefined, string]>([
   ],
 ])('asks helm for %s', (_, options, nodes, expected) => {
   expect(helmArguments({ ...PLAIN, ...options }, 'CHART', nodes).join(' ')).toBe(expected)
+})
+
+test.each([
+  ['resource Service/portolan-system/portolan-gateway not ready. status: InProgress\ncontext deadline exceeded', true],
+  ["at '/cluster/name': 'a/b' does not match pattern", false],
+])('says where to look when helm has waited in vain: %s', (said, hint) => {
+  expect(hintAt(said, PLAIN)).toEqual(hint ? expect.stringContaining('--gateway-type NodePort') : '')
 })
 
 describe('on a cluster', () => {
