@@ -108,6 +108,12 @@ export const FEDERATION = {
       'the cluster has left and nothing of it is exported any more, but what the hub wrote into it is still there: {why}; the hub goes on trying',
     fix: 'Nothing, when it comes back; when it never will, delete Secret {secret}',
   },
+  ServerReplaced: {
+    level: 'warning',
+    sentence:
+      'the kubeconfig leads to another API server than before; what the hub wrote into the cluster behind the former one is still there',
+    fix: 'Nothing, when that cluster is no more; else delete there the ServiceImports with label app.kubernetes.io/managed-by=portolan and ConfigMap portolan-cluster',
+  },
   NamespaceMissing: {
     level: 'warning',
     sentence: 'cannot import {services}: namespace {namespace} is not there and is not to be made',

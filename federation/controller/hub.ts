@@ -1,13 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Cluster } from '../../api/cluster.ts'
-import type { ObjectMeta } from '../../api/meta.ts'
-import { FIELD_MANAGER, HUB_SERVICE_ACCOUNT } from '../../api/names.ts'
-import { CLUSTERS, SECRETS, SERVICE_ACCOUNTS, type Secret } from '../../api/resources.ts'
+import { FIELD_MANAGER } from '../../api/names.ts'
+import { CLUSTERS } from '../../api/resources.ts'
 import { perObject } from '../../compiler/memo.ts'
 import { backoff, worthSaying } from '../../kube/backoff.ts'
 import type { KubeClient } from '../../kube/client.ts'
-import type { Failure } from '../../kube/failure.ts'
+import type { Failure, Result } from '../../kube/failure.ts'
 import type { InformerEvent } from '../../kube/informer.ts'
 import { type Kubeconfig, parseKubeconfig } from '../../kube/kubeconfig.ts'
 import { afterQuiet } from '../../kube/quiet.ts'
@@ -20,7 +19,8 @@ import { clusterStatus } from './cluster-status.ts'
 import { createHolders } from './holders.ts'
 import type { LinkTimes } from './link.ts'
 import { type Member, startMember } from './member.ts'
-import { decodeMemory, encodeMemory, type Memory, memoryName, memorySecret } from './memory.ts'
+import { createMemories } from './memories.ts'
+import { type Memory, memoryName } from './memory.ts'
 import type { Metrics } from './metrics.ts'
 import type { Observed, ObservedImport } from './observed.ts'
 import type { Desired } from './plan.ts'
@@ -77,16 +77,14 @@ export function startHub(options: HubOptions): Hub {
   // Times pass without an event: when members were last seen, when credentials expire.
   const clockwork = setInterval(soon.touch, 10_000)
   const registry = startRegistry({ client, namespace, observe: observeInformer, onChange: soon.touch })
+  const memories = createMemories({ client, namespace, registry })
   const holders = createHolders()
   const statuses = createStatuses(holders, soon.touch)
   const teller = createClusterTeller({ client, instance: options.instance, log })
   const entries = new Map<string, Entry>()
-  const kubeconfigs = new Map<string, Kubeconfig>()
-  /** uids of Secrets that have been deleted, whatever the informer still shows. */
-  const forgotten = new Set<string>()
+  const kubeconfigs = new Map<string, { readonly text: string; readonly parsed: Kubeconfig }>()
   const stopping: Promise<void>[] = []
 
-  let owner: Promise<Owner | undefined> | undefined
   let merged: { readonly input: readonly unknown[]; readonly federation: Federation } | undefined
   let running: Promise<void> | undefined
   let again = false
@@ -145,16 +143,13 @@ export function startHub(options: HubOptions): Hub {
     const clusters = new Map(registry.clusters().map((cluster) => [cluster.metadata.name, cluster]))
     registry.follow([...clusters.values()].flatMap((cluster) => secretKeyOf(cluster, namespace) ?? []))
     for (const cluster of clusters.values()) register(cluster)
-    for (const secret of registry.memories().values()) {
-      const memory = remembered(secret)
-      if (memory !== undefined && !clusters.has(memory.cluster.name)) bidFarewell(memory)
-    }
+    for (const memory of memories.all()) if (!clusters.has(memory.cluster.name)) bidFarewell(memory)
     for (const entry of entries.values()) {
       if (clusters.has(entry.name)) continue
       entry.cluster = entry.found = entry.live = entry.made = entry.objects = undefined
       holders.update(entry.name, undefined)
       // Nothing was ever written into it, or somebody wants it to be left alone.
-      if (memoryOf(entry.name) === undefined) drop(entry)
+      if (memories.of(entry.name) === undefined) drop(entry)
     }
   }
 
@@ -181,7 +176,7 @@ export function startHub(options: HubOptions): Hub {
     const entry = entryOf(name)
     if (entry.cluster?.metadata.uid !== uid) {
       // What was remembered of another Cluster of this name says nothing about this one.
-      const memory = memoryOf(name)
+      const memory = memories.of(name)
       const view = memory?.cluster.uid === uid ? memory?.view : undefined
       entry.live = view
       entry.made = undefined
@@ -193,11 +188,10 @@ export function startHub(options: HubOptions): Hub {
   }
 
   function parse(name: string, text: string): Kubeconfig {
-    const known = kubeconfigs.get(`${name}\n${text}`)
-    if (known !== undefined) return known
+    const known = kubeconfigs.get(name)
+    if (known?.text === text) return known.parsed
     const parsed = parseKubeconfig(text)
-    for (const key of kubeconfigs.keys()) if (key.startsWith(`${name}\n`)) kubeconfigs.delete(key)
-    kubeconfigs.set(`${name}\n${text}`, parsed)
+    kubeconfigs.set(name, { text, parsed })
     return parsed
   }
 
@@ -208,21 +202,10 @@ export function startHub(options: HubOptions): Hub {
     entry.member.connect(found.ok ? found.access : undefined)
   }
 
-  const secretOf = (name: string): Secret | undefined => {
-    const secret = registry.memories().get(`${namespace}/${memoryName(name)}`)
-    return secret === undefined || forgotten.has(secret.metadata.uid ?? '') ? undefined : secret
-  }
-  const decoded = perObject((secret: Secret) => ({ memory: decodeMemory(secret) }))
-  const remembered = (secret: Secret) => (forgotten.has(secret.metadata.uid ?? '') ? undefined : decoded(secret).memory)
-  const memoryOf = (name: string): Memory | undefined => {
-    const secret = secretOf(name)
-    return secret && remembered(secret)
-  }
-
   function apiServerOf({ name, member, cluster, found }: Entry): string | undefined {
     const seen = member.seen()
     if (seen !== undefined) return seen.apiServer
-    const memory = memoryOf(name)
+    const memory = memories.of(name)
     const isSame = found?.ok === true && memory?.kubeconfig === found.access.text
     return isSame || cluster === undefined ? memory?.cluster.apiServer : undefined
   }
@@ -253,11 +236,14 @@ export function startHub(options: HubOptions): Hub {
       kubeconfig: access.text,
       view,
     }
-    const failure = isWrittenDown(name, memory) ? undefined : await writeDown(memory)
+    const before = memories.of(name)?.cluster
+    const failure = memories.has(memory) ? undefined : await write('remember', name, () => memories.keep(memory))
     // Nothing may be made of what would be forgotten, unless it can never be remembered.
     if (failure !== undefined && failure.reason !== 'Invalid' && failure.reason !== 'Forbidden') return false
     if (entry.objects?.exports !== view.exports || entry.objects?.services !== view.services)
       entry.objects = { cluster: name, ...view }
+    const isSame = before?.uid === memory.cluster.uid && before.apiServer !== undefined
+    if (isSame && apiServer !== undefined && before.apiServer !== apiServer) teller.replaced(name)
     return failure === undefined
   }
 
@@ -267,22 +253,6 @@ export function startHub(options: HubOptions): Hub {
     entry.made = { exports, services }
     entry.live = viewOf(exports, services, live)
     return entry.live
-  }
-
-  function isWrittenDown(name: string, memory: Memory): boolean {
-    const there = secretOf(name)?.data
-    return there !== undefined && Object.entries(encodeMemory(memory)).every(([key, text]) => there[key] === text)
-  }
-
-  async function writeDown(memory: Memory): Promise<Failure | undefined> {
-    if (!mayWrite()) return { reason: 'Aborted', message: 'this replica does not lead any more' }
-    owner ??= readOwner(client, namespace)
-    const secret = memorySecret(namespace, memory, await owner)
-    const written = await client.apply<Secret>(SECRETS, secret, { manager: FIELD_MANAGER.federation })
-    wrote('remember', memory.cluster.name, written.ok ? undefined : written.failure)
-    if (!written.ok) return written.failure
-    registry.written(written.value)
-    return undefined
   }
 
   function mergeChanged(active: readonly Entry[], sites: readonly Site[]): Federation {
@@ -314,8 +284,8 @@ export function startHub(options: HubOptions): Hub {
       const { name, member, cluster, objects } = entry
       const clusterKey = keyOf.get(name)
       const place = member.seen()?.access.namespace ?? namespace
-      if (cluster === undefined && !somebodyIsNew)
-        want(entry, { ...NOTHING, namespace: memoryOf(name)?.cluster.namespace ?? place })
+      if (cluster === undefined && !somebodyIsNew && !isTakenOver(entry, active))
+        want(entry, { ...NOTHING, namespace: memories.of(name)?.cluster.namespace ?? place })
       // What cannot be remembered yet, or is or may turn out to be another one's, is not touched.
       else if (clusterKey === undefined || objects === undefined || member.seen() === undefined) member.want(undefined)
       else
@@ -338,29 +308,24 @@ export function startHub(options: HubOptions): Hub {
   /** Forgets a member that has left once nothing of the hub is in it, or once it has another name. */
   async function release(entry: Entry, active: readonly Entry[]): Promise<boolean> {
     if (entry.cluster !== undefined) return true
-    const apiServer = apiServerOf(entry)
-    const renamed = active.some((other) => apiServer !== undefined && apiServerOf(other) === apiServer)
-    if (renamed) entry.member.want(undefined)
+    const renamed = isTakenOver(entry, active)
     const health = entry.member.health()
     const why =
       health === undefined ? 'the kubeconfig that is remembered cannot be used' : health.trouble?.failure.message
-    const secret = secretOf(entry.name)
     if (!renamed && !entry.member.isAsWanted()) {
-      const name = secret?.metadata.name ?? ''
-      if (why !== undefined) teller.leftBehind(entry.name, why, `${namespace}/${name}`)
+      if (why !== undefined) teller.leftBehind(entry.name, why, `${namespace}/${memoryName(entry.name)}`)
       return true
     }
-    if (!mayWrite()) return false
-    if (secret !== undefined) {
-      const { name, uid = '' } = secret.metadata
-      const gone = await client.delete(SECRETS, { namespace, name }, { uid })
-      wrote('forget', entry.name, gone.ok || gone.failure.reason === 'NotFound' ? undefined : gone.failure)
-      if (!gone.ok && gone.failure.reason !== 'NotFound' && gone.failure.reason !== 'Conflict') return false
-      forgotten.add(uid)
-    }
+    if ((await write('forget', entry.name, () => memories.forget(entry.name))) !== undefined) return false
     if (!renamed) teller.left(entry.name)
     drop(entry)
     return true
+  }
+
+  /** Whether the same API server has joined by another name. */
+  function isTakenOver(entry: Entry, active: readonly Entry[]): boolean {
+    const apiServer = apiServerOf(entry)
+    return apiServer !== undefined && active.some((other) => apiServerOf(other) === apiServer)
   }
 
   async function say(entry: Entry, twin: string | undefined): Promise<boolean> {
@@ -384,14 +349,17 @@ export function startHub(options: HubOptions): Hub {
     const { name, uid } = cluster.metadata
     const object = { metadata: { name, ...(uid === undefined ? {} : { uid }) }, status }
     const options = { manager: FIELD_MANAGER.federation, subresource: 'status' } as const
-    const written = await client.apply<Cluster>(CLUSTERS, object as unknown as Cluster, options)
-    const gone = !written.ok && (written.failure.reason === 'NotFound' || written.failure.reason === 'Conflict')
-    wrote('applyStatus', name, written.ok || gone ? undefined : written.failure)
-    if (!written.ok) return gone
+    const failure = await write('applyStatus', name, async () => {
+      const written = await client.apply<Cluster>(CLUSTERS, object, options)
+      if (written.ok) {
+        registry.written(written.value)
+        teller.status(cluster, written.value)
+      }
+      return written
+    })
     entry.countsDue = undefined
-    registry.written(written.value)
-    teller.status(cluster, written.value)
-    return true
+    // It is gone, or another one has its name.
+    return failure === undefined || failure.reason === 'NotFound' || failure.reason === 'Conflict'
   }
 
   /** Counts that change with every import wait a moment for those that come after. */
@@ -408,10 +376,18 @@ export function startHub(options: HubOptions): Hub {
     return true
   }
 
-  function wrote(action: string, cluster: string, failure: Failure | undefined) {
+  async function write(
+    action: string,
+    cluster: string,
+    body: () => Promise<Result<unknown>>,
+  ): Promise<Failure | undefined> {
+    if (!mayWrite()) return { reason: 'Aborted', message: 'this replica does not lead any more' }
+    const written = await body()
+    const failure = written.ok ? undefined : written.failure
     metrics.writes.inc({ cluster, action, result: failure?.reason ?? 'ok' })
     if (failure === undefined) log.debug({ action, cluster }, 'written at the hub')
     else log.warn({ action, cluster, reason: failure.reason }, failure.message)
+    return failure
   }
 
   function count(active: readonly Entry[]) {
@@ -477,13 +453,3 @@ const sameDesired = (a: Desired, b: Desired): boolean =>
   sameItems(a.imports, b.imports) &&
   sameItems(a.statuses, b.statuses) &&
   sameItems([...a.unheard], [...b.unheard])
-
-type Owner = NonNullable<ObjectMeta['ownerReferences']>[number]
-
-/** What is remembered goes with the account of the hub, where it runs with one. */
-async function readOwner(client: KubeClient, namespace: string): Promise<Owner | undefined> {
-  const account = await client.get(SERVICE_ACCOUNTS, { namespace, name: HUB_SERVICE_ACCOUNT })
-  if (!account.ok) return undefined
-  const { name, uid = '' } = account.value.metadata
-  return { apiVersion: 'v1', kind: 'ServiceAccount', name, uid }
-}

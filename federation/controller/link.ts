@@ -58,7 +58,7 @@ export interface Link {
   readonly observed: () => Observed | undefined
   /** Takes note of an object as the API server answered a write. */
   readonly written: (object: KubeObject) => void
-  /** Takes note of how writes of a kind go. */
+  /** Takes note of how writes of a kind go; without a failure they do, or there are none. */
   readonly wrote: (what: string, failure: Failure | undefined) => void
   readonly stop: () => Promise<void>
 }
@@ -182,8 +182,8 @@ export function startLink(options: LinkOptions): Link {
     },
     wrote: (what, failure) => {
       // One object that is refused is no trouble of the member's.
-      if (failure === undefined || ['Forbidden', 'Unauthorized', 'NotFound'].includes(failure.reason))
-        note(`write ${what}`, failure)
+      const isTrouble = failure === undefined || failure.reason === 'Forbidden' || failure.reason === 'Unauthorized'
+      if (isTrouble || (what === 'applyIdentity' && failure.reason === 'NotFound')) note(`write ${what}`, failure)
     },
     stop: async () => {
       stopping.abort()

@@ -1,6 +1,4 @@
 import type { Logger } from 'pino'
-import type { Code } from '../../api/diagnostics.ts'
-import type { Issue } from '../../api/issue.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
 import { backoff, worthSaying } from '../../kube/backoff.ts'
 import type { Connection } from '../../kube/connection.ts'
@@ -49,8 +47,6 @@ export interface Member {
   readonly want: (desired: Desired | undefined) => void
   /** Whether it was found to hold what was last wanted. */
   readonly isAsWanted: () => boolean
-  /** What is in the way of what is wanted. */
-  readonly issues: () => readonly Issue<Code>[]
   readonly stop: () => Promise<void>
 }
 
@@ -85,7 +81,8 @@ export function startMember(options: MemberOptions): Member {
   let lastSeen: number | undefined
   let desired: Desired | undefined
   let fulfilled: Desired | undefined
-  let issues: readonly Issue<Code>[] = []
+  /** Kinds of action of the last pass. */
+  let tried: ReadonlySet<Action['do']> = new Set()
   let running: Promise<void> | undefined
   let again = false
   let stopped = false
@@ -178,8 +175,10 @@ export function startMember(options: MemberOptions): Member {
     }
     const planned = plan(wanted, observed, acceptedFor, new Date().toISOString().replace(/\.\d+/, ''))
     const before = fulfilled
-    issues = planned.issues
-    way.tell.issues(issues)
+    way.tell.issues(planned.issues)
+    const kinds = new Set(planned.actions.map((action) => action.do))
+    for (const kind of tried) if (!kinds.has(kind)) way.link.wrote(kind, undefined)
+    tried = kinds
     const failed = await carryOut(planned.actions, {
       client: way.link.client,
       // What is no longer wanted is not worth waiting for.
@@ -187,6 +186,7 @@ export function startMember(options: MemberOptions): Member {
       onDone: (action, written) => {
         if (written !== undefined) way.link.written(written)
         if (action.do === 'applyImport' && written !== undefined) remember(action, written as ServiceImport)
+        if (action.do === 'removeImport') accepted.delete(`${action.namespace}/${action.name}`)
         if (action.do === 'applyStatus') way.tell.status(action)
         way.link.wrote(action.do, undefined)
         metrics.writes.inc({ cluster: name, action: action.do, result: 'ok' })
@@ -243,7 +243,6 @@ export function startMember(options: MemberOptions): Member {
       soon.touch()
     },
     isAsWanted: () => desired !== undefined && fulfilled === desired,
-    issues: () => issues,
     stop: async () => {
       stopped = true
       soon.cancel()

@@ -99,13 +99,14 @@ export function plan(desired: Desired, observed: Observed, accepted: Accepted, n
   }
 }
 
-function planIdentity({ namespace, clusterKey }: Desired, { identity, namespaces }: Observed): readonly Action[] {
+function planIdentity({ namespace, clusterKey }: Desired, { identity }: Observed): readonly Action[] {
   if (clusterKey === undefined) {
     if (identity === undefined || !isOurs(identity)) return []
     return [{ do: 'removeIdentity', namespace, uid: identity.metadata.uid ?? '' }]
   }
   if (identity !== undefined && isOurs(identity) && identity.data?.[CLUSTER_IDENTITY_KEY] === clusterKey) return []
-  return namespaces.has(namespace) ? [{ do: 'applyIdentity', namespace, clusterKey }] : []
+  // A namespace that is missing makes it fail, which tells what is wrong with the member.
+  return [{ do: 'applyIdentity', namespace, clusterKey }]
 }
 
 function planImport(

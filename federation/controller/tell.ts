@@ -92,6 +92,8 @@ export interface ClusterTeller {
   /** A status that has been written. */
   readonly status: (before: Cluster, after: Cluster) => void
   readonly expiry: (cluster: Cluster, found: Found | undefined) => void
+  /** Another API server answers than before. */
+  readonly replaced: (name: string) => void
   readonly left: (name: string) => void
   readonly leftBehind: (name: string, why: string, secret: string) => void
 }
@@ -150,6 +152,7 @@ export function createClusterTeller(options: TellerOptions): ClusterTeller {
       if (at === undefined || Date.parse(at) - Date.now() > SOON_MS) return
       once(`expiry ${metadata.name}`, issueOf(metadata.name, 'CredentialsExpire', { at }), metadata)
     },
+    replaced: (name) => tell({ name }, issueOf(name, 'ServerReplaced'), 'Warning'),
     left: (name) => {
       told.delete(`left ${name}`)
       tell({ name }, issueOf(name, 'ClusterLeft'), 'Normal')

@@ -203,6 +203,18 @@ test('a Cluster gets another name: the member is taken over, and its imports sta
   await settled()
 })
 
+test('a kubeconfig leads to another API server: that one is the member now, and the change is told', async () => {
+  await stage.hub.remove(CLUSTERS, { name: 'north' })
+  await until('north is forgotten', async () => (await memoryOf('north')) === undefined)
+  await enlist(stage, north, { name: 'east' })
+  await imports(north, 'shop/cart', ['west'])
+  await importsNot(west, 'shop/pay')
+  await event(stage.hub, 'east', 'ServerReplaced')
+  await enlist(stage, east)
+  await enlist(stage, north)
+  await settled()
+})
+
 test('a namespace that is missing is not made when the hub is told so, and named', async () => {
   await stopAll()
   await start({ createNamespaces: false })

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { CLUSTERS, SECRETS, SERVICE_EXPORTS } from '../../api/resources.ts'
 import { issueRoot } from '../../certs/issue.ts'
-import { startApiServer } from '../kube/apiserver.ts'
+import { ADMIN, startApiServer } from '../kube/apiserver.ts'
 import { kubectl, SYSTEM } from '../kube/compiler.ts'
 import { startLine } from '../kube/line.ts'
 import { until } from '../lab/run.ts'
@@ -145,6 +145,32 @@ describe('reasons', () => {
     await managed(stage, 'north', 'NotInstalled')
     await kubectl(north.api, ['create', '-f', '-'], JSON.stringify({ ...rest, metadata: { name: metadata.name } }))
     await managed(stage, 'north', 'Connected')
+  })
+
+  test('no such namespace in it: NotInstalled; what is exported is imported all the same', async () => {
+    await enlist(stage, north, { change: { user: ADMIN, namespace: 'nowhere' } })
+    await managed(stage, 'north', 'NotInstalled')
+    expect((await told('north'))?.message).toContain('nowhere')
+    await east.apply(...offer('shop/all-the-same'))
+    await imports(north, 'shop/all-the-same', ['east'])
+    await enlist(stage, north)
+    await managed(stage, 'north', 'Connected')
+  })
+
+  test('what cannot be written is no trouble any more when nobody wants it', async () => {
+    await kubectl(north.api, [
+      'patch',
+      'clusterrole',
+      'portolan-member',
+      '--type=json',
+      '-p',
+      without('serviceimports'),
+    ])
+    await east.apply(...offer('shop/brief'))
+    await managed(stage, 'north', 'Forbidden')
+    await east.remove(SERVICE_EXPORTS, { namespace: 'shop', name: 'brief' })
+    await managed(stage, 'north', 'Connected')
+    await kubectl(north.api, ['patch', 'clusterrole', 'portolan-member', '--type=json', '-p', GRANT_ALL])
   })
 
   test('inline, as in the oldest manifests', async () => {

@@ -8,6 +8,7 @@ import { API_VERSION } from '../../api/names.ts'
 import * as resources from '../../api/resources.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
+import { inParallel } from '../../federation/controller/pool.ts'
 import { type FederationOptions, runFederation } from '../../federation/main.ts'
 import { createClient, type KubeClient } from '../../kube/client.ts'
 import type { Connection } from '../../kube/connection.ts'
@@ -52,6 +53,7 @@ export interface KubeconfigChange {
   readonly server?: string
   readonly token?: string
   readonly ca?: string
+  readonly namespace?: string
 }
 
 export interface Stage {
@@ -74,8 +76,9 @@ export async function startStage(names: readonly string[], { granted = true }: S
   const etcd = await startEtcd()
   const rbac = await render('--show-only', 'templates/federation/rbac.yaml')
   const member = await render('--show-only', 'templates/federation/member.yaml')
-  const [hub, ...members] = (await Promise.all(
-    ['hub', ...names].map((name) => startSite(name, etcd, name === 'hub' ? rbac : granted ? member : '')),
+  // All at once they would keep each other from getting ready.
+  const [hub, ...members] = (await inParallel(['hub', ...names], 2, (name) =>
+    startSite(name, etcd, name === 'hub' ? rbac : granted ? member : ''),
   )) as [Site, ...Site[]]
   const replicas: Replica[] = []
   return {
@@ -128,7 +131,7 @@ async function startSite(name: string, etcd: Etcd, rbac: string): Promise<Site> 
     remove: async (resource, ref) => void mustOrMissing(await client.delete(resource, ref)),
     importOf: (service) => get(resources.SERVICE_IMPORTS, split(service)),
     exportOf: (service) => get(resources.SERVICE_EXPORTS, split(service)),
-    kubeconfig: async ({ user = MEMBER_ACCOUNT, server = api.server, token, ca } = {}) => {
+    kubeconfig: async ({ user = MEMBER_ACCOUNT, server = api.server, token, ca, namespace = SYSTEM } = {}) => {
       const { headers, tls } = await api.connectionOf(user).credentials()
       const data = Buffer.from(ca ?? String(tls.ca)).toString('base64')
       return JSON.stringify({
@@ -136,7 +139,7 @@ async function startSite(name: string, etcd: Etcd, rbac: string): Promise<Site> 
         kind: 'Config',
         clusters: [{ name, cluster: { server, 'certificate-authority-data': data } }],
         users: [{ name, user: { token: token ?? headers['authorization']?.replace('Bearer ', '') } }],
-        contexts: [{ name, context: { cluster: name, user: name, namespace: SYSTEM } }],
+        contexts: [{ name, context: { cluster: name, user: name, namespace } }],
         'current-context': name,
       })
     },
