@@ -8,7 +8,14 @@ import { VALIDATION } from './diagnostics/validation.ts'
 import type { Diagnostic, Issue, Level, ObjectRef } from './issue.ts'
 
 /** Code → diagnostic. A code is also a status reason, an Event reason and a metric label. */
-export const catalogue = { ...VALIDATION, ...INJECTION, ...ROUTING, ...FEDERATION, ...MANIFESTS, ...INSPECTION } as const
+export const catalogue = {
+  ...VALIDATION,
+  ...INJECTION,
+  ...ROUTING,
+  ...FEDERATION,
+  ...MANIFESTS,
+  ...INSPECTION,
+} as const
 
 export type Code = keyof typeof catalogue
 
