@@ -33,7 +33,9 @@ describe('the catalogue', () => {
   })
 
   test('no two sections share a code', () => {
-    const codes = [VALIDATION, INJECTION, ROUTING, FEDERATION, MANIFESTS, INSPECTION].flatMap((section) => Object.keys(section))
+    const codes = [VALIDATION, INJECTION, ROUTING, FEDERATION, MANIFESTS, INSPECTION].flatMap((section) =>
+      Object.keys(section),
+    )
     expect(codes.filter((code, i) => codes.indexOf(code) !== i)).toEqual([])
   })
 

@@ -7,7 +7,7 @@ import {
   type Node,
 } from '../../cli/live/gateway-address.ts'
 
-const service = (type: NonNullable<LiveService["spec"]["type"]>, rest: Partial<LiveService> = {}): LiveService => ({
+const service = (type: NonNullable<LiveService['spec']['type']>, rest: Partial<LiveService> = {}): LiveService => ({
   apiVersion: 'v1',
   kind: 'Service',
   metadata: { name: 'portolan-gateway' },

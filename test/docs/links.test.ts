@@ -23,7 +23,9 @@ const root = program(processIo(), () => {})
 
 test.each(pages)('%s names commands and flags that there are', (page) => {
   const lines = [...read(page).matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block = '']) => block.split('\n'))
-  const uses = lines.flatMap((line) => [...line.matchAll(/(?:^|[|&(] *)portolan ([a-z][^|#;>]*)/g)].map(([, use]) => use))
+  const uses = lines.flatMap((line) =>
+    [...line.matchAll(/(?:^|[|&(] *)portolan ([a-z][^|#;>]*)/g)].map(([, use]) => use),
+  )
   const wrong = uses.filter((use = '') => {
     const words = use.trim().split(/\s+/)
     let command = root
