@@ -175,6 +175,7 @@ export function startHub(options: HubOptions): Hub {
     const { name, uid } = cluster.metadata
     const entry = entryOf(name)
     if (entry.cluster?.metadata.uid !== uid) {
+      teller.joined(name)
       // What was remembered of another Cluster of this name says nothing about this one.
       const memory = memories.of(name)
       const view = memory?.cluster.uid === uid ? memory?.view : undefined

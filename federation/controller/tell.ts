@@ -23,8 +23,12 @@ export interface Teller {
   readonly status: (action: Extract<Action, { do: 'applyStatus' }>) => void
 }
 
+/** Who asks for an Event knows that it is news: only what comes in showers is held back. */
+const REPEAT_MS = 5_000
+
 const createHubRecorder = ({ client, instance, log }: TellerOptions): Recorder =>
   createRecorder({
+    repeatMs: REPEAT_MS,
     client,
     controller: 'flomesh.io/portolan-federation',
     instance,
@@ -94,6 +98,8 @@ export interface ClusterTeller {
   readonly expiry: (cluster: Cluster, found: Found | undefined) => void
   /** Another API server answers than before. */
   readonly replaced: (name: string) => void
+  /** A Cluster of the name is registered. */
+  readonly joined: (name: string) => void
   readonly left: (name: string) => void
   readonly leftBehind: (name: string, why: string, secret: string) => void
 }
@@ -153,10 +159,8 @@ export function createClusterTeller(options: TellerOptions): ClusterTeller {
       once(`expiry ${metadata.name}`, issueOf(metadata.name, 'CredentialsExpire', { at }), metadata)
     },
     replaced: (name) => tell({ name }, issueOf(name, 'ServerReplaced'), 'Warning'),
-    left: (name) => {
-      told.delete(`left ${name}`)
-      tell({ name }, issueOf(name, 'ClusterLeft'), 'Normal')
-    },
+    joined: (name) => void told.delete(`left ${name}`),
+    left: (name) => tell({ name }, issueOf(name, 'ClusterLeft'), 'Normal'),
     leftBehind: (name, why, secret) => once(`left ${name}`, issueOf(name, 'LeftBehind', { why, secret }), { name }),
   }
 }
