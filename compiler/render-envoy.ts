@@ -108,7 +108,7 @@ export const RETRY_IDEMPOTENT = {
   retriable_status_codes: [502, 503, 504],
 }
 
-/** Marks a gateway's answer that nobody has seen the call, as it serves no such path (yet, or any more). */
+/** Marks a gateway's answer that nobody has seen the call, as it serves no such path (yet, or any more) or reaches no pod. */
 export const UNSERVED = 'x-portolan-unserved'
 
 /** Also what a gateway did not serve is sent again, elsewhere: tables of two clusters are never of one moment. */

@@ -52,6 +52,11 @@ const SET_FILTER_STATE = 'envoy.extensions.filters.http.set_filter_state.v3.Conf
 const SESSIONS = extension(SESSIONS_FILTER, STATEFUL_SESSION)
 const CALLERS = extension(CALLERS_FILTER, SET_FILTER_STATE)
 
+const UNSEEN = { header: { key: UNSERVED, value: 'true' } }
+
+/** No connection to any pod, or no pod at all. What one may have seen is not tried again here, so these come after none. */
+const UNREACHED = { filter: { response_flag_filter: { flags: ['UF', 'UH'] } }, headers_to_add: [UNSEEN] }
+
 /** Plain HTTP. A listener with TLS takes its place beside this one with the same connection manager. */
 const gatewayListener = ({ port, directory, accessLog }: GatewaySettings): Json => ({
   name: 'gateway',
@@ -68,6 +73,7 @@ const gatewayListener = ({ port, directory, accessLog }: GatewaySettings): Json 
           merge_slashes: true,
           path_with_escaped_slashes_action: 'REJECT_REQUEST',
           http_filters: [SESSIONS, CALLERS, router()],
+          local_reply_config: { mappers: [UNREACHED] },
         }),
       ],
     },
@@ -106,6 +112,14 @@ const BALANCERS: Readonly<Record<NonNullable<GatewayRoute['loadBalancer']>, Json
   },
 }
 
+const hasPods = ({ endpoints }: GatewayRoute): boolean => endpoints.length > 0
+
+/**
+ * Without a pod that the table knows the Service's address most likely leads nowhere. It is told once and soon: most
+ * refusals are kept back by the kernel, which sends one a second, and other clusters wait for the call.
+ */
+const ONCE = { num_retries: 0 }
+
 /** Pods first. The Service's own address takes over when all that the table knows are gone: a stale table heals by retry. */
 const clusterOf = (route: GatewayRoute): Json => {
   const groups = [route.endpoints, route.fallback ? [route.fallback] : []].filter((group) => group.length > 0)
@@ -117,7 +131,7 @@ const clusterOf = (route: GatewayRoute): Json => {
   return typed('envoy.config.cluster.v3.Cluster', {
     name: clusterName(route),
     alt_stat_name: `in|${route.service}|${route.port}`,
-    connect_timeout: '1s',
+    connect_timeout: hasPods(route) ? '1s' : '0.25s',
     ...(route.loadBalancer ? BALANCERS[route.loadBalancer] : {}),
     ...(Object.keys(common).length === 0 ? {} : { common_lb_config: common }),
     outlier_detection: OUTLIER_DETECTION,
@@ -195,6 +209,11 @@ const byCaller: Json = {
   ],
 }
 
+const retryOf = (route: GatewayRoute): Json => {
+  if (!hasPods(route)) return { retry_policy: ONCE }
+  return route.sessionCookie === undefined ? {} : { retry_policy: PEERS_FIRST.unseen }
+}
+
 const routeOf = (route: GatewayRoute): Json => {
   const hashes = route.loadBalancer === 'HashingLoadBalancer'
   const filters = { ...(route.sessionCookie ? session(route.sessionCookie) : {}), ...(hashes ? rememberCaller : {}) }
@@ -212,7 +231,7 @@ const routeOf = (route: GatewayRoute): Json => {
       timeout: '0s',
       ...(rewrite ? { regex_rewrite: { pattern: { regex: rewrite.from }, substitution: rewrite.to } } : {}),
       ...(hashes ? byCaller : {}),
-      ...(route.sessionCookie === undefined ? {} : { retry_policy: PEERS_FIRST.unseen }),
+      ...retryOf(route),
     },
     ...(Object.keys(filters).length > 0 ? { typed_per_filter_config: filters } : {}),
   }
@@ -221,7 +240,7 @@ const routeOf = (route: GatewayRoute): Json => {
 const NO_EXPORT = {
   match: { prefix: '/' },
   direct_response: { status: 404, body: { inline_string: 'portolan: no export is served at this path\n' } },
-  response_headers_to_add: [{ header: { key: UNSERVED, value: 'true' } }],
+  response_headers_to_add: [UNSEEN],
 }
 
 const routeConfiguration = (routes: readonly GatewayRoute[]): Json =>

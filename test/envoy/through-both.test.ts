@@ -127,17 +127,30 @@ describe('sidecar → gateway → application', () => {
   })
 })
 
-describe('a gateway that does not serve the path, yet or any more', () => {
+describe.each([
+  ['does not serve the path, yet or any more', 'early'],
+  ['reaches no pod', 'asleep'],
+])('a gateway that %s', (_, service) => {
   test.each(['GET', 'POST'])('has its calls sent elsewhere, as nobody has seen them: %s', async (method) => {
     const body = method === 'POST' ? { body: 'order' } : {}
     const answers = await Promise.all(
-      Array.from({ length: 12 }, () => call({ ...to('early'), path: '/a', method, ...body })),
+      Array.from({ length: 12 }, () => call({ ...to(service), path: '/a', method, ...body })),
     )
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
     expect(world.apps.flatMap((app) => app.seen)).toHaveLength(12)
   })
+})
 
-  test('is not what an application can pretend behind it: its answer is final', async () => {
+describe('an application behind a gateway', () => {
+  test('that breaks off a POST is the only one that gets it', async () => {
+    for (const app of world.apps) app.behaviour = () => 'reset'
+    const { status } = await call({ ...to('api'), method: 'POST', body: 'once' })
+    for (const app of world.apps) app.behaviour = () => 'answer'
+    expect(status).toBe(503)
+    expect(world.apps.flatMap((app) => app.seen)).toHaveLength(1)
+  })
+
+  test('cannot pretend that nobody has seen a call: its answer is final', async () => {
     const answer = await call({
       ...to('order'),
       method: 'POST',

@@ -42,6 +42,12 @@ export const startWorld = async (): Promise<World> => {
     slice: build.pods(key, [pod.host], pod.port),
   })
 
+  /** A Service without a pod, as after `kubectl scale --replicas=0`: whoever calls its address is refused. */
+  const asleep = (key: string) => ({
+    service: build.service(key, { clusterIP: '127.60.0.99', ports: [{ port }] }),
+    slice: build.pods(key, [], port),
+  })
+
   const site = (cluster: string, served: readonly ReturnType<typeof behind>[], exports: Snapshot['exports']): Tables =>
     compile(
       build.snapshot({
@@ -59,6 +65,7 @@ export const startWorld = async (): Promise<World> => {
       behind('shop/admin', apps.eastAdmin),
       behind('shop/api', apps.eastApi),
       behind('shop/grpc', grpc, 'grpc'),
+      asleep('shop/asleep'),
     ],
     [
       build.serviceExport('shop/web', {
@@ -73,6 +80,7 @@ export const startWorld = async (): Promise<World> => {
       }),
       build.serviceExport('shop/api'),
       build.serviceExport('shop/grpc'),
+      build.serviceExport('shop/asleep', { rules: [{ portNumber: port, path: '/east/asleep' }] }),
     ],
   )
   const north = site(
@@ -119,6 +127,7 @@ export const startWorld = async (): Promise<World> => {
         imported('shop/root', at.north('')),
         imported('shop/unserved', at.east('/east/nothing')),
         imported('shop/early', at.east('/east/later'), at.north('/north/web')),
+        imported('shop/asleep', at.east('/east/asleep'), at.north('/north/web')),
         imported('shop/drained', at.east('/east/web')),
         imported('shop/closed', at.east('/east/web')),
         imported('shop/grpc', at.east(`/shop/grpc/${port}`)),
@@ -145,6 +154,7 @@ export const startWorld = async (): Promise<World> => {
         build.policy('shop/root', 'FailOver', ['north']),
         build.policy('shop/unserved', 'FailOver', ['east']),
         build.policy('shop/early', 'ActiveActive'),
+        build.policy('shop/asleep', 'ActiveActive'),
         build.policy('shop/drained', 'ActiveActive', [{ cluster: 'east', weight: 0 }]),
         build.policy('shop/grpc', 'FailOver', ['east']),
       ],
