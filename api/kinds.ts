@@ -56,6 +56,15 @@ function inWords(type: string): PrinterColumn {
   }
 }
 
+/** The first of several conditions that all should be True; nothing while they are. */
+const WRONG_IN_WORDS: PrinterColumn = {
+  name: 'Message',
+  type: 'string',
+  jsonPath: '.status.conditions[?(@.status=="False")].message',
+  description: 'What is not as it should be, in words.',
+  priority: 1,
+}
+
 const AGE: PrinterColumn = {
   name: 'Age',
   type: 'date',
@@ -145,7 +154,7 @@ export const KINDS: readonly Kind[] = [
         AGE,
         why('Resolved', 'Why resolved', 1),
         why('Programmed', 'Why programmed', 1),
-        inWords('Programmed'),
+        WRONG_IN_WORDS,
       ],
     },
     GlobalTrafficPolicySpecSchema,

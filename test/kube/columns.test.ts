@@ -82,7 +82,9 @@ test('of policies: where calls go by them', async () => {
     PROGRAMMED: 'True',
   })
   expect(stray).toMatchObject({ 'CALLS GO TO': '', ACCEPTED: 'False', REASON: 'PolicyWithoutImport' })
-  expect((await rows('gtp', '-o', 'wide'))['pay']).toMatchObject({ 'WHY PROGRAMMED': 'NoProxies' })
+  const wide = await rows('gtp', '-o', 'wide')
+  expect(wide['pay']).toMatchObject({ 'WHY PROGRAMMED': 'NoProxies', MESSAGE: '' })
+  expect(wide['stray']?.['MESSAGE']).toContain('there is no ServiceImport shop/stray')
 })
 
 test('of exports: where they are served, or why not', async () => {
