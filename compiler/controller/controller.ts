@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Issue } from '../../api/issue.ts'
 import { GATEWAY_CONFIGMAP } from '../../api/names.ts'
-import { backoff, worthSaying } from '../../kube/backoff.ts'
+import { worthSaying } from '../../kube/backoff.ts'
 import type { Recorder } from '../../kube/events.ts'
 import type { InformerEvent } from '../../kube/informer.ts'
-import { afterQuiet } from '../../kube/quiet.ts'
+import { startPasses } from '../../kube/passes.ts'
 import { compile } from '../compile.ts'
 import { scopesOf } from '../scope.ts'
 import type { MeshSettings } from '../snapshot.ts'
@@ -61,7 +61,14 @@ const isOverBy = (now: number, { routes }: GatewayTable): boolean =>
 export function startController(options: ControllerOptions): Controller {
   const { client, mesh, namespace, isLeader, metrics, log } = options
   const { components = { gateway: 'gateway', dns: 'dns' }, auditMs = 20_000, gatewayLingerSeconds = 30 } = options
-  const soon = afterQuiet(() => void pass(), { quietMs: 50, mostMs: 250, restedMs: 500 })
+  const passes = startPasses(reconcile, {
+    quietMs: 50,
+    mostMs: 250,
+    restedMs: 500,
+    everyMs: auditMs,
+    retry: { firstMs: 500, mostMs: 30_000 },
+    onError: (err) => log.error({ err }, 'a pass failed'),
+  })
 
   let place = { namespace, clusterKey: mesh.clusterKey }
   let renderer = createRenderer(place)
@@ -71,11 +78,6 @@ export function startController(options: ControllerOptions): Controller {
   /** Namespaces that have left the mesh, sidecars in them not yet. */
   let leaving: readonly string[] = []
   let recentGateways: readonly { readonly table: GatewayTable; readonly at: number }[] = []
-  let running: Promise<void> | undefined
-  let again = false
-  let stopped = false
-  let failures = 0
-  let retry: NodeJS.Timeout | undefined
   let nextEnd: NodeJS.Timeout | undefined
 
   const sources = startSources({
@@ -86,41 +88,15 @@ export function startController(options: ControllerOptions): Controller {
     observe: observeInformer,
     onInput: () => {
       stale = true
-      soon.touch()
+      passes.touch()
     },
-    onOther: soon.touch,
+    onOther: passes.touch,
   })
   const { statsPort } = options
-  const proxies = watchProxies({ onChange: soon.touch, log, ...(statsPort === undefined ? {} : { statsPort }) })
+  const proxies = watchProxies({ onChange: passes.touch, log, ...(statsPort === undefined ? {} : { statsPort }) })
   const isGateway = (pod: MeshPod) => isComponent(pod, namespace, components.gateway)
   const reporter = createReporter(options)
   const nudger = startNudger(options)
-  // Deadlines pass without an event: what waits for them is looked at now and then.
-  const clockwork = setInterval(soon.touch, auditMs)
-
-  /** One pass at a time; what comes meanwhile makes one more. */
-  async function pass(): Promise<void> {
-    if (running !== undefined) {
-      again = true
-      return
-    }
-    running = reconcile()
-      .catch((err: unknown) => {
-        log.error({ err }, 'a pass failed')
-        return 1
-      })
-      .then((failed) => {
-        running = undefined
-        if (stopped) return
-        failures = failed > 0 ? failures + 1 : 0
-        clearTimeout(retry)
-        if (failed > 0)
-          retry = setTimeout(soon.touch, backoff(failures, Math.random(), { firstMs: 500, mostMs: 30_000 }))
-        if (again) soon.touch()
-        again = false
-      })
-    await running
-  }
 
   async function reconcile(): Promise<number> {
     const waiting = sources.missing()
@@ -203,7 +179,7 @@ export function startController(options: ControllerOptions): Controller {
   function waitForEnd({ routes }: GatewayTable, now: number) {
     clearTimeout(nextEnd)
     const end = firstEnd(routes)
-    if (end !== undefined) nextEnd = setTimeout(soon.touch, end - now)
+    if (end !== undefined) nextEnd = setTimeout(passes.touch, end - now)
   }
 
   function rememberGateway(table: GatewayTable) {
@@ -232,14 +208,10 @@ export function startController(options: ControllerOptions): Controller {
 
   return {
     missing: sources.missing,
-    touch: soon.touch,
+    touch: passes.touch,
     stop: async () => {
-      stopped = true
-      soon.cancel()
-      clearInterval(clockwork)
-      clearTimeout(retry)
+      await passes.stop()
       clearTimeout(nextEnd)
-      await running
       await Promise.all([nudger.stop(), proxies.stop(), sources.stop()])
     },
   }

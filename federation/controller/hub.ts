@@ -4,12 +4,12 @@ import type { Cluster } from '../../api/cluster.ts'
 import { FIELD_MANAGER } from '../../api/names.ts'
 import { CLUSTERS } from '../../api/resources.ts'
 import { perObject } from '../../compiler/memo.ts'
-import { backoff, worthSaying } from '../../kube/backoff.ts'
+import { worthSaying } from '../../kube/backoff.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { Failure, Result } from '../../kube/failure.ts'
 import type { InformerEvent } from '../../kube/informer.ts'
 import { type Kubeconfig, parseKubeconfig } from '../../kube/kubeconfig.ts'
-import { afterQuiet } from '../../kube/quiet.ts'
+import { startPasses } from '../../kube/passes.ts'
 import { changedStatus } from '../../kube/status.ts'
 import type { Member as MemberObjects } from '../constituent.ts'
 import { type Federation, merge } from '../merge.ts'
@@ -73,50 +73,27 @@ const COUNTS_MS = 2_000
 
 export function startHub(options: HubOptions): Hub {
   const { client, namespace, createNamespaces, metrics, log } = options
-  const soon = afterQuiet(() => void pass(), { quietMs: 20, mostMs: 200, restedMs: 500 })
-  // Times pass without an event: when members were last seen, when credentials expire.
-  const clockwork = setInterval(soon.touch, 10_000)
-  const registry = startRegistry({ client, namespace, observe: observeInformer, onChange: soon.touch })
+  const passes = startPasses(reconcile, {
+    quietMs: 20,
+    mostMs: 200,
+    restedMs: 500,
+    // When members were last seen, when credentials expire.
+    everyMs: 10_000,
+    retry: { firstMs: 250, mostMs: 15_000 },
+    onError: (err) => log.error({ err }, 'a pass failed'),
+  })
+  const registry = startRegistry({ client, namespace, observe: observeInformer, onChange: passes.touch })
   const memories = createMemories({ client, namespace, registry })
   const holders = createHolders()
-  const statuses = createStatuses(holders, soon.touch)
+  const statuses = createStatuses(holders, passes.touch)
   const teller = createClusterTeller({ client, instance: options.instance, log })
   const entries = new Map<string, Entry>()
   const kubeconfigs = new Map<string, { readonly text: string; readonly parsed: Kubeconfig }>()
   const stopping: Promise<void>[] = []
 
   let merged: { readonly input: readonly unknown[]; readonly federation: Federation } | undefined
-  let running: Promise<void> | undefined
-  let again = false
-  let stopped = false
-  let failures = 0
-  let retry: NodeJS.Timeout | undefined
 
-  const mayWrite = () => !stopped && options.isLeader()
-
-  /** One pass at a time; what comes meanwhile makes one more. */
-  async function pass(): Promise<void> {
-    if (running !== undefined) {
-      again = true
-      return
-    }
-    running = reconcile()
-      .catch((err: unknown) => {
-        log.error({ err }, 'a pass failed')
-        return 1
-      })
-      .then((failed) => {
-        running = undefined
-        if (stopped) return
-        failures = failed > 0 ? failures + 1 : 0
-        clearTimeout(retry)
-        if (failed > 0)
-          retry = setTimeout(soon.touch, backoff(failures, Math.random(), { firstMs: 250, mostMs: 15_000 }))
-        if (again) soon.touch()
-        again = false
-      })
-    await running
-  }
+  const mayWrite = () => !passes.isStopped() && options.isLeader()
 
   async function reconcile(): Promise<number> {
     if (registry.missing().length > 0 || !mayWrite()) return 0
@@ -159,7 +136,7 @@ export function startHub(options: HubOptions): Hub {
     const { instance, times } = options
     const entry: Entry = {
       name,
-      member: startMember({ name, instance, times, mayWrite, metrics, log, onChange: soon.touch }),
+      member: startMember({ name, instance, times, mayWrite, metrics, log, onChange: passes.touch }),
     }
     entries.set(name, entry)
     return entry
@@ -373,7 +350,7 @@ export function startHub(options: HubOptions): Hub {
     const now = performance.now()
     entry.countsDue ??= now + COUNTS_MS
     if (entry.countsDue <= now) return false
-    setTimeout(soon.touch, entry.countsDue - now + 1).unref()
+    setTimeout(passes.touch, entry.countsDue - now + 1).unref()
     return true
   }
 
@@ -420,11 +397,7 @@ export function startHub(options: HubOptions): Hub {
   return {
     missing: registry.missing,
     stop: async () => {
-      stopped = true
-      soon.cancel()
-      clearInterval(clockwork)
-      clearTimeout(retry)
-      await running
+      await passes.stop()
       await Promise.all([...stopping, ...[...entries.values()].map(({ member }) => member.stop()), registry.stop()])
       for (const gauge of [metrics.members, metrics.exports, metrics.imports, metrics.leaving]) gauge.reset()
     },

@@ -1,9 +1,9 @@
 import type { Logger } from 'pino'
 import type { ServiceImport } from '../../api/service-import.ts'
-import { backoff, worthSaying } from '../../kube/backoff.ts'
+import { worthSaying } from '../../kube/backoff.ts'
 import type { Connection } from '../../kube/connection.ts'
 import type { Failure } from '../../kube/failure.ts'
-import { afterQuiet } from '../../kube/quiet.ts'
+import { startPasses } from '../../kube/passes.ts'
 import { carryOut, describeAction } from './carry-out.ts'
 import { type Health, type Link, type LinkTimes, startLink } from './link.ts'
 import type { Metrics } from './metrics.ts'
@@ -67,8 +67,13 @@ interface Way {
 export function startMember(options: MemberOptions): Member {
   const { name, times, mayWrite, metrics, onChange } = options
   const log = options.log.child({ cluster: name })
-  const soon = afterQuiet(() => void pass(), { quietMs: 2, mostMs: 50 })
-  const clockwork = setInterval(soon.touch, 20_000)
+  const passes = startPasses(reconcile, {
+    quietMs: 2,
+    mostMs: 50,
+    everyMs: 20_000,
+    retry: { firstMs: 500, mostMs: times.mostRetryMs },
+    onError: (err) => log.error({ err }, 'a pass failed'),
+  })
   const intern = createIntern()
   /** What API servers made of what was written: they may say the same in other words. */
   const accepted = new Map<string, { readonly content: string; readonly hash: string }>()
@@ -83,11 +88,6 @@ export function startMember(options: MemberOptions): Member {
   let fulfilled: Desired | undefined
   /** Kinds of action of the last pass. */
   let tried: ReadonlySet<Action['do']> = new Set()
-  let running: Promise<void> | undefined
-  let again = false
-  let stopped = false
-  let failures = 0
-  let retry: NodeJS.Timeout | undefined
 
   function open(access: Access): Way {
     const { connection, namespace } = access
@@ -118,7 +118,7 @@ export function startMember(options: MemberOptions): Member {
   }
 
   function changed() {
-    if (stopped) return
+    if (passes.isStopped()) return
     if (next !== undefined) {
       const { trouble } = next.link.health()
       if (next.link.observed() !== undefined || (trouble !== undefined && isDefinite(trouble.code))) {
@@ -127,7 +127,7 @@ export function startMember(options: MemberOptions): Member {
         next = undefined
       }
     }
-    soon.touch()
+    passes.touch()
     onChange()
   }
 
@@ -138,30 +138,6 @@ export function startMember(options: MemberOptions): Member {
     const apiServer = observed.namespaces.get('kube-system')?.metadata.uid
     seen = { observed, access: current.access, ...(apiServer === undefined ? {} : { apiServer }) }
     return observed
-  }
-
-  /** One pass at a time; what comes meanwhile makes one more. */
-  async function pass(): Promise<void> {
-    if (running !== undefined) {
-      again = true
-      return
-    }
-    running = reconcile()
-      .catch((err: unknown) => {
-        log.error({ err }, 'a pass failed')
-        return 1
-      })
-      .then((failed) => {
-        running = undefined
-        if (stopped) return
-        failures = failed > 0 ? failures + 1 : 0
-        clearTimeout(retry)
-        if (failed > 0)
-          retry = setTimeout(soon.touch, backoff(failures, Math.random(), { firstMs: 500, mostMs: times.mostRetryMs }))
-        if (again) soon.touch()
-        again = false
-      })
-    await running
   }
 
   async function reconcile(): Promise<number> {
@@ -182,7 +158,7 @@ export function startMember(options: MemberOptions): Member {
     const failed = await carryOut(planned.actions, {
       client: way.link.client,
       // What is no longer wanted is not worth waiting for.
-      mayWrite: () => mayWrite() && desired === wanted && current === way && !stopped,
+      mayWrite: () => mayWrite() && desired === wanted && current === way && !passes.isStopped(),
       onDone: (action, written) => {
         if (written !== undefined) way.link.written(written)
         if (action.do === 'applyImport' && written !== undefined) remember(action, written as ServiceImport)
@@ -240,18 +216,15 @@ export function startMember(options: MemberOptions): Member {
     want: (wanted) => {
       if (desired === wanted) return
       desired = wanted
-      soon.touch()
+      passes.touch()
     },
     isAsWanted: () => desired !== undefined && fulfilled === desired,
     stop: async () => {
-      stopped = true
-      soon.cancel()
-      clearInterval(clockwork)
-      clearTimeout(retry)
+      const rest = passes.stop()
       close(next)
       close(current)
       metrics.lastContact.remove({ cluster: name })
-      await running
+      await rest
       await Promise.all(stopping)
     },
   }
