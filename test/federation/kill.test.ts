@@ -1,9 +1,10 @@
 /** The walkthrough while everything that has a part in it is killed again and again: the outcome is the same to the byte. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type Clusters, startClusters } from './clusters.ts'
-import { type EndState, reaches, settled } from './end-state.ts'
+import type { Clusters } from './clusters.ts'
+import { type EndState, reaches } from './end-state.ts'
+import { perform } from './performed.ts'
 import { type Chance, chance } from './random.ts'
-import { HUB, MEMBERS, type Placed, walkthrough } from './walkthrough.ts'
+import type { Placed } from './walkthrough.ts'
 import { clear, place, remove } from './write.ts'
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
@@ -14,11 +15,7 @@ let nothing: EndState
 let everything: EndState
 
 beforeAll(async () => {
-  clusters = await startClusters(HUB, MEMBERS)
-  objects = walkthrough((name) => clusters.named(name).api.kubeconfig)
-  nothing = await settled(clusters)
-  for (const each of objects) await place(clusters, each)
-  everything = await settled(clusters)
+  ;({ clusters, objects, nothing, everything } = await perform())
 })
 afterAll(() => clusters?.stop())
 

@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type Clusters, startClusters } from './clusters.ts'
+import type { Clusters } from './clusters.ts'
 import { type EndState, reaches, settled, versions } from './end-state.ts'
+import { perform } from './performed.ts'
 import { chance } from './random.ts'
-import { HUB, MEMBERS, type Placed, walkthrough } from './walkthrough.ts'
+import { HUB, MEMBERS, type Placed } from './walkthrough.ts'
 import { clear, place } from './write.ts'
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
@@ -19,11 +20,7 @@ let nothing: EndState
 let everything: EndState
 
 beforeAll(async () => {
-  clusters = await startClusters(HUB, MEMBERS)
-  objects = walkthrough((name) => clusters.named(name).api.kubeconfig)
-  nothing = await settled(clusters)
-  for (const each of objects) await place(clusters, each)
-  everything = await settled(clusters)
+  ;({ clusters, objects, nothing, everything } = await perform())
 })
 afterAll(() => clusters?.stop())
 
