@@ -12,6 +12,8 @@ export interface ClusterIdentity {
 
 /** Key of the ConfigMap {@link CLUSTER_CONFIGMAP}. */
 export const CLUSTER_IDENTITY_KEY = 'clusterKey'
+/** Key of the same: which hub says so, as the uid of namespace kube-system there. */
+export const IDENTITY_HUB_KEY = 'hub'
 
 const WELL_FORMED = new RegExp(CLUSTER_KEY)
 

@@ -92,6 +92,11 @@ export const FEDERATION = {
     sentence: 'Cluster {other}, which is older, reaches the same API server; this one takes no part',
     fix: 'Delete one of the two, or correct the kubeconfig',
   },
+  ManagedElsewhere: {
+    level: 'warning',
+    sentence: 'another hub manages the cluster, as ConfigMap {identity} there says; this one leaves it alone',
+    fix: 'Let it leave at the other hub first; when that hub is no more, delete the ConfigMap',
+  },
   CredentialsExpire: {
     level: 'warning',
     sentence: 'the credentials of the kubeconfig expire at {at}; after that the hub is locked out',

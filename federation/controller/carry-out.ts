@@ -1,5 +1,5 @@
 import jsonPatch from 'fast-json-patch'
-import { CLUSTER_IDENTITY_KEY } from '../../api/cluster-identity.ts'
+import { CLUSTER_IDENTITY_KEY, IDENTITY_HUB_KEY } from '../../api/cluster-identity.ts'
 import { applyDefaults } from '../../api/defaults.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import { CLUSTER_CONFIGMAP, FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
@@ -50,9 +50,9 @@ const MANAGER = { manager: FIELD_MANAGER.federation } as const
 async function write(client: KubeClient, action: Action): Promise<Result<KubeObject | undefined>> {
   switch (action.do) {
     case 'applyIdentity': {
-      const { namespace, clusterKey } = action
+      const { namespace, clusterKey, hub } = action
       const metadata = { namespace, name: CLUSTER_CONFIGMAP, labels: MANAGED_BY }
-      const object = { metadata, data: { [CLUSTER_IDENTITY_KEY]: clusterKey } }
+      const object = { metadata, data: { [CLUSTER_IDENTITY_KEY]: clusterKey, [IDENTITY_HUB_KEY]: hub } }
       return client.apply<KubeObject>(CONFIGMAPS, object, MANAGER)
     }
     case 'removeIdentity':

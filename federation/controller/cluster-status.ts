@@ -12,6 +12,8 @@ export interface Known {
   readonly health: Health | undefined
   /** Name of an older Cluster with the same API server. */
   readonly twin?: string
+  /** `ns/name` of the ConfigMap there in which another hub says that the member is its own. */
+  readonly elsewhere?: string
   /** When the API server last answered; RFC 3339. */
   readonly lastSeen?: string
   readonly exports?: number
@@ -59,13 +61,14 @@ export function clusterStatus(cluster: Cluster, known: Known): WantedStatus {
 
 /** Nothing while the first question is under way. */
 function managed(
-  { access, health, twin }: Known,
+  { access, health, twin, elsewhere }: Known,
   lastSeen: string | undefined,
 ): Pick<Issue<Code>, 'code' | 'params'> | undefined {
   if (access === undefined) return undefined
   if (!access.ok) return access.problem
   const { server } = access.access.connection
   if (twin !== undefined) return { code: 'DuplicateCluster', params: { other: twin } }
+  if (elsewhere !== undefined) return { code: 'ManagedElsewhere', params: { identity: elsewhere } }
   if (health?.trouble !== undefined) {
     const { code, failure } = health.trouble
     return { code, params: { server, why: failure.message, since: lastSeen ?? 'it was registered' } }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Cluster } from '../../api/cluster.ts'
-import { FIELD_MANAGER } from '../../api/names.ts'
+import { CLUSTER_CONFIGMAP, FIELD_MANAGER } from '../../api/names.ts'
 import { CLUSTERS } from '../../api/resources.ts'
 import { perObject } from '../../compiler/memo.ts'
 import { worthSaying } from '../../kube/backoff.ts'
@@ -23,7 +23,7 @@ import { createMemories } from './memories.ts'
 import { type Memory, memoryName } from './memory.ts'
 import type { Metrics } from './metrics.ts'
 import type { Observed, ObservedImport } from './observed.ts'
-import type { Desired } from './plan.ts'
+import { type Desired, isElsewhere } from './plan.ts'
 import { inParallel } from './pool.ts'
 import { startRegistry } from './registry.ts'
 import { createStatuses, type Peer, type Statuses } from './statuses.ts'
@@ -99,7 +99,9 @@ export function startHub(options: HubOptions): Hub {
     if (registry.missing().length > 0 || !mayWrite()) return 0
     enrol()
     const twins = findTwins()
-    const active = [...entries.values()].filter(({ name, cluster }) => cluster !== undefined && !twins.has(name))
+    const active = [...entries.values()].filter(
+      (entry) => entry.cluster !== undefined && !twins.has(entry.name) && !isAnothers(entry),
+    )
     const unremembered = await inParallel(active, WRITES_AT_ONCE, remember)
     if (!mayWrite()) return 0
 
@@ -225,6 +227,12 @@ export function startHub(options: HubOptions): Hub {
     return failure === undefined
   }
 
+  /** Whether another hub has said who the member is. */
+  function isAnothers({ member }: Entry): boolean {
+    const observed = member.seen()?.observed
+    return observed !== undefined && isElsewhere(observed, registry.hub() ?? '')
+  }
+
   function viewIn(entry: Entry, { exports, services }: Observed): View {
     const { live, made } = entry
     if (live !== undefined && made?.exports === exports && made.services === services) return live
@@ -262,13 +270,16 @@ export function startHub(options: HubOptions): Hub {
       const { name, member, cluster, objects } = entry
       const clusterKey = keyOf.get(name)
       const place = member.seen()?.access.namespace ?? namespace
-      if (cluster === undefined && !somebodyIsNew && !isTakenOver(entry, active))
-        want(entry, { ...NOTHING, namespace: memories.of(name)?.cluster.namespace ?? place })
+      const hub = registry.hub() ?? ''
+      if (isAnothers(entry)) member.want(undefined)
+      else if (cluster === undefined && !somebodyIsNew && !isTakenOver(entry, active))
+        want(entry, { ...NOTHING, namespace: memories.of(name)?.cluster.namespace ?? place, hub })
       // What cannot be remembered yet, or is or may turn out to be another one's, is not touched.
       else if (clusterKey === undefined || objects === undefined || member.seen() === undefined) member.want(undefined)
       else
         want(entry, {
           namespace: place,
+          hub,
           clusterKey,
           imports: imports.get(name) ?? [],
           statuses: said.get(name) ?? [],
@@ -286,7 +297,7 @@ export function startHub(options: HubOptions): Hub {
   /** Forgets a member that has left once nothing of the hub is in it, or once it has another name. */
   async function release(entry: Entry, active: readonly Entry[]): Promise<boolean> {
     if (entry.cluster !== undefined) return true
-    const renamed = isTakenOver(entry, active)
+    const renamed = isTakenOver(entry, active) || isAnothers(entry)
     const health = entry.member.health()
     const why =
       health === undefined ? 'the kubeconfig that is remembered cannot be used' : health.trouble?.failure.message
@@ -311,11 +322,14 @@ export function startHub(options: HubOptions): Hub {
     if (cluster === undefined) return true
     const seen = member.seen()
     const contact = member.lastSeen()
-    const isPart = twin === undefined
+    const elsewhere =
+      seen !== undefined && isAnothers(entry) ? `${seen.access.namespace}/${CLUSTER_CONFIGMAP}` : undefined
+    const isPart = twin === undefined && elsewhere === undefined
     const wanted = clusterStatus(cluster, {
       access: found,
       health: member.health(),
       ...(twin === undefined ? {} : { twin }),
+      ...(elsewhere === undefined ? {} : { elsewhere }),
       ...(contact === undefined ? {} : { lastSeen: new Date(contact).toISOString().replace(/\.\d+/, '') }),
       ...(isPart && objects === undefined ? {} : { exports: isPart ? (objects?.exports.length ?? 0) : 0 }),
       ...(seen === undefined ? {} : { imports: isPart ? ownImports(seen.observed.imports) : 0 }),
@@ -411,7 +425,12 @@ const isUndecided = ({ cluster, found, member }: Entry): boolean => {
 }
 
 /** What a member that has left should hold. */
-const NOTHING: Omit<Desired, 'namespace'> = { imports: [], statuses: [], createNamespaces: false, unheard: new Set() }
+const NOTHING: Omit<Desired, 'namespace' | 'hub'> = {
+  imports: [],
+  statuses: [],
+  createNamespaces: false,
+  unheard: new Set(),
+}
 
 const ownImports = perObject(
   (imports: ReadonlyMap<string, ObservedImport>): number => [...imports.values()].filter(({ ours }) => ours).length,

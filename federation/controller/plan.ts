@@ -1,4 +1,4 @@
-import { CLUSTER_IDENTITY_KEY } from '../../api/cluster-identity.ts'
+import { CLUSTER_IDENTITY_KEY, IDENTITY_HUB_KEY } from '../../api/cluster-identity.ts'
 import type { Code } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
 import { FIELD_MANAGER } from '../../api/names.ts'
@@ -12,6 +12,8 @@ import { giversOf, isOurs, type Observed, type ObservedImport, wantedHash } from
 export interface Desired {
   /** Portolan's namespace there. */
   readonly namespace: string
+  /** Which hub wants it: uid of namespace kube-system there. */
+  readonly hub: string
   /** Who the member is; absent when it has left. */
   readonly clusterKey?: string
   readonly imports: readonly ServiceImport[]
@@ -22,7 +24,7 @@ export interface Desired {
 }
 
 export type Action =
-  | { readonly do: 'applyIdentity'; readonly namespace: string; readonly clusterKey: string }
+  | { readonly do: 'applyIdentity'; readonly namespace: string; readonly clusterKey: string; readonly hub: string }
   | { readonly do: 'removeIdentity'; readonly namespace: string; readonly uid: string }
   | { readonly do: 'createNamespace'; readonly name: string }
   | { readonly do: 'applyImport'; readonly import: WantedImport }
@@ -99,14 +101,21 @@ export function plan(desired: Desired, observed: Observed, accepted: Accepted, n
   }
 }
 
-function planIdentity({ namespace, clusterKey }: Desired, { identity }: Observed): readonly Action[] {
+/** Whether another hub has said who the member is: two that write into one member undo each other's work for ever. */
+export function isElsewhere({ identity }: Pick<Observed, 'identity'>, hub: string): boolean {
+  const by = identity?.data?.[IDENTITY_HUB_KEY]
+  return by !== undefined && by !== hub
+}
+
+function planIdentity({ namespace, clusterKey, hub }: Desired, { identity }: Observed): readonly Action[] {
   if (clusterKey === undefined) {
     if (identity === undefined || !isOurs(identity)) return []
     return [{ do: 'removeIdentity', namespace, uid: identity.metadata.uid ?? '' }]
   }
-  if (identity !== undefined && isOurs(identity) && identity.data?.[CLUSTER_IDENTITY_KEY] === clusterKey) return []
+  const { [CLUSTER_IDENTITY_KEY]: key, [IDENTITY_HUB_KEY]: by } = identity?.data ?? {}
+  if (identity !== undefined && isOurs(identity) && key === clusterKey && by === hub) return []
   // A namespace that is missing makes it fail, which tells what is wrong with the member.
-  return [{ do: 'applyIdentity', namespace, clusterKey }]
+  return [{ do: 'applyIdentity', namespace, clusterKey, hub }]
 }
 
 function planImport(

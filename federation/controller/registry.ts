@@ -1,7 +1,8 @@
 import type { Cluster } from '../../api/cluster.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import { FIELD_MANAGER, MEMBER_LABEL } from '../../api/names.ts'
-import { CLUSTERS, SECRETS, type Secret } from '../../api/resources.ts'
+import { CLUSTERS, NAMESPACES, SECRETS, type Secret } from '../../api/resources.ts'
+import { backoff, pause } from '../../kube/backoff.ts'
 import type { KubeClient, Scope } from '../../kube/client.ts'
 import type { Failure } from '../../kube/failure.ts'
 import { type Informer, type InformerEvent, startInformer } from '../../kube/informer.ts'
@@ -19,6 +20,8 @@ export interface RegistryOptions {
 
 /** All that the hub sees of its own cluster, kept up to date. */
 export interface Registry {
+  /** The hub itself: uid of namespace kube-system. Nothing until it is known. */
+  readonly hub: () => string | undefined
   /** Names of what has not been listed yet. */
   readonly missing: () => readonly string[]
   /** Clusters that are here to stay, by name. */
@@ -45,7 +48,8 @@ interface Elsewhere {
 export function startRegistry({ client, namespace, observe, onChange }: RegistryOptions): Registry {
   const elsewhere = new Map<string, Elsewhere>()
   const ended: Promise<void>[] = []
-  let stopped = false
+  const stopping = new AbortController()
+  let hub: string | undefined
 
   const startSecrets = (scope: Scope, tell = (event: InformerEvent) => observe('secrets', event)) => {
     const informer = startInformer<Secret>({ client, resource: SECRETS, scope, observe: tell })
@@ -59,7 +63,7 @@ export function startRegistry({ client, namespace, observe, onChange }: Registry
   let clusters: ReturnType<typeof withWrites<Cluster>> | undefined
   // Clusters are read after the memories: one that is remembered but was registered a moment later has not left.
   void memoryInformer.synced().then(() => {
-    if (stopped) return
+    if (stopping.signal.aborted) return
     clusterInformer = startInformer<Cluster>({
       client,
       resource: CLUSTERS,
@@ -69,6 +73,20 @@ export function startRegistry({ client, namespace, observe, onChange }: Registry
     clusterInformer.onChange(onChange)
     clusters = withWrites(clusterInformer)
   })
+
+  async function askWhoWeAre() {
+    for (let attempt = 1; hub === undefined && !stopping.signal.aborted; attempt++) {
+      const found = await client.get<KubeObject>(NAMESPACES, { name: 'kube-system' })
+      if (found.ok) hub = found.value.metadata.uid
+      else {
+        const retryMs = backoff(attempt, Math.random(), { firstMs: 250, mostMs: 15_000 })
+        observe('namespaces', { type: 'failed', failure: found.failure, attempt, retryMs })
+        await pause(retryMs, stopping.signal)
+      }
+    }
+    onChange()
+  }
+  const asked = askWhoWeAre()
 
   function startElsewhere(at: SecretKey): Elsewhere {
     const scope = { namespace: at.namespace, fieldSelector: `metadata.name=${at.name}` }
@@ -84,7 +102,9 @@ export function startRegistry({ client, namespace, observe, onChange }: Registry
   }
 
   return {
+    hub: () => hub,
     missing: () => [
+      ...(hub === undefined ? ['namespace kube-system'] : []),
       ...(memoryInformer.hasSynced() && secrets.hasSynced() ? [] : ['secrets']),
       ...(clusterInformer?.hasSynced() === true ? [] : ['clusters']),
     ],
@@ -116,9 +136,9 @@ export function startRegistry({ client, namespace, observe, onChange }: Registry
         clusters?.remember(withOwnFieldsOnly(object as Cluster, FIELD_MANAGER.federation))
     },
     stop: async () => {
-      stopped = true
+      stopping.abort()
       const all = [memoryInformer, secrets, clusterInformer, ...[...elsewhere.values()].map(({ informer }) => informer)]
-      await Promise.all([...ended, ...all.map((informer) => informer?.stop())])
+      await Promise.all([asked, ...ended, ...all.map((informer) => informer?.stop())])
     },
   }
 }

@@ -14,7 +14,7 @@ import { exportedStatus, type Held } from '../../federation/controller/exported.
 import { withKept } from '../../federation/controller/kept.ts'
 import { decodeMemory, encodeMemory, type Memory, memoryName } from '../../federation/controller/memory.ts'
 import { giversOf, type Observed, observeImport } from '../../federation/controller/observed.ts'
-import { type Action, type Desired, plan } from '../../federation/controller/plan.ts'
+import { type Action, type Desired, isElsewhere, plan } from '../../federation/controller/plan.ts'
 import { troubleOf } from '../../federation/controller/reason.ts'
 import { newsOf } from '../../federation/controller/tell.ts'
 import { twinsOf } from '../../federation/controller/twins.ts'
@@ -33,7 +33,7 @@ interface World {
   readonly imports: ReadonlyMap<string, ServiceImport>
   readonly exports: ReadonlyMap<string, ServiceExport>
   readonly namespaces: ReadonlySet<string>
-  readonly identity?: { readonly clusterKey: string; readonly ours: boolean }
+  readonly identity?: { readonly clusterKey: string; readonly ours: boolean; readonly hub?: string }
 }
 
 const EMPTY: World = { imports: new Map(), exports: new Map(), namespaces: new Set([SYSTEM]) }
@@ -65,7 +65,7 @@ const observe = ({ imports, exports, namespaces, identity }: World): Observed =>
     identity &&
     ({
       metadata: { namespace: SYSTEM, name: 'portolan-cluster', uid: 'i', ...managed(identity.ours) },
-      data: { clusterKey: identity.clusterKey },
+      data: { clusterKey: identity.clusterKey, hub: identity.hub },
     } as unknown as ConfigMap),
 })
 
@@ -73,7 +73,7 @@ const observe = ({ imports, exports, namespaces, identity }: World): Observed =>
 function after(world: World, action: Action): World {
   switch (action.do) {
     case 'applyIdentity':
-      return { ...world, identity: { clusterKey: action.clusterKey, ours: true } }
+      return { ...world, identity: { clusterKey: action.clusterKey, ours: true, hub: action.hub } }
     case 'removeIdentity': {
       const { identity: _, ...rest } = world
       return rest
@@ -117,8 +117,11 @@ function after(world: World, action: Action): World {
 const planned = (desired: Desired, world: World, now = NOW) => plan(desired, observe(world), () => undefined, now)
 const carriedOut = (desired: Desired, world: World): World => planned(desired, world).actions.reduce(after, world)
 
+const HUB = 'uid of the hub'
+
 const NOTHING: Desired = {
   namespace: SYSTEM,
+  hub: HUB,
   imports: [],
   statuses: [],
   createNamespaces: true,
@@ -179,6 +182,7 @@ describe('plan', () => {
     })
     .map(({ imports, statuses, createNamespaces, unheard }) => ({
       namespace: SYSTEM,
+      hub: HUB,
       clusterKey: key('me'),
       imports: imports.filter((each) => giversOf(each).length > 0),
       statuses: statuses.map((each) => status(each.service, each.value)),
@@ -249,11 +253,14 @@ describe('plan', () => {
       imports: [importObject('shop/a', ['east'])],
       createNamespaces: false,
     }
-    const { actions, issues } = planned(desired, { ...EMPTY, identity: { clusterKey: key('me'), ours: true } })
+    const { actions, issues } = planned(desired, {
+      ...EMPTY,
+      identity: { clusterKey: key('me'), ours: true, hub: HUB },
+    })
     expect(actions).toEqual([])
     expect(issues).toMatchObject([{ code: 'NamespaceMissing', params: { namespace: 'shop', services: 'shop/a' } }])
 
-    const observed = observe({ ...EMPTY, identity: { clusterKey: key('me'), ours: true } })
+    const observed = observe({ ...EMPTY, identity: { clusterKey: key('me'), ours: true, hub: HUB } })
     const dying = { metadata: { name: 'shop', deletionTimestamp: NOW } } as Namespace
     const namespaces = new Map([...observed.namespaces, ['shop', dying] as const])
     expect(plan({ ...desired, createNamespaces: true }, { ...observed, namespaces }, () => undefined, NOW)).toEqual({
@@ -267,7 +274,7 @@ describe('plan', () => {
     const world = {
       ...EMPTY,
       namespaces: new Set([SYSTEM, 'shop']),
-      identity: { clusterKey: key('me'), ours: true },
+      identity: { clusterKey: key('me'), ours: true, hub: HUB },
       imports: new Map([['shop/a', importObject('shop/a', ['east'], true, 81)]]),
     }
     const desired = { ...NOTHING, clusterKey: key('me'), imports: [wanted] }
@@ -276,10 +283,19 @@ describe('plan', () => {
     expect(plan(desired, observe(world), () => hash, NOW).actions).toEqual([])
   })
 
+  test.each([
+    ['nobody has said who it is', undefined, false],
+    ['a hub of an older version did', { clusterKey: key('me'), ours: true }, false],
+    ['this hub did', { clusterKey: key('you'), ours: true, hub: HUB }, false],
+    ['another hub did', { clusterKey: key('me'), ours: true, hub: 'another' }, true],
+  ])('whether a member is another hub’s: %s', (_, identity, is) => {
+    expect(isElsewhere(observe({ ...EMPTY, ...(identity ? { identity } : {}) }), HUB)).toBe(is)
+  })
+
   test('a status waits for the generation that it is about', () => {
     const desired = { ...NOTHING, clusterKey: key('me'), statuses: [status('shop/a', 'True')] }
     const newer = { ...exportObject('shop/a'), metadata: { ...exportObject('shop/a').metadata, generation: 2 } }
-    const world = { ...EMPTY, identity: { clusterKey: key('me'), ours: true } }
+    const world = { ...EMPTY, identity: { clusterKey: key('me'), ours: true, hub: HUB } }
     expect(planned(desired, { ...world, exports: new Map([['shop/a', newer]]) }).actions).toEqual([])
     const exports = new Map([['shop/a', exportObject('shop/a')]])
     expect(planned(desired, { ...world, exports }).actions.map((action) => action.do)).toEqual(['applyStatus'])
@@ -417,6 +433,13 @@ describe('what is said of a Cluster', () => {
     ])
     expect(clusterStatus(cluster(), { access, health: asked }).conditions).toMatchObject([
       { reason: 'Connected', status: 'True' },
+    ])
+  })
+
+  test('nor is a member managed that another hub has', () => {
+    const elsewhere = `${SYSTEM}/portolan-cluster`
+    expect(clusterStatus(cluster(), { access, health: asked, elsewhere }).conditions).toMatchObject([
+      { reason: 'ManagedElsewhere', status: 'False', message: expect.stringContaining(elsewhere) },
     ])
   })
 })

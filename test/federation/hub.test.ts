@@ -297,6 +297,41 @@ test('a second Cluster for the same API server takes no part', async () => {
   expect(await stage.hub.get(SECRETS, { namespace: SYSTEM, name: 'portolan-member-again' })).toBeUndefined()
 })
 
+test('what another hub has is left alone, until that lets go of it', async () => {
+  const ref = { namespace: SYSTEM, name: 'portolan-cluster' }
+  const claim = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: ref,
+    data: { clusterKey: 'a/b/c/other', hub: 'other' },
+  }
+  await stage.hub.remove(CLUSTERS, { name: 'north' })
+  await until('north is free', async () => (await north.get(CONFIGMAPS, ref)) === undefined)
+  await until('north is forgotten', async () => {
+    return (await stage.hub.get(SECRETS, { namespace: SYSTEM, name: 'portolan-member-north' })) === undefined
+  })
+  await north.apply(claim, ...offer('shop/theirs'))
+  await enlist(stage, north)
+  const cluster = await managed(stage, 'north', 'ManagedElsewhere')
+  expect(conditionOf(cluster, 'Managed')).toMatchObject({ status: 'False', message: expect.stringContaining(ref.name) })
+  expect(cluster.status).toMatchObject({ exports: 0, imports: 0 })
+  await aWhile()
+  expect((await north.get(CONFIGMAPS, ref))?.data).toEqual(claim.data)
+  expect(await north.list(SERVICE_IMPORTS)).toEqual([])
+  await importsNot(west, 'shop/theirs')
+
+  await stage.hub.remove(CLUSTERS, { name: 'north' })
+  await aWhile()
+  expect((await north.get(CONFIGMAPS, ref))?.data).toEqual(claim.data)
+
+  await enlist(stage, north)
+  await north.remove(CONFIGMAPS, ref)
+  await managed(stage, 'north', 'Connected')
+  await imports(west, 'shop/theirs', ['north'])
+  await north.remove(SERVICE_EXPORTS, { namespace: 'shop', name: 'theirs' })
+  await importsNot(west, 'shop/theirs')
+})
+
 test('a cluster leaves: nothing of it is left anywhere, nor anything of the hub in it', async () => {
   await east.apply(...offer('shop/gone'))
   await west.apply(...offer('shop/stays'))

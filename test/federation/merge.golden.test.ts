@@ -11,7 +11,16 @@ import { cases, GOLDEN } from './cases.ts'
 /** Of clusters, by the hub; of an import that is full, which takes more clusters than a case has room for. */
 const SAID_ELSEWHERE = [
   ...['Connected', 'Connecting', 'Unreachable', 'Unauthorized', 'Forbidden', 'TLSError', 'KubeconfigInvalid'],
-  ...['KubeconfigSecretMissing', 'NotInstalled', 'DuplicateCluster', 'CredentialsExpire', 'ClusterLeft', 'LeftBehind'],
+  ...[
+    'KubeconfigSecretMissing',
+    'NotInstalled',
+    'DuplicateCluster',
+    'ManagedElsewhere',
+    'ServerReplaced',
+    'CredentialsExpire',
+    'ClusterLeft',
+    'LeftBehind',
+  ],
   ...['NamespaceMissing', 'ImportNotOurs', 'Exported', 'Exporting', 'NoImporter', 'NotExported', 'Outvoted'],
   'ImportFull',
 ]

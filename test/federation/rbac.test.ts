@@ -204,6 +204,7 @@ const NAMES_IT: Expectation<World> = {
 
 const AT_HOME: Readonly<Record<string, Expectation<World>>> = {
   'patch clusters.flomesh.io/status': MANAGES,
+  'get namespaces kube-system': MANAGES,
   'create secrets': REMEMBERS,
   'patch secrets': REMEMBERS,
   'delete secrets': {
