@@ -1,5 +1,6 @@
 /** Applies and deletes objects of several clusters, whatever their API servers go through meanwhile. */
-import type { KubeObject } from '../../api/meta.ts'
+import { Agent, request } from 'undici'
+import type { KubeObject, ObjectMeta } from '../../api/meta.ts'
 import * as resources from '../../api/resources.ts'
 import { type Failure, must, mustOrMissing, type Result } from '../../kube/failure.ts'
 import type { Resource } from '../../kube/object.ts'
@@ -63,7 +64,7 @@ export async function remove(clusters: Clusters, { cluster, object }: Placed): P
 
 /** Does what a namespace controller does: API servers alone let no namespace go. Another of the name may be there at once. */
 export async function removeNamespace(cluster: TestCluster, name: string): Promise<void> {
-  const { client, api } = cluster
+  const { client } = cluster
   const find = async () => mustOrMissing(await client.get(RESOURCES.Namespace, { name }))
   const { uid } = (await find())?.metadata ?? {}
   if (uid === undefined) return
@@ -77,10 +78,22 @@ export async function removeNamespace(cluster: TestCluster, name: string): Promi
     const there = await find()
     if (there?.metadata.uid !== uid) return true
     const { metadata } = there
-    const finalized = JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata, spec: { finalizers: [] } })
-    await api.kubectl(['replace', '--raw', `/api/v1/namespaces/${name}/finalize`, '-f', '-'], finalized)
+    await finalize(cluster, metadata)
     return false
   })
+}
+
+async function finalize({ api: { connection } }: TestCluster, metadata: ObjectMeta): Promise<void> {
+  const { headers, tls } = await connection.credentials()
+  const dispatcher = new Agent({ connect: tls })
+  const answer = await request(`${connection.server}/api/v1/namespaces/${metadata.name}/finalize`, {
+    dispatcher,
+    method: 'PUT',
+    headers: { ...headers, 'content-type': 'application/json' },
+    body: JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata, spec: { finalizers: [] } }),
+  })
+  await answer.body.dump()
+  await dispatcher.close()
 }
 
 /** Deletes the objects in the order given, then every namespace that is left; resolves when all of it is gone. */
