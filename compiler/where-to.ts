@@ -6,7 +6,7 @@ import { rewritten } from './regex.ts'
 import { IDEMPOTENT_METHODS, isDnsName } from './render-envoy.ts'
 import { rewriteOf } from './render-gateway.ts'
 import { sessionCookie } from './render-sessions.ts'
-import type { GatewayRoute, GatewayTable, ServiceRoute, Tables } from './tables.ts'
+import type { Backend, GatewayRoute, GatewayTable, ServiceRoute, Tables } from './tables.ts'
 import type { Address } from './world.ts'
 
 export interface Call {
@@ -47,7 +47,7 @@ export interface BackendAnswer {
   readonly clusterKey: string
   readonly local: boolean
   readonly priority: number
-  /** Of new calls while nothing fails, 0..1; the shares add up to 1. */
+  /** Of the answers to new calls while nothing fails, 0..1; the shares add up to 1. */
   readonly share: number
   readonly endpoints: readonly Address[]
   /** What the endpoint sees. */
@@ -114,6 +114,32 @@ const resolve = ({ dns, cluster }: Tables, name: string, namespace: string): str
     .find((address) => address !== undefined)
 }
 
+/** Nobody has seen the call, says the gateway, so it goes on elsewhere. */
+const isUnserved = ({ gateway }: BackendAnswer): boolean => gateway?.status === 404 || gateway?.status === 503
+
+/** What gateways are known not to serve is answered by the next priority, in the last one by the others of it. */
+const passedOn = (
+  backends: readonly BackendAnswer[],
+  weightOf: (index: number) => number,
+): readonly BackendAnswer[] => {
+  if (!backends.some(isUnserved) || backends.every(isUnserved)) return backends
+  const shares = backends.map(({ share }) => share)
+  const all = [...backends.keys()]
+  const last = Math.max(...backends.map(({ priority }) => priority))
+  for (let priority = 0; priority <= last; priority++) {
+    const here = all.filter((index) => backends[index]?.priority === priority)
+    const left = here.filter((index) => isUnserved(backends[index] as BackendAnswer))
+    const passed = left.reduce((sum, index) => sum + (shares[index] ?? 0), 0)
+    for (const index of left) shares[index] = 0
+    const served = (among: readonly number[]) => among.filter((index) => !isUnserved(backends[index] as BackendAnswer))
+    const next = all.filter((index) => backends[index]?.priority === priority + 1)
+    const takers = [next, served(here), served(all)].find((group) => group.length > 0) ?? []
+    const sum = takers.reduce((total, index) => total + weightOf(index), 0)
+    for (const index of takers) shares[index] = (shares[index] ?? 0) + (passed * weightOf(index)) / sum
+  }
+  return backends.map((backend, index) => ({ ...backend, share: shares[index] ?? 0 }))
+}
+
 /**
  * @param elsewhere tables of other clusters by clusterKey, for what their gateways do with the call
  */
@@ -145,20 +171,25 @@ export const whereTo = (tables: Tables, call: Call, elsewhere: ReadonlyMap<strin
     policy: route.policy,
     ...(route.sticky ? { sessionCookie: sessionCookie(route) } : {}),
     replay: IDEMPOTENT_METHODS.some((idempotent) => idempotent === method) ? 'anything' : 'unseen',
-    backends: route.backends.map((backend) => {
-      const { clusterKey, local, priority, weight, endpoints, pathPrefix } = backend
-      const remote = local ? undefined : elsewhere.get(clusterKey)
-      const host = endpoints.find((endpoint) => isDnsName(endpoint.host))?.host
-      return {
-        clusterKey,
-        local,
-        priority,
-        share: priority === 0 ? weight / sum : 0,
-        endpoints,
-        path: pathPrefix + path,
-        ...(host === undefined ? {} : { host }),
-        ...(remote ? { gateway: atGateway(remote.gateway, pathPrefix + path) } : {}),
-      }
-    }),
+    backends: passedOn(
+      route.backends.map((backend) => answerOf(backend)),
+      (index) => route.backends[index]?.weight ?? 0,
+    ),
+  }
+
+  function answerOf(backend: Backend): BackendAnswer {
+    const { clusterKey, local, priority, weight, endpoints, pathPrefix } = backend
+    const remote = local ? undefined : elsewhere.get(clusterKey)
+    const host = endpoints.find((endpoint) => isDnsName(endpoint.host))?.host
+    return {
+      clusterKey,
+      local,
+      priority,
+      share: priority === 0 ? weight / sum : 0,
+      endpoints,
+      path: pathPrefix + path,
+      ...(host === undefined ? {} : { host }),
+      ...(remote ? { gateway: atGateway(remote.gateway, pathPrefix + path) } : {}),
+    }
   }
 }
