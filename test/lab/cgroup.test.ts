@@ -35,7 +35,7 @@ describe.each(ROOTS)('%s', (root) => {
   test.skipIf(!usable)('a process joins, is listed, and its group has a name', async () => {
     await member()
     expect(groups.processes(NAME)).toContain(child?.pid)
-    expect(groups.names('ptl-cgroup-test-')).toEqual([NAME])
+    expect(groups.names(NAME)).toEqual([NAME])
     expect(readFileSync(`/proc/${child?.pid}/cgroup`, 'utf8')).toContain(`/${NAME}/sys`)
   })
 
@@ -56,7 +56,7 @@ describe.each(ROOTS)('%s', (root) => {
     await groups.freeze(NAME, true)
     await groups.remove(NAME)
     expect(await ended).toBe('SIGKILL')
-    expect(groups.names('ptl-cgroup-test-')).toEqual([])
+    expect(groups.names(NAME)).toEqual([])
     await groups.remove(NAME)
   })
 
