@@ -53,6 +53,12 @@ afterAll(async () => {
   if (north === undefined) return
   await kubectl(north, 'delete', 'clusters.flomesh.io', '--all')
   await until('the hub has taken its imports back', async () => (await imports(west)).length === 0)
+  // Whoever joins them next must find them free.
+  for (const site of [east, west])
+    await until(`${site.name} is nobody's member`, async () => {
+      const { code } = await site.kubectl(['-n', CONTROL_PLANE, 'get', 'configmap', 'portolan-cluster'])
+      return code !== 0
+    })
   await Promise.all([east, west].map((site) => kubectl(site, 'delete', 'namespace', NS, '--wait=false')))
   if (process.env['KEEP_CLUSTERS'] === undefined) await clusters.down(['north'])
   else await kubectl(north, 'delete', 'namespace', NS, '--wait=false')

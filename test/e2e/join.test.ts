@@ -95,14 +95,23 @@ test('a cluster joins with nothing but its context, and is managed', async () =>
 test('the hub itself joins, and both are listed', async () => {
   await succeed('join east --context east --hub-context east')
   await until('east imports what west exports', async () => (await imports(east)).includes('web'))
-  const listed = () => portolan('list --context east -o json')
-  await until('the export of west is counted', async () => JSON.parse((await listed()).stdout)[1]?.exports === 1)
-  const { code, stdout } = await listed()
-  expect(code).toBe(0)
-  expect(JSON.parse(stdout)).toMatchObject([
-    { name: 'east', managed: 'True', exports: 0, imports: 1 },
-    { name: 'west', managed: 'True', exports: 1, imports: 0 },
-  ])
+  const count = async (site: Site, ...what: readonly string[]) => (await get(site, ...what, '-A')).items.length
+  const held = () =>
+    Promise.all(
+      [east, west].map(async (site) => ({
+        name: site.name,
+        managed: 'True',
+        exports: await count(site, 'serviceexports.flomesh.io'),
+        imports: await count(site, 'serviceimports.flomesh.io', '-l', 'app.kubernetes.io/managed-by=portolan'),
+      })),
+    )
+  expect((await held())[1]?.exports).toBeGreaterThan(0)
+  await until('what they hold is counted', async () => {
+    const { code, stdout } = await portolan('list --context east -o json')
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject(await held())
+    return true
+  })
 })
 
 test('joining again gives the hub another token, and the one before is good no more', async () => {
