@@ -28,7 +28,7 @@ export const ROUTES_MOUNT = '/etc/portolan/routes'
 /** Where a gateway pod has its ConfigMap. */
 export const GATEWAY_MOUNT = '/etc/portolan/gateway'
 
-/** One per mesh namespace. Keys: bootstrap.json, cds.json, table.json. */
+/** One per mesh namespace. Keys: bootstrap.json, cds.json, trust.json, table.json. */
 export const ROUTES_CONFIGMAP = 'portolan-routes'
 /** In Portolan's own namespace. Keys: bootstrap.json, cds.json, rds.json, table.json. */
 export const GATEWAY_CONFIGMAP = 'portolan-gateway'
@@ -36,6 +36,21 @@ export const GATEWAY_CONFIGMAP = 'portolan-gateway'
 export const DNS_CONFIGMAP = 'portolan-dns'
 /** In Portolan's own namespace of each member, written by the hub. Key: clusterKey, who the cluster is. */
 export const CLUSTER_CONFIGMAP = 'portolan-cluster'
+/** In Portolan's own namespace, written by the identity server. Keys: trustDomain, bundle.json: this cluster's roots, without their keys. */
+export const IDENTITY_CONFIGMAP = 'portolan-identity'
+/** In Portolan's own namespace of each member, written by the hub. Keys: trust.json, clusters.json: whom the members' roots vouch for. */
+export const TRUST_CONFIGMAP = 'portolan-trust'
+/** In Portolan's own namespace: this cluster's roots with their keys. It is read by the identity server alone. */
+export const CA_SECRET = 'portolan-ca'
+/** Followed by the name of a service account, in its namespace. Keys: tls.crt, tls.key. */
+export const IDENTITY_SECRET_PREFIX = 'portolan-identity-'
+/** Where a proxy has the certificate of its service account. */
+export const IDENTITY_VOLUME = 'portolan-identity'
+export const IDENTITY_MOUNT = '/etc/portolan/identity'
+/** Service account of gateways, in Portolan's own namespace. */
+export const GATEWAY_SERVICE_ACCOUNT = 'portolan-gateway'
+/** A cluster's trust domain is its name, a dot and this, unless its chart says otherwise. */
+export const DEFAULT_TRUST_DOMAIN = 'portolan.local'
 /** Followed by the Cluster's name: Secret at the hub with what it remembers of a member. Keys: cluster.json, kubeconfig, exports.json.gz. */
 export const MEMBER_SECRET_PREFIX = 'portolan-member-'
 /** Label of those Secrets. */
@@ -67,5 +82,6 @@ export const FIELD_MANAGER = {
   compiler: 'portolan-compiler',
   federation: 'portolan-federation',
   certs: 'portolan-certs',
+  identity: 'portolan-identity',
   cli: 'portolan-cli',
 } as const
