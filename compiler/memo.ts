@@ -28,3 +28,18 @@ export class LastAnswers<Key extends object, Value> {
     return value
   }
 }
+
+const shared = new Map<string, WeakRef<object>>()
+const forgotten = new FinalizationRegistry((text: string) => {
+  if (shared.get(text)?.deref() === undefined) shared.delete(text)
+})
+
+/** One copy of what many objects repeat: values whose JSON is the same are the same value, for as long as anybody holds it. */
+export function sharing<T extends object>(value: T): T {
+  const text = JSON.stringify(value)
+  const found = shared.get(text)?.deref() as T | undefined
+  if (found !== undefined) return found
+  shared.set(text, new WeakRef(value))
+  forgotten.register(value, text)
+  return value
+}

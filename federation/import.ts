@@ -1,5 +1,6 @@
 import { API_VERSION, MANAGED_BY } from '../api/names.ts'
 import type { ServiceImport } from '../api/service-import.ts'
+import { perObject } from '../compiler/memo.ts'
 import { by } from '../compiler/order.ts'
 import { type Constituent, isFor } from './constituent.ts'
 import type { PortOffer, Resolution, ResolvedPort } from './resolve.ts'
@@ -8,13 +9,14 @@ import type { Site } from './site.ts'
 type ImportPort = ServiceImport['spec']['ports'][number]
 type Endpoint = NonNullable<ImportPort['endpoints']>[number]
 
-const endpointOf = ({ by: { site }, offered }: PortOffer): Endpoint => {
+/** One value for all importers: of these there are as many as clusters, squared, for each service. */
+const endpointOf = perObject(({ by: { site }, offered }: PortOffer): Endpoint => {
   const { host, ip, port } = site.gateway
   return {
     clusterKey: site.clusterKey,
     target: { host, ...(ip === undefined ? {} : { ip }), port, path: offered.path },
   }
-}
+})
 
 const portOf = ({ name, port, appProtocol, offers }: ResolvedPort, givers: readonly Constituent[]): ImportPort => ({
   ...(name === '' ? {} : { name }),

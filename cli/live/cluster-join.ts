@@ -74,6 +74,7 @@ async function join(name: string, member: Live, hub: Live, options: JoinOptions,
   const say = (text: string) => (options.output === 'text' ? io.out(`${text}\n`) : undefined)
   const { cluster, server, found } = await prepare(name, member, hub, options)
   const secret = kubeconfigSecret(name)
+  const manager = FIELD_MANAGER.cli
 
   const before = await hubTokens(member)
   const token = await grant(member)
@@ -84,19 +85,10 @@ async function join(name: string, member: Live, hub: Live, options: JoinOptions,
     token: token.token,
     namespace: member.portolanNamespace,
   })
-  must(
-    await hub.client.apply(
-      SECRETS,
-      {
-        metadata: { namespace: hub.portolanNamespace, name: secret, labels: MANAGED_BY },
-        type: 'Opaque',
-        data: { kubeconfig: Buffer.from(kubeconfig).toString('base64') },
-      },
-      { manager: FIELD_MANAGER.cli },
-    ),
-    hub.name,
-  )
-  must(await hub.client.apply(CLUSTERS, cluster, { manager: FIELD_MANAGER.cli }), hub.name)
+  const keep = (owner?: Cluster) => hub.client.apply(SECRETS, ownedBy(owner, hub, name, kubeconfig), { manager })
+  must(await keep(), hub.name)
+  const made = must(await hub.client.apply<Cluster>(CLUSTERS, cluster, { manager }), hub.name)
+  must(await keep(made), hub.name)
   say(`${hub.name}: Cluster ${name} and its kubeconfig, Secret ${hub.portolanNamespace}/${secret}, to ${server}`)
   say(`${member.name}: gateway at ${cluster.spec.gatewayHost}:${cluster.spec.gatewayPort}${found}`)
 
@@ -124,6 +116,24 @@ async function join(name: string, member: Live, hub: Live, options: JoinOptions,
   }
   io.err(`error: ${hub.name} does not manage ${name} after ${options.timeout} s: ${explained(condition, before)}\n`)
   return 1
+}
+
+/** The kubeconfig goes with its Cluster, also when somebody deletes that by hand. */
+function ownedBy(owner: Cluster | undefined, hub: Live, name: string, kubeconfig: string) {
+  const ownerReferences =
+    owner === undefined
+      ? {}
+      : { ownerReferences: [{ apiVersion: API_VERSION, kind: 'Cluster', name, uid: owner.metadata.uid ?? '' }] }
+  return {
+    metadata: {
+      namespace: hub.portolanNamespace,
+      name: kubeconfigSecret(name),
+      labels: MANAGED_BY,
+      ...ownerReferences,
+    },
+    type: 'Opaque',
+    data: { kubeconfig: Buffer.from(kubeconfig).toString('base64') },
+  }
 }
 
 type Wanted = Pick<Cluster, 'metadata' | 'spec'>

@@ -3,6 +3,7 @@ import type { Issue } from '../../api/issue.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import { verdict } from '../../compiler/conditions.ts'
 import { clustersListed } from '../../compiler/in-a-line.ts'
+import { sharing } from '../../compiler/memo.ts'
 import type { ObjectStatus } from '../../compiler/tables.ts'
 import type { ExportVerdict } from '../merge.ts'
 
@@ -58,7 +59,7 @@ export function exportedStatus(
     object,
     generation,
     conditions: [...conflict, { ...exported, observedGeneration: generation }],
-    extra: { clusters: clusters.map((cluster) => ({ cluster })), importers: clustersListed(clusters) },
+    extra: sharing({ clusters: clusters.map((cluster) => ({ cluster })), importers: clustersListed(clusters) }),
   }
 }
 

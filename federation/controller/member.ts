@@ -7,7 +7,7 @@ import { startPasses } from '../../kube/passes.ts'
 import { carryOut, describeAction } from './carry-out.ts'
 import { type Health, type Link, type LinkTimes, startLink } from './link.ts'
 import type { Metrics } from './metrics.ts'
-import { createIntern, type Observed, observeImport } from './observed.ts'
+import { type Observed, observeImport } from './observed.ts'
 import { type Action, type Desired, plan } from './plan.ts'
 import { isDefinite } from './reason.ts'
 import { createTeller, type Teller } from './tell.ts'
@@ -74,7 +74,6 @@ export function startMember(options: MemberOptions): Member {
     retry: { firstMs: 500, mostMs: times.mostRetryMs },
     onError: (err) => log.error({ err }, 'a pass failed'),
   })
-  const intern = createIntern()
   /** What API servers made of what was written: they may say the same in other words. */
   const accepted = new Map<string, { readonly content: string; readonly hash: string }>()
   const stopping: Promise<void>[] = []
@@ -179,7 +178,7 @@ export function startMember(options: MemberOptions): Member {
     { import: { namespace, name, content } }: Extract<Action, { do: 'applyImport' }>,
     written: ServiceImport,
   ) {
-    const { hash } = observeImport(written, intern)
+    const { hash } = observeImport(written)
     const key = `${namespace}/${name}`
     if (hash === content) accepted.delete(key)
     else accepted.set(key, { content, hash })

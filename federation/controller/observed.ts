@@ -6,7 +6,7 @@ import { FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
 import type { ConfigMap } from '../../api/resources.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
-import { perObject } from '../../compiler/memo.ts'
+import { perObject, sharing } from '../../compiler/memo.ts'
 import { lastApplied, withOwnFieldsOnly } from '../../kube/owned.ts'
 
 /** An import as it is in a member. Its contents by their hash: all members together hold very many. */
@@ -35,20 +35,7 @@ const isLabelled = ({ labels }: ObjectMeta): boolean =>
 export const isOurs = (object: KubeObject): boolean =>
   isLabelled(object.metadata) && lastApplied(object, FIELD_MANAGER.federation) !== undefined
 
-/** Keeps one copy of what many imports repeat. */
-export type Intern = (givers: readonly string[]) => readonly string[]
-
-export function createIntern(): Intern {
-  const known = new Map<string, readonly string[]>()
-  return (givers) => {
-    const key = givers.join('\n')
-    const found = known.get(key) ?? givers
-    known.set(key, found)
-    return found
-  }
-}
-
-export function observeImport(object: ServiceImport, intern: Intern): ObservedImport {
+export function observeImport(object: ServiceImport): ObservedImport {
   const { apiVersion, kind } = object
   return {
     apiVersion,
@@ -56,7 +43,7 @@ export function observeImport(object: ServiceImport, intern: Intern): ObservedIm
     metadata: identityOf(object),
     ours: isOurs(object),
     hash: hashOf(object),
-    givers: intern(giversOf(object)),
+    givers: sharing(giversOf(object)),
   }
 }
 
@@ -87,17 +74,23 @@ const sorted = (map: Readonly<Record<string, unknown>>) =>
 export function observeExport(object: ServiceExport): ServiceExport {
   const { metadata } = withOwnFieldsOnly(object, FIELD_MANAGER.federation)
   const { generation, creationTimestamp, deletionTimestamp, managedFields } = metadata
+  const { clusters } = object.status ?? {}
   return {
     ...object,
+    ...(clusters === undefined ? {} : { status: { ...object.status, clusters: sharing(clusters) } }),
     metadata: {
       ...identityOf(object),
       ...(generation === undefined ? {} : { generation }),
       ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
       ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
-      ...(managedFields === undefined ? {} : { managedFields }),
+      ...(managedFields === undefined ? {} : { managedFields: managedFields.map(withSharedFields) }),
     },
   }
 }
+
+/** Exports of one cluster list the same importers, a field each. */
+const withSharedFields = (entry: unknown): unknown =>
+  isMap(entry) && isMap(entry['fieldsV1']) ? { ...entry, fieldsV1: sharing(entry['fieldsV1']) } : entry
 
 /** Only what an export's Service can decide. */
 export function observeService(object: Service): Service {

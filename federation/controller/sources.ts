@@ -15,7 +15,6 @@ import type { KubeClient } from '../../kube/client.ts'
 import { type Informer, type InformerEvent, type InformerOptions, startInformer } from '../../kube/informer.ts'
 import { withWrites } from '../../kube/written.ts'
 import {
-  createIntern,
   type Observed,
   type ObservedImport,
   observeExport,
@@ -62,14 +61,13 @@ export function startSources({ client, namespace, mostRetryMs, observe, onChange
     return informer
   }
 
-  const intern = createIntern()
   const services = start<Service>({ resource: SERVICES, keep: observeService })
   const exports = withWrites(start<ServiceExport>({ resource: SERVICE_EXPORTS, keep: observeExport }))
   const namespaces = withWrites(start<Namespace>({ resource: NAMESPACES, keep: observeNamespace }))
   const imports = withWrites(
     start<ServiceImport, ObservedImport>({
       resource: SERVICE_IMPORTS,
-      keep: (object) => observeImport(object, intern),
+      keep: observeImport,
     }),
   )
   const identity = withWrites(
@@ -95,7 +93,7 @@ export function startSources({ client, namespace, mostRetryMs, observe, onChange
         : undefined,
     synced: () => Promise.all(started.map((informer) => informer.synced())),
     written: (object) => {
-      if (object.kind === 'ServiceImport') imports.remember(observeImport(object as ServiceImport, intern))
+      if (object.kind === 'ServiceImport') imports.remember(observeImport(object as ServiceImport))
       else if (object.kind === 'ServiceExport') exports.remember(observeExport(object as ServiceExport))
       else if (object.kind === 'Namespace') namespaces.remember(observeNamespace(object as Namespace))
       else if (object.kind === 'ConfigMap') identity.remember(object)

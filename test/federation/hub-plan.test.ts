@@ -59,7 +59,7 @@ const importObject = (service: string, givers: readonly string[], ours = true, p
 const observe = ({ imports, exports, namespaces, identity }: World): Observed => ({
   exports,
   services: new Map(),
-  imports: new Map([...imports].map(([at, object]) => [at, observeImport(object, (givers) => givers)])),
+  imports: new Map([...imports].map(([at, object]) => [at, observeImport(object)])),
   namespaces: new Map([...namespaces].map((name) => [name, { metadata: { name } } as Namespace])),
   identity:
     identity &&

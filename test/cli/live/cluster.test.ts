@@ -126,6 +126,9 @@ describe('a cluster', () => {
     })
     const read = parseKubeconfig(await given())
     expect(read).toMatchObject({ ok: true, connection: { server: SERVER, namespace: SYSTEM } })
+    const { metadata } = must(await client.get(SECRETS, { namespace: SYSTEM, name: 'portolan-kubeconfig-far' }))
+    const uid = (await cluster('far'))?.metadata.uid
+    expect(metadata).toMatchObject({ ownerReferences: [{ kind: 'Cluster', name: 'far', uid }] })
   })
 
   test('gives the hub the rights of role portolan-member, and no others', async () => {
