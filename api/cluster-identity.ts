@@ -1,17 +1,22 @@
 import { CLUSTER_KEY, CLUSTER_KEY_MAX } from './fields.ts'
 import type { Issue } from './issue.ts'
 import type { ConfigMap } from './resources.ts'
+import { isTrustDomain } from './trust-domain.ts'
 
 /** Who a cluster is. */
 export interface ClusterIdentity {
   /** region/zone/group/name */
   readonly clusterKey: string
+  /** The hub's word for its trust domain. Absent when it has not joined, or the hub has none for it. */
+  readonly trustDomain?: string
   /** What is wrong with the hub's word for it. */
   readonly issue?: Issue<'ClusterIdentityMalformed'>
 }
 
 /** Key of the ConfigMap {@link CLUSTER_CONFIGMAP}. */
 export const CLUSTER_IDENTITY_KEY = 'clusterKey'
+/** Key of the same: the trust domain that the others know the cluster's roots by. */
+export const TRUST_DOMAIN_KEY = 'trustDomain'
 /** Key of the same: which hub says so, as the uid of namespace kube-system there. */
 export const IDENTITY_HUB_KEY = 'hub'
 
@@ -25,7 +30,9 @@ const WELL_FORMED = new RegExp(CLUSTER_KEY)
 export function clusterIdentity(told: ConfigMap | undefined, own: string): ClusterIdentity {
   if (told === undefined) return { clusterKey: own }
   const key = told.data?.[CLUSTER_IDENTITY_KEY] ?? ''
-  if (key.length <= CLUSTER_KEY_MAX && WELL_FORMED.test(key)) return { clusterKey: key }
+  const trustDomain = told.data?.[TRUST_DOMAIN_KEY]
+  if (key.length <= CLUSTER_KEY_MAX && WELL_FORMED.test(key))
+    return { clusterKey: key, ...(trustDomain !== undefined && isTrustDomain(trustDomain) ? { trustDomain } : {}) }
   const { namespace, name } = told.metadata
   const object = { kind: 'ConfigMap', name, ...(namespace === undefined ? {} : { namespace }) }
   const path = `data.${CLUSTER_IDENTITY_KEY}`

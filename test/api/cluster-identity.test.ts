@@ -19,6 +19,14 @@ test.each([
 })
 
 test.each([
+  ['west.portolan.local', 'west.portolan.local'],
+  ['West', undefined],
+  ['', undefined],
+])('its trust domain is the hub’s word, when it can be one: %s', (trustDomain, taken) => {
+  expect(clusterIdentity(told({ clusterKey: OWN, trustDomain }), 'a/b/c/d').trustDomain).toBe(taken)
+})
+
+test.each([
   ['no data', told(), ''],
   ['no such key', told({ key: 'a/b/c/d' }), ''],
   ['three parts', told({ clusterKey: 'a/b/c' }), 'a/b/c'],
