@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { lacksForClusters } from './test/e2e/possible.ts'
 
@@ -28,6 +29,8 @@ export default defineConfig({
         test: {
           name: 'parts',
           include: [`test/${ROOMS}/**/*.test.ts`],
+          // Most of them wait for API servers and proxies: on two cores vitest would take one file at a time.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
           testTimeout: 60_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
