@@ -63,12 +63,18 @@ export const ServiceExportSpecSchema = Type.Object(
             description: 'RE2 regular expression, matched against the path that the gateway saw, without the query.',
             minLength: 1,
             maxLength: 512,
-            ...cel({
-              // matches() fails on a bad expression, and `in` does not swallow the failure as || would.
-              rule: "''.matches(self) in [true, false]",
-              message:
-                'must be a regular expression of RE2, which has no look-around and no back-references; correct it',
-            }),
+            ...cel(
+              {
+                // matches() fails on a bad expression, and `in` does not swallow the failure as || would.
+                rule: "''.matches(self) in [true, false]",
+                message:
+                  'must be a regular expression of RE2, which has no look-around and no back-references; correct it',
+              },
+              {
+                rule: String.raw`self.matches(r'^[ -~]*$') && !self.matches(r'\\x[{]0*[0-9A-Fa-f]{3,}[}]')`,
+                message: 'has a character that no path has unless as %xx; write printable ASCII alone',
+              },
+            ),
           }),
           to: Type.String({
             description: 'What replaces each match. \\1 to \\9 stand for groups of `from`, \\0 for the whole match.',

@@ -1,13 +1,65 @@
 import { RE2JS } from 're2js'
 
+/** Instructions that an expression may come to. 512 characters without counted repetitions stay below. */
+const SIZE_MAX = 1_000
+
+/** What is wrong with an expression. */
+export interface Fault {
+  readonly code: 'RewriteInvalid' | 'RewriteTooLarge'
+  readonly problem: string
+}
+
+const TOO_LARGE: Fault = { code: 'RewriteTooLarge', problem: 'written out, its repetitions are too many' }
+const invalid = (problem: string): Fault => ({ code: 'RewriteInvalid', problem })
+
+/**
+ * The expression, or why proxies would not take it. What Envoy is given it reads byte by byte, so that RE2's own view of
+ * characters beyond ASCII is none of Envoy's; and no path has them, they come as %xx.
+ */
+export const expressionOf = (from: string): RE2JS | Fault => {
+  if (from === '') return invalid('it is empty')
+  const beyond = /[^\x20-\x7e]|\\x\{0*[\dA-Fa-f]{3,}\}/.exec(from)?.[0]
+  if (beyond !== undefined) return invalid(`it has ${JSON.stringify(beyond)}, which no path has unless as %xx`)
+  if (writtenOut(from) > 10 * SIZE_MAX) return TOO_LARGE
+  try {
+    const expression = RE2JS.compile(from)
+    return expression.programSize() > SIZE_MAX ? TOO_LARGE : expression
+  } catch (cause) {
+    return invalid((cause instanceof Error ? cause.message : String(cause)).replace(/^error parsing regexp: /, ''))
+  }
+}
+
+const TOKEN = /\\.|\[\^?\]?(?:\[:\w*:\]|\\.|[^\]\\])*\]|\{(\d+)(?:,(\d*))?\}|./g
+
+/** About how many instructions an expression comes to, told without making them: an answer must not take long. */
+const writtenOut = (from: string): number => {
+  const groups = [0]
+  let last = 0
+  const grow = (by: number): void => {
+    groups.push((groups.pop() ?? 0) + by)
+  }
+  for (const [token, least, most = least] of from.matchAll(TOKEN)) {
+    if (token === '(') groups.push(0)
+    else if (token === ')' && groups.length > 1) {
+      last = (groups.pop() ?? 0) + 2
+      grow(last)
+    } else if (least !== undefined) {
+      const times = Math.min(1_000, Math.max(Number(least), Number(most)))
+      grow(last * (times - 1))
+      last *= times
+    } else {
+      last = 1
+      grow(1)
+    }
+  }
+  return groups.reduce((sum, size) => sum + size)
+}
+
 /** What is wrong with a rewrite rule, in words; undefined when proxies will take it. One bad rule would cost a proxy the whole file. */
 export const rewriteProblem = ({ from, to }: { readonly from: string; readonly to: string }): string | undefined => {
-  let groups: number
-  try {
-    groups = RE2JS.compile(from).groupCount()
-  } catch (cause) {
-    return `from is not an RE2 expression (${cause instanceof Error ? cause.message : String(cause)})`
-  }
+  const expression = expressionOf(from)
+  if ('problem' in expression) return `from is not an RE2 expression that proxies take (${expression.problem})`
+  const groups = expression.groupCount()
   for (const [written, character] of to.matchAll(/\\(.?)/gs)) {
     if (character === '\\') continue
     if (!/\d/.test(character ?? '')) return `to has ${written}, which stands for nothing`

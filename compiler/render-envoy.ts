@@ -60,6 +60,8 @@ const RUNTIME = {
   'outlier_detection.enforcing_consecutive_5xx': 0,
   'outlier_detection.enforcing_success_rate': 0,
   'outlier_detection.enforcing_local_origin_success_rate': 0,
+  // Beyond it Envoy refuses the whole file. How large a rewrite may be is decided when it is written: compiler/regex.ts.
+  're2.max_program_size.error_level': 1_000_000,
 }
 
 /** Completed by RUNTIME. */

@@ -1,13 +1,13 @@
 /** Rules for pathRewrite: an RE2 expression and what replaces its matches. */
-import { RE2JS } from 're2js'
-import { quoted, rewritten } from '../compiler/regex.ts'
+import type { RE2JS } from 're2js'
+import { expressionOf, type Fault, quoted, rewritten } from '../compiler/regex.ts'
 import { type At, type Finding, field, found, text } from './validate-read.ts'
 
 export function* rewriteRules(rewrite: At, rules: readonly At[]): Iterable<Finding> {
   const from = field(rewrite, 'from')
   const to = field(rewrite, 'to')
   const compiled = compile(text(from))
-  if (compiled.problem !== undefined) yield found('RewriteInvalid', from, { problem: compiled.problem })
+  if (compiled.fault !== undefined) yield found(compiled.fault.code, from, { problem: compiled.fault.problem })
   if (typeof to.value !== 'string') return
   const bad = [...replacementRules(to, to.value, compiled.expression)]
   yield* bad
@@ -22,16 +22,13 @@ interface Rewrite {
 
 interface Compiled {
   readonly expression?: RE2JS
-  readonly problem?: string
+  readonly fault?: Fault
 }
 
 function compile(source: string | undefined): Compiled {
   if (source === undefined) return {}
-  try {
-    return { expression: RE2JS.compile(source) }
-  } catch (cause) {
-    return { problem: (cause instanceof Error ? cause.message : String(cause)).replace(/^error parsing regexp: /, '') }
-  }
+  const expression = expressionOf(source)
+  return 'problem' in expression ? { fault: expression } : { expression }
 }
 
 function* replacementRules(to: At, replacement: string, from: RE2JS | undefined): Iterable<Finding> {

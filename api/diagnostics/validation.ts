@@ -101,7 +101,12 @@ export const VALIDATION = {
   RewriteInvalid: {
     level: 'error',
     sentence: '{value} is not a regular expression of RE2: {problem}',
-    fix: 'Correct it; RE2 has no look-around and no back-references',
+    fix: 'Correct it; RE2 has no look-around and no back-references, and a path has printable ASCII alone',
+  },
+  RewriteTooLarge: {
+    level: 'error',
+    sentence: '{value} is more than proxies take: {problem}',
+    fix: 'Repeat less often, or leave the number of repetitions open with * or +',
   },
   RewriteGroupMissing: {
     level: 'error',

@@ -81,8 +81,9 @@ const WEBHOOK_ONLY = new Set([
   // Text in text: CEL reads no YAML.
   'KubeconfigBroken',
   'KubeconfigNotSelfContained',
-  // CEL has no way to count the groups of an expression.
+  // CEL has no way to count the groups of an expression, or how large it is.
   'RewriteGroupMissing',
+  'RewriteTooLarge',
   // Needs the built-in values of the injector.
   'RequestExceedsLimit',
 ])
