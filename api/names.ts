@@ -42,9 +42,12 @@ export const IDENTITY_CONFIGMAP = 'portolan-identity'
 export const TRUST_CONFIGMAP = 'portolan-trust'
 /** In Portolan's own namespace: this cluster's roots with their keys. It is read by the identity server alone. */
 export const CA_SECRET = 'portolan-ca'
-/** Followed by the name of a service account, in its namespace. Keys: tls.crt, tls.key. */
-export const IDENTITY_SECRET_PREFIX = 'portolan-identity-'
-/** Where a proxy has the certificate of its service account. */
+/**
+ * One per mesh namespace, and in Portolan's own. Two keys for each service account there: see identityKeys. A name that is
+ * always the same lets the identity server have rights to these Secrets and no others.
+ */
+export const IDENTITY_SECRET = 'portolan-identity'
+/** Where a proxy has the certificate of its service account, as tls.crt and tls.key. */
 export const IDENTITY_VOLUME = 'portolan-identity'
 export const IDENTITY_MOUNT = '/etc/portolan/identity'
 /** Service account of gateways, in Portolan's own namespace. */

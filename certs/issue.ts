@@ -61,27 +61,55 @@ export const issueRoot = async (options: Validity & { readonly commonName: strin
   return { cert: certificate.toString('pem'), key: await pemOfKey(keys.privateKey) }
 }
 
+interface Signing extends Validity {
+  readonly root: KeyPair
+}
+
 /** A server certificate for `dnsNames`, signed by `root`. It never outlives its root. */
-export const issueLeaf = async (
-  options: Validity & { readonly root: KeyPair; readonly dnsNames: readonly string[] },
+export const issueLeaf = (options: Signing & { readonly dnsNames: readonly string[] }): Promise<KeyPair> =>
+  issue(options, {
+    commonName: options.dnsNames[0] ?? '',
+    names: options.dnsNames.map((value) => ({ type: 'dns', value })),
+    uses: [x509.ExtendedKeyUsage.serverAuth],
+  })
+
+/** A certificate by which the bearer of `id` (a SPIFFE id) calls and is called, signed by `root`. It never outlives its root. */
+export const issueIdentity = (options: Signing & { readonly id: string }): Promise<KeyPair> =>
+  issue(options, {
+    commonName: 'portolan',
+    names: [{ type: 'url', value: options.id }],
+    uses: [x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth],
+  })
+
+const issue = async (
+  { root, ...validity }: Signing,
+  {
+    commonName,
+    names,
+    uses,
+  }: {
+    readonly commonName: string
+    readonly names: readonly { readonly type: 'dns' | 'url'; readonly value: string }[]
+    readonly uses: x509.ExtendedKeyUsageType[]
+  },
 ): Promise<KeyPair> => {
-  const issuer = new x509.X509Certificate(options.root.cert)
+  const issuer = new x509.X509Certificate(root.cert)
   const keys = await generate()
-  const { notBefore, notAfter } = period(options)
+  const { notBefore, notAfter } = period(validity)
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
-    subject: [{ CN: [options.dnsNames[0] ?? ''] }],
+    subject: [{ CN: [commonName] }],
     issuer: issuer.subject,
     notBefore,
     notAfter: new Date(Math.min(notAfter.getTime(), issuer.notAfter.getTime())),
     signingAlgorithm: SIGNING,
     publicKey: keys.publicKey,
-    signingKey: await importKey(options.root.key),
+    signingKey: await importKey(root.key),
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension(options.dnsNames.map((value) => ({ type: 'dns', value }))),
+      new x509.ExtendedKeyUsageExtension(uses),
+      new x509.SubjectAlternativeNameExtension([...names]),
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
