@@ -3,7 +3,7 @@ import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
 import type { KubeObject } from '../api/meta.ts'
 import type { ServiceExport } from '../api/service-export.ts'
 import type { ServiceImport } from '../api/service-import.ts'
-import type { LingeringRoute } from './tables.ts'
+import type { LingeringRoute, Trust } from './tables.ts'
 
 /** Everything a compilation may look at: one cluster's objects at one moment, in any order. */
 export interface Snapshot {
@@ -16,6 +16,8 @@ export interface Snapshot {
   readonly imports: readonly ServiceImport[]
   readonly exports: readonly ServiceExport[]
   readonly policies: readonly GlobalTrafficPolicy[]
+  /** Absent: proxies have no identity. */
+  readonly trust?: Trust
   /** What gateways served a moment ago; of these, compilation serves on what nobody asks for any more and nobody else serves. */
   readonly served?: readonly LingeringRoute[]
 }

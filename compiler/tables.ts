@@ -18,10 +18,29 @@ export interface Tables {
   readonly issues: readonly Issue[]
 }
 
+/** Another cluster, as far as calls to its gateways go. */
+export interface Peer {
+  /** Whose roots vouch for it. */
+  readonly trustDomain: string
+  /** SPIFFE id of its gateways. */
+  readonly gateway: string
+}
+
+/** Whom the proxies of this cluster believe, and what they call themselves. */
+export interface Trust {
+  readonly trustDomain: string
+  /** Roots of all members by trust domain: a SPIFFE bundle map, as proxies read it. */
+  readonly bundle: string
+  /** By clusterKey, this cluster's own among them. One that is not here has no identity. */
+  readonly clusters: Readonly<Record<string, Peer>>
+}
+
 export interface SidecarTable {
   readonly namespace: string
-  /** Content hash of routes. */
+  /** Content hash of routes and trust. */
   readonly version: string
+  /** Absent: proxies have no identity, and call in plain HTTP. */
+  readonly trust?: Trust
   /** Sorted by service, port. */
   readonly routes: readonly ServiceRoute[]
 }
@@ -52,10 +71,15 @@ export interface Backend {
   readonly fallback?: { readonly host: string; readonly port: number }
   /** Put in front of the caller's path; no slash at its end. Empty for the local Service. */
   readonly pathPrefix: string
+  /** Called with mutual TLS, and nobody but this is taken for its gateway. Absent: in plain HTTP. */
+  readonly tls?: Peer
 }
 
 export interface GatewayTable {
+  /** Content hash of routes and trust. */
   readonly version: string
+  /** Absent: gateways take plain HTTP alone. */
+  readonly trust?: Trust
   /** Most specific first: Exact before Prefix, longer before shorter. */
   readonly routes: readonly GatewayRoute[]
 }

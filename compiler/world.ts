@@ -5,6 +5,7 @@ import type { ServiceExport } from '../api/service-export.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { by, unique } from './order.ts'
 import type { MeshSettings, Snapshot } from './snapshot.ts'
+import type { Trust } from './tables.ts'
 
 export interface Address {
   readonly host: string
@@ -14,6 +15,7 @@ export interface Address {
 /** A snapshot put in order and made easy to ask. */
 export interface World {
   readonly mesh: MeshSettings
+  readonly trust?: Trust
   /** By age, the oldest first; of the same second by namespace and name. */
   readonly imports: readonly ServiceImport[]
   /** By age, as imports are. */
@@ -48,6 +50,7 @@ export const worldOf = (snapshot: Snapshot): World => {
   }
   return {
     mesh: snapshot.mesh,
+    ...(snapshot.trust ? { trust: snapshot.trust } : {}),
     imports: oldestFirst(snapshot.imports),
     exports: oldestFirst(snapshot.exports),
     policies: byKey(snapshot.policies),
