@@ -1,6 +1,14 @@
 import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
-import { DNS_CONFIGMAP, GATEWAY_CONFIGMAP, GATEWAY_MOUNT, ROUTES_CONFIGMAP, ROUTES_MOUNT } from '../api/names.ts'
+import {
+  DNS_CONFIGMAP,
+  GATEWAY_CONFIGMAP,
+  GATEWAY_MOUNT,
+  MTLS_BOOTSTRAP,
+  MTLS_CLUSTERS,
+  ROUTES_CONFIGMAP,
+  ROUTES_MOUNT,
+} from '../api/names.ts'
 import { perObject } from './memo.ts'
 import { gatewayBootstrap, gatewayCds, gatewayRds, gatewaySettings } from './render-gateway.ts'
 import { hostsFile } from './render-hosts.ts'
@@ -47,7 +55,7 @@ export const sidecarFiles = (table: SidecarTable, clusterKey: string): FileSet =
     table.namespace,
     {
       'bootstrap.json': JSON.stringify(sidecarBootstrap(sidecarSettings(clusterKey))),
-      'cds.json': sidecarCds(table),
+      [table.trust ? MTLS_CLUSTERS : 'cds.json']: sidecarCds(table),
       ...(table.trust ? tlsFiles(table.trust.bundle, ROUTES_MOUNT) : {}),
       'table.json': tableFile(table),
     },
@@ -65,6 +73,7 @@ export const gatewayFiles = (
     place.namespace,
     {
       'bootstrap.json': JSON.stringify(gatewayBootstrap(gatewaySettings(place.clusterKey))),
+      ...(table.trust ? { [MTLS_BOOTSTRAP]: JSON.stringify(gatewayBootstrap({ ...gatewaySettings(place.clusterKey), mtls: true })) } : {}),
       'cds.json': gatewayCds(table, previous),
       'rds.json': gatewayRds(table),
       ...(table.trust ? tlsFiles(table.trust.bundle, GATEWAY_MOUNT) : {}),

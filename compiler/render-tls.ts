@@ -1,5 +1,5 @@
 /** TLS between a sidecar and the gateways of other clusters: who each of them is, and whom it takes for whom. */
-import { IDENTITY_MOUNT } from '../api/names.ts'
+import { IDENTITY_MOUNT, TLS_FILES } from '../api/names.ts'
 import { unique } from './order.ts'
 import { extension, type Json, response, shortKey, typed } from './render-envoy.ts'
 import type { Backend, Peer } from './tables.ts'
@@ -8,12 +8,12 @@ const TLS = 'envoy.extensions.transport_sockets.tls.v3'
 const SOCKET = 'envoy.transport_sockets.tls'
 
 /** Files beside the tables. Envoy takes one secret from each. */
-const OWN_SECRET = { name: 'identity', file: 'sds-identity.json' }
-const TRUST_SECRET = { name: 'trust', file: 'sds-trust.json' }
-const TRUST_FILE = 'trust.json'
+const [TRUST_FILE, IDENTITY_FILE, VALIDATION_FILE] = TLS_FILES
+const OWN_SECRET = { name: 'identity', file: IDENTITY_FILE }
+const TRUST_SECRET = { name: 'trust', file: VALIDATION_FILE }
 
 /** The files themselves never change, so nothing watches them; what they name does, and says where to watch. */
-const secretFrom = ({ name, file }: typeof OWN_SECRET, directory: string): Json => ({
+const secretFrom = ({ name, file }: { readonly name: string; readonly file: string }, directory: string): Json => ({
   name,
   sds_config: { path_config_source: { path: `${directory}/${file}` } },
 })
@@ -31,7 +31,7 @@ export const tlsFiles = (
   trust: string,
   directory: string,
   identity = IDENTITY_MOUNT,
-): Readonly<Record<string, string>> => ({
+): Readonly<Record<(typeof TLS_FILES)[number], string>> => ({
   [OWN_SECRET.file]: secret(OWN_SECRET.name, {
     tls_certificate: {
       certificate_chain: { filename: `${identity}/tls.crt` },
