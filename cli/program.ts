@@ -7,6 +7,7 @@ import {
   color,
   manifests,
   meshName,
+  mtls,
   type Printing,
   printing,
   vipRange,

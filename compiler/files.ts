@@ -73,7 +73,9 @@ export const gatewayFiles = (
     place.namespace,
     {
       'bootstrap.json': JSON.stringify(gatewayBootstrap(gatewaySettings(place.clusterKey))),
-      ...(table.trust ? { [MTLS_BOOTSTRAP]: JSON.stringify(gatewayBootstrap({ ...gatewaySettings(place.clusterKey), mtls: true })) } : {}),
+      ...(table.trust
+        ? { [MTLS_BOOTSTRAP]: JSON.stringify(gatewayBootstrap({ ...gatewaySettings(place.clusterKey), mtls: true })) }
+        : {}),
       'cds.json': gatewayCds(table, previous),
       'rds.json': gatewayRds(table),
       ...(table.trust ? tlsFiles(table.trust.bundle, GATEWAY_MOUNT) : {}),

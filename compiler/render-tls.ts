@@ -86,7 +86,10 @@ const sidecarSocket = ({ gateway }: Peer, directory: string): Json =>
  */
 export const EITHER: Json = {
   listener_filters: [
-    extension('envoy.filters.listener.tls_inspector', 'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector'),
+    extension(
+      'envoy.filters.listener.tls_inspector',
+      'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector',
+    ),
   ],
   continue_on_listener_filters_timeout: true,
 }

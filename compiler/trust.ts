@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
-import { spiffeId } from '../api/identity.ts'
+import { spiffeId, TRUST_DOMAIN_KEY } from '../api/identity.ts'
 import type { Issue } from '../api/issue.ts'
 import { GATEWAY_SERVICE_ACCOUNT } from '../api/names.ts'
 import type { ConfigMap } from '../api/resources.ts'
-import { BUNDLE_KEY, TRUST_BUNDLES_KEY, TRUST_CLUSTERS_KEY, TRUST_DOMAIN_KEY } from '../api/trust.ts'
+import { BUNDLE_KEY, TRUST_BUNDLES_KEY, TRUST_CLUSTERS_KEY } from '../api/trust.ts'
 import { type Bundle, bundleDocument, readBundle } from '../api/trust-bundle.ts'
 import { isTrustDomain } from '../api/trust-domain.ts'
 import { compare } from './order.ts'
@@ -49,7 +49,9 @@ export function readTrust({ identity, told, clusterKey, namespace }: TrustSource
   return { trust: isDeepStrictEqual(trust, before) && before ? before : trust, issues: [] }
 }
 
-type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly issue: Issue<'TrustUnreadable'> }
+type Read<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly issue: Issue<'TrustUnreadable'> }
 
 const unreadable = ({ metadata: { namespace, name } }: ConfigMap, key: string, why: string): Read<never> => ({
   ok: false,

@@ -99,9 +99,7 @@ export function startSources(options: SourceOptions): Sources {
       scope: { namespace, fieldSelector: named(name) },
     })
   const identities = startWord(CLUSTER_CONFIGMAP)
-  const trusts = options.mtls
-    ? { own: startWord(IDENTITY_CONFIGMAP), told: startWord(TRUST_CONFIGMAP) }
-    : undefined
+  const trusts = options.mtls ? { own: startWord(IDENTITY_CONFIGMAP), told: startWord(TRUST_CONFIGMAP) } : undefined
   const identity = () => {
     const told = identities.get(namespace, CLUSTER_CONFIGMAP)
     return { ...clusterIdentity(told, mesh.clusterKey), uid: told?.metadata.uid }

@@ -1,27 +1,34 @@
-import https from 'node:https'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { KeyPair } from '../../certs/issue.ts'
+import { bundleMapText, issueIdentity, issueRoot, type KeyPair, spiffeBundle, spiffeId } from '../../certs/spiffe.ts'
 import { compile } from '../../compiler/compile.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
 import type { Trust } from '../../compiler/tables.ts'
 import * as build from '../compiler/build.ts'
 import { type Backend, startBackend } from './backend.ts'
 import { type Answer, call } from './call.ts'
-import { type Authority, bundleMap, startAuthority } from './pki.ts'
-import { freePort, until } from './proxy.ts'
+import { freePort } from './proxy.ts'
 import { type Gateway, Identity, type Sidecar, startGateway, startSidecar, VIP_RANGE } from './site.ts'
 
-const idOf = (cluster: string, namespace: string, account: string) =>
-  `spiffe://${cluster}.portolan.local/ns/${namespace}/sa/${account}`
-const gatewayOf = (cluster: string) => idOf(cluster, 'portolan-system', 'portolan-gateway')
+const HOUR = 3_600_000
+const domainOf = (cluster: string) => `${cluster}.portolan.local`
+const gatewayOf = (cluster: string) => spiffeId(domainOf(cluster), 'portolan-system', 'portolan-gateway')
+const CALLER = spiffeId(domainOf('west'), 'app', 'curl')
+
+interface Issuer {
+  readonly root: KeyPair
+  readonly issue: (id: string) => Promise<KeyPair>
+}
+
+const issuer = async (commonName: string): Promise<Issuer> => {
+  const root = await issueRoot({ commonName, now: Date.now(), lifeMs: 24 * HOUR })
+  return { root, issue: (id) => issueIdentity({ root, id, now: Date.now(), lifeMs: HOUR }) }
+}
+
 const meshOf = (cluster: string) => ({ ...build.mesh, clusterKey: build.clusterKey(cluster), vipRange: VIP_RANGE })
 
-const CALLER = idOf('west', 'app', 'curl')
-
-let west: Authority
-let east: Authority
-let stranger: Authority
-let trust: (cluster: string, ...more: Authority[]) => Trust
+let west: Issuer
+let east: Issuer
+let trust: (cluster: string) => Trust
 let port: number
 let app: Backend
 let gateway: Gateway
@@ -63,16 +70,19 @@ const callIt = (to: Partial<Parameters<typeof call>[0]> = {}): Promise<Answer> =
   call({ host: vip(), port, path: '/hello', ...to })
 
 beforeAll(async () => {
-  ;[west, east, stranger] = await Promise.all(
-    ['west.portolan.local', 'east.portolan.local', 'elsewhere.example'].map(startAuthority),
-  )
-  trust = (cluster, ...more) => ({
-    trustDomain: `${cluster}.portolan.local`,
-    bundle: bundleMap(west, east, ...more),
+  west = await issuer('west')
+  east = await issuer('east')
+  const bundle = bundleMapText({
+    [domainOf('west')]: spiffeBundle([west.root.cert]),
+    [domainOf('east')]: spiffeBundle([east.root.cert]),
+  })
+  trust = (cluster) => ({
+    trustDomain: domainOf(cluster),
+    bundle,
     clusters: Object.fromEntries(
       ['west', 'east'].map((name) => [
         build.clusterKey(name),
-        { trustDomain: `${name}.portolan.local`, gateway: gatewayOf(name) },
+        { trustDomain: domainOf(name), gateway: gatewayOf(name) },
       ]),
     ),
   })

@@ -1,9 +1,10 @@
 /** A cluster's data plane on loopback: what the compiler decided, run by real Envoys. */
+
+import { ROUTES_MOUNT } from '../../api/names.ts'
+import type { KeyPair } from '../../certs/issue.ts'
 import { gatewayBootstrap, gatewayCds, gatewayRds } from '../../compiler/render-gateway.ts'
 import { sidecarBootstrap, sidecarCds } from '../../compiler/render-sidecar.ts'
 import { tlsFiles } from '../../compiler/render-tls.ts'
-import { ROUTES_MOUNT } from '../../api/names.ts'
-import type { KeyPair } from '../../certs/issue.ts'
 import type { GatewayTable, SidecarTable, Trust } from '../../compiler/tables.ts'
 import { freePort, Mount, type RunningEnvoy, startEnvoy } from './proxy.ts'
 
