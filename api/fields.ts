@@ -40,6 +40,56 @@ export function clusterKey(description: string) {
   })
 }
 
+/** One name of letters, digits and dashes in which `*` stands for any of them, as many as there are. */
+const NAME_PATTERN = '[a-z0-9*]([-a-z0-9*]*[a-z0-9*])?'
+const KEY_PART_PATTERN = '[A-Za-z0-9*]([-A-Za-z0-9_.*]*[A-Za-z0-9*])?'
+const DOTTED_PATTERN = `${NAME_PATTERN}([.]${NAME_PATTERN})*`
+
+/** What patterns of each sort look like, and what to do about one that matches nothing. */
+export const CLIENT_PATTERNS = {
+  clusters: {
+    form: `^(${KEY_PART_PATTERN}/${KEY_PART_PATTERN}/${KEY_PART_PATTERN}/)?${DOTTED_PATTERN}$`,
+    longest: CLUSTER_KEY_MAX,
+    remedy: 'write the name of a cluster or its whole key region/zone/group/name, with * for any letters of a part',
+  },
+  namespaces: {
+    form: `^${NAME_PATTERN}$`,
+    longest: 63,
+    remedy: 'write the name of a namespace, with * for any letters of it',
+  },
+  serviceAccounts: {
+    form: `^${DOTTED_PATTERN}$`,
+    longest: 253,
+    remedy:
+      'write the name of a service account alone, with * for any letters of it; its namespace goes into namespaces',
+  },
+} as const
+
+/** Patterns of one sort that names of callers are held against. */
+export function clientPatterns(sort: keyof typeof CLIENT_PATTERNS, description: string) {
+  const { form, longest, remedy } = CLIENT_PATTERNS[sort]
+  return Type.Array(
+    Type.String({
+      description: 'A name, or a pattern of names.',
+      minLength: 1,
+      maxLength: longest,
+      ...cel({
+        rule: `self.matches('${form}') && !self.contains('**')`,
+        message: `matches nothing; ${remedy}`,
+      }),
+    }),
+    {
+      description,
+      maxItems: 32,
+      'x-kubernetes-list-type': 'set',
+      ...cel({
+        rule: 'size(self) > 0',
+        message: 'an empty list lets nobody in; remove the field to let in any, or list who may call',
+      }),
+    },
+  )
+}
+
 export function port(description: string) {
   return Type.Integer({ description, minimum: 1, maximum: 65535, format: 'int32' })
 }

@@ -193,6 +193,13 @@ export const KINDS: readonly Kind[] = [
           jsonPath: '.status.paths',
           description: 'Paths at the gateway.',
         },
+        {
+          name: 'Clients',
+          type: 'string',
+          jsonPath: '.status.clients',
+          description: 'Who may call.',
+          priority: 1,
+        },
         condition('Valid', 'Valid', 'Whether the gateway serves the export.'),
         why('Valid'),
         condition('Conflict', 'Conflict', 'Whether exporting clusters differ.'),

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { cel, clusterKey, gatewayPath, inALine, port } from './fields.ts'
+import { cel, clientPatterns, clusterKey, gatewayPath, inALine, port } from './fields.ts'
 import { ConditionsSchema, type Custom } from './meta.ts'
 
 export const PATH_TYPES = ['Prefix', 'Exact'] as const
@@ -25,6 +25,35 @@ const RuleSchema = Type.Object(
       messageExpression:
         "'\"' + self.path + '\" ends with a slash, but a Prefix matches whole path elements; remove the slash at the end or set pathType: Exact'",
       fieldPath: '.path',
+    }),
+  },
+)
+
+const AllowedClientSchema = Type.Object(
+  {
+    clusters: Type.Optional(
+      clientPatterns(
+        'clusters',
+        'Clusters that the caller may be in, by name or by whole key; `*` stands for any letters of a part. Unset = any.',
+      ),
+    ),
+    namespaces: Type.Optional(
+      clientPatterns('namespaces', 'Namespaces that the caller may be in; `*` stands for any letters. Unset = any.'),
+    ),
+    serviceAccounts: Type.Optional(
+      clientPatterns(
+        'serviceAccounts',
+        'Service accounts that the caller may run as, without namespace; `*` stands for any letters. Unset = any.',
+      ),
+    ),
+  },
+  {
+    description: 'Callers whom all of its lists let in.',
+    ...cel({
+      // A misspelt list is dropped before anybody sees it, and must not leave an entry that lets in everybody.
+      rule: 'has(self.clusters) || has(self.namespaces) || has(self.serviceAccounts)',
+      message:
+        'names nobody; list clusters, namespaces or serviceAccounts, clusters: ["*"] for whoever has a certificate',
     }),
   },
 )
@@ -118,6 +147,18 @@ export const ServiceExportSpecSchema = Type.Object(
         'x-kubernetes-list-type': 'set',
       }),
     ),
+    allowedClients: Type.Optional(
+      Type.Array(AllowedClientSchema, {
+        description:
+          'Who may call, by the certificate of the calling proxy: whoever one of the entries lets in. The gateway of this cluster decides; other exporters of the service decide for themselves. Calls without a certificate are refused then. Unset = everybody who reaches the gateway, with or without a certificate.',
+        maxItems: 32,
+        'x-kubernetes-list-type': 'atomic',
+        ...cel({
+          rule: 'size(self) > 0',
+          message: 'an empty list lets nobody in; remove the field to let in everybody, or list who may call',
+        }),
+      }),
+    ),
   },
   { description: 'How the Service of the same name is offered to other clusters.', default: {} },
 )
@@ -125,6 +166,7 @@ export const ServiceExportStatusSchema = Type.Object(
   {
     conditions: Type.Optional(ConditionsSchema),
     paths: Type.Optional(inALine('Paths that the gateway serves')),
+    clients: Type.Optional(inALine('Who may call: namespace/service account of cluster')),
     importers: Type.Optional(inALine('Clusters that import the service from here')),
     clusters: Type.Optional(
       Type.Array(

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Service, ServicePort } from '../api/core.ts'
 import type { ServiceExport } from '../api/service-export.ts'
+import { clientsOf, unknownClusters } from './clients.ts'
+import { referenceOf } from './conditions.ts'
 import { type Offer, type OfferedRule, offersOf } from './offers.ts'
 import { by, unique } from './order.ts'
 import { isHttp2 } from './protocol.ts'
@@ -37,6 +39,12 @@ const IN_TURN = 'RoundRobinLoadBalancer'
 const cookieOf = ({ mesh }: World, service: string, { port }: ServicePort): string =>
   `portolan-${createHash('sha256').update(`${mesh.clusterKey} ${service} ${port}`).digest('hex').slice(0, 8)}`
 
+/** Who may call an export. */
+const clientsOfExport = ({ trust }: World, { spec }: ServiceExport): Pick<GatewayRoute, 'clients'> => {
+  const clients = clientsOf(spec.allowedClients, trust?.clusters ?? {})
+  return clients === undefined ? {} : { clients }
+}
+
 const routeOf = (
   world: World,
   { object }: Offer,
@@ -52,16 +60,33 @@ const routeOf = (
     ...(object.spec.pathRewrite ? { rewrite: object.spec.pathRewrite } : {}),
     ...balanceOf(object),
     ...(object.spec.sessionSticky ? { sessionCookie: cookieOf(world, key, port) } : {}),
+    ...clientsOfExport(world, object),
     ...reachOf(world, key, service, port),
     http2: isHttp2(port.appProtocol),
   }
 }
 
+/** A cluster without an identity knows none; that is told of the identity. */
+const clientRemarks = ({ trust }: World, { object }: Offer): Offer['remarks'] =>
+  unknownClusters(object.spec.allowedClients ?? [], Object.keys(trust?.clusters ?? {})).map(
+    ({ entry, index, pattern, hint }) => ({
+      code: 'ClientClusterUnknown',
+      object: referenceOf(object),
+      path: `spec.allowedClients[${entry}].clusters[${index}]`,
+      value: pattern,
+      params: { hint },
+    }),
+  )
+
 /** All exports of the cluster, the oldest first, each with what the gateway does for it. */
 export const serveExports = (world: World): readonly ServedExport[] =>
   offersOf(world).map((offer) => {
-    const { service, rules } = offer
-    return { ...offer, routes: service ? rules.map((rule) => routeOf(world, offer, service, rule)) : [] }
+    const { service, rules, remarks } = offer
+    return {
+      ...offer,
+      remarks: [...remarks, ...clientRemarks(world, offer)],
+      routes: service ? rules.map((rule) => routeOf(world, offer, service, rule)) : [],
+    }
   })
 
 const bySpecificity = by<GatewayRoute>(
@@ -70,12 +95,19 @@ const bySpecificity = by<GatewayRoute>(
   (route) => route.path,
 )
 
+/** A path that lingers opens to nobody whom the export does not let in any more. */
+const clientsNow = (world: World, { service, clients }: LingeringRoute): Pick<GatewayRoute, 'clients'> => {
+  const object = world.exports.find((each) => keyOf(each) === service)
+  return object ? clientsOfExport(world, object) : clients ? { clients } : {}
+}
+
 /**
  * Other clusters hear of a change some time after the gateway: what they still call is served on, as far as it is there.
  * The pods of a Service that is gone are those that were known last; its address may be another's by now.
  */
 const lingering = (world: World, route: LingeringRoute): GatewayRoute => {
-  const { fallback: _, until, ...rest } = route
+  const { fallback: _, until, clients: __, ...kept } = route
+  const rest = { ...kept, ...clientsNow(world, route) }
   const service = world.services.get(route.service)
   const port = service && tcpPorts(service).find((each) => each.port === route.port)
   if (!service || !port || isExternalName(service)) return { ...rest, until }

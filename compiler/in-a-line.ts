@@ -1,3 +1,4 @@
+import type { AllowedClients } from './clients.ts'
 import { shortKey } from './render-envoy.ts'
 import type { ServiceRoute } from './tables.ts'
 
@@ -12,6 +13,21 @@ export const listed = (items: readonly (string | number)[]): string => {
 }
 
 export const clustersListed = (keys: readonly string[]): string => listed(keys.map(shortKey))
+
+const braced = (patterns: readonly string[] = ['*']): string =>
+  patterns.length === 1 ? (patterns[0] ?? '') : `{${listed(patterns)}}`
+
+/** `shop/curl of east; bar/{web, api}`: namespace and service account of those who may call, and their cluster. */
+export const clientsListed = (allowed: AllowedClients | undefined): string => {
+  if (allowed === undefined) return 'anyone'
+  if (allowed.length === 0) return NOBODY
+  return listed(allowed.map(clientsOfEntry))
+}
+
+const clientsOfEntry = ({ clusters, namespaces, serviceAccounts }: AllowedClients[number]): string => {
+  const who = `${braced(namespaces)}/${braced(serviceAccounts)}${clusters ? ` of ${braced(clusters.map(shortKey))}` : ''}`
+  return who === '*/* of *' ? 'anyone with a certificate' : who
+}
 
 /** `west 100, east 50; then north`: who takes calls, and who takes over. Ports that agree are told once; none, nothing. */
 export const callsListed = (routes: readonly ServiceRoute[]): string => {

@@ -81,3 +81,13 @@ const dollars = (to: string): string =>
 
 /** Text as an RE2 expression that matches nothing but itself. */
 export const quoted = (text: string): string => text.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&')
+
+/** Whether text is an RE2 expression at all. */
+export const isExpression = (text: string): boolean => {
+  try {
+    RE2JS.compile(text)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,6 +1,7 @@
 import { ADMIN_PORT, GATEWAY_MOUNT, GATEWAY_PORT, METRICS_PORT } from '../api/names.ts'
 import { by, unique } from './order.ts'
 import { quoted } from './regex.ts'
+import { ACCESS_FILTERS, accessOf, OPEN, REFUSALS } from './render-access.ts'
 import {
   APPLICATION_IDLE_TIMEOUT,
   address,
@@ -25,13 +26,10 @@ import {
   typed,
   UNSERVED,
 } from './render-envoy.ts'
-import { EITHER, gatewaySocket } from './render-tls.ts'
 import type { GatewayRoute, GatewayTable } from './tables.ts'
 
 export interface GatewaySettings extends BootstrapSettings {
   readonly port: number
-  /** Takes calls with mutual TLS beside plain HTTP, at the same port. */
-  readonly mtls?: boolean
 }
 
 /** As in a gateway pod. */
@@ -57,55 +55,45 @@ const CALLERS = extension(CALLERS_FILTER, SET_FILTER_STATE)
 
 const UNSEEN = { header: { key: UNSERVED, value: 'true' } }
 
-/** No connection to any pod, or no pod at all. What one may have seen is not tried again here, so these come after none. */
-const UNREACHED = { filter: { response_flag_filter: { flags: ['UF', 'UH'] } }, headers_to_add: [UNSEEN] }
+/** No connection to any pod, no pod at all, or no cluster yet for a route that came before it. What one may have seen is not tried again here, so these come after none. */
+const UNREACHED = { filter: { response_flag_filter: { flags: ['UF', 'UH', 'NC'] } }, headers_to_add: [UNSEEN] }
 
-const gatewayManager = ({ directory, accessLog }: GatewaySettings): Json =>
-  connectionManager('gateway', accessLog, {
-    rds: { route_config_name: ROUTES, config_source: fileSource(directory, 'rds.json') },
-    use_remote_address: true,
-    // Who the client is goes to the application in this header, which nobody else can set.
-    forward_client_cert_details: 'SANITIZE_SET',
-    set_current_client_cert_details: { uri: true },
-    preserve_external_request_id: true,
-    normalize_path: true,
-    merge_slashes: true,
-    path_with_escaped_slashes_action: 'REJECT_REQUEST',
-    http_filters: [SESSIONS, CALLERS, router()],
-    local_reply_config: { mappers: [UNREACHED] },
-  })
-
-/** One port for both: the first bytes of a connection tell whether it is TLS. */
-const gatewayListener = (settings: GatewaySettings): Json => {
-  const plain = { name: 'plain', filters: [gatewayManager(settings)] }
-  return {
-    name: 'gateway',
-    stat_prefix: 'gateway',
-    address: address({ host: '0.0.0.0', port: settings.port }),
-    ...(settings.mtls
-      ? {
-          ...EITHER,
-          filter_chains: [
-            {
-              name: 'mtls',
-              filter_chain_match: { transport_protocol: 'tls' },
-              transport_socket: gatewaySocket(settings.directory, ['h2', 'http/1.1']),
-              filters: [gatewayManager(settings)],
-            },
-            plain,
-          ],
-        }
-      : { filter_chains: [plain] }),
-  }
-}
+/** Plain HTTP. A listener with TLS takes its place beside this one with the same connection manager. */
+const gatewayListener = ({ port, directory, accessLog }: GatewaySettings): Json => ({
+  name: 'gateway',
+  stat_prefix: 'gateway',
+  address: address({ host: '0.0.0.0', port }),
+  filter_chains: [
+    {
+      filters: [
+        connectionManager('gateway', accessLog, {
+          rds: { route_config_name: ROUTES, config_source: fileSource(directory, 'rds.json') },
+          use_remote_address: true,
+          preserve_external_request_id: true,
+          normalize_path: true,
+          merge_slashes: true,
+          path_with_escaped_slashes_action: 'REJECT_REQUEST',
+          // Who the client is goes to the application in this header, which nobody else can set.
+          forward_client_cert_details: 'SANITIZE_SET',
+          set_current_client_cert_details: { uri: true },
+          http_filters: [...ACCESS_FILTERS, SESSIONS, CALLERS, router()],
+          local_reply_config: { mappers: [UNREACHED, ...REFUSALS] },
+        }),
+      ],
+    },
+  ],
+})
 
 export const gatewayBootstrap = (settings: GatewaySettings): Json => bootstrap(settings, [gatewayListener(settings)])
 
 /**
  * A cluster is named by the path that leads to it: a path that passes to another Service keeps its cluster, and no
- * proxy that reads the routes before the clusters, or the other way round, sends a call nowhere.
+ * proxy that reads the routes before the clusters, or the other way round, sends a call nowhere. But what is not open to
+ * all has a name that no route of another Service knows, lest those lead there with their own clients for a moment, or
+ * for as long as a proxy refuses the new routes.
  */
-const clusterName = ({ path, pathType }: GatewayRoute): string => `${pathType} ${path}`
+const clusterName = ({ path, pathType, service, clients }: GatewayRoute): string =>
+  clients === undefined ? `${pathType} ${path}` : `${pathType} ${path} ${service}`
 
 /** A prime: shares of pods are right to one in as many. 4 kB for three pods, of which Envoy's default ring takes 54 and its default table 20. */
 const CALLER_TABLE = 16381
@@ -235,7 +223,11 @@ const retryOf = (route: GatewayRoute): Json => {
 
 const routeOf = (route: GatewayRoute): Json => {
   const hashes = route.loadBalancer === 'HashingLoadBalancer'
-  const filters = { ...(route.sessionCookie ? session(route.sessionCookie) : {}), ...(hashes ? rememberCaller : {}) }
+  const filters = {
+    ...accessOf(route),
+    ...(route.sessionCookie ? session(route.sessionCookie) : {}),
+    ...(hashes ? rememberCaller : {}),
+  }
   const rewrite = rewriteOf(route)
   const match =
     route.pathType === 'Exact'
@@ -252,7 +244,7 @@ const routeOf = (route: GatewayRoute): Json => {
       ...(hashes ? byCaller : {}),
       ...retryOf(route),
     },
-    ...(Object.keys(filters).length > 0 ? { typed_per_filter_config: filters } : {}),
+    typed_per_filter_config: filters,
   }
 }
 
@@ -260,6 +252,7 @@ const NO_EXPORT = {
   match: { prefix: '/' },
   direct_response: { status: 404, body: { inline_string: 'portolan: no export is served at this path\n' } },
   response_headers_to_add: [UNSEEN],
+  typed_per_filter_config: OPEN,
 }
 
 const routeConfiguration = (routes: readonly GatewayRoute[]): Json =>

@@ -4,7 +4,7 @@ import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { nonEmpty, referenceOf, type Said, statusOf, verdict } from './conditions.ts'
 import { exportersOf } from './exporters.ts'
-import { callsListed, clustersListed, listed } from './in-a-line.ts'
+import { callsListed, clientsListed, clustersListed, listed } from './in-a-line.ts'
 import type { Offer } from './offers.ts'
 import type { RoutedImport } from './routes.ts'
 import type { ObjectStatus } from './tables.ts'
@@ -12,7 +12,7 @@ import type { ObjectStatus } from './tables.ts'
 export const exportStatus = ({ object, rules, faults, remarks }: Offer): ObjectStatus => {
   const wrong = nonEmpty(faults)
   const paths = rules.map((rule) => rule.path)
-  const extra = { paths: listed(paths) }
+  const extra = { paths: listed(paths), clients: clientsListed(object.spec.allowedClients) }
   if (wrong) return statusOf(object, [verdict('Valid', 'False', [...wrong, ...remarks])], extra)
   const params = { paths: paths.join(', ') }
   const good: Issue<Code> = { code: 'Valid', object: referenceOf(object), path: '', params }

@@ -37,10 +37,8 @@ export interface Trust {
 
 export interface SidecarTable {
   readonly namespace: string
-  /** Content hash of routes and trust. */
+  /** Content hash of routes. */
   readonly version: string
-  /** Absent: proxies have no identity, and call in plain HTTP. */
-  readonly trust?: Trust
   /** Sorted by service, port. */
   readonly routes: readonly ServiceRoute[]
 }
@@ -71,15 +69,10 @@ export interface Backend {
   readonly fallback?: { readonly host: string; readonly port: number }
   /** Put in front of the caller's path; no slash at its end. Empty for the local Service. */
   readonly pathPrefix: string
-  /** Called with mutual TLS, and nobody but this is taken for its gateway. Absent: in plain HTTP. */
-  readonly tls?: Peer
 }
 
 export interface GatewayTable {
-  /** Content hash of routes and trust. */
   readonly version: string
-  /** Absent: gateways take plain HTTP alone. */
-  readonly trust?: Trust
   /** Most specific first: Exact before Prefix, longer before shorter. */
   readonly routes: readonly GatewayRoute[]
 }
@@ -100,10 +93,19 @@ export interface GatewayRoute {
   /** Ready pods, sorted. The Service's own address stands in while a change of pods is under way. */
   readonly endpoints: readonly { readonly host: string; readonly port: number }[]
   readonly fallback?: { readonly host: string; readonly port: number }
+  /** Who may call, each known by certificate; none = nobody. Absent = everybody, with a certificate or without. */
+  readonly clients?: readonly Client[]
   /** The application speaks HTTP/2 without TLS and nothing else; otherwise it gets what the caller speaks. */
   readonly http2: boolean
   /** No export asks for the route any more: it is served until then, for callers who have not heard. RFC 3339. */
   readonly until?: string
+}
+
+/** Callers whose identity is `spiffe://<trustDomain>/ns/<namespace>/sa/<serviceAccount>`. Each is an RE2 expression for the whole of its part, which a comma never is. */
+export interface Client {
+  readonly trustDomain: string
+  readonly namespace: string
+  readonly serviceAccount: string
 }
 
 /** A route that is to be served on for a while although no export asks for it. */

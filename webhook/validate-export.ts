@@ -2,6 +2,7 @@
 import type { Service } from '../api/core.ts'
 import type { ObjectRef } from '../api/issue.ts'
 import type { ServiceExport } from '../api/service-export.ts'
+import { clientRules } from './validate-clients.ts'
 import { clusterKeyRules, hasEmptyOrDotSegment, normalized, pathRules } from './validate-fields.ts'
 import { type At, at, type Finding, field, found, foundAbout, items, repeated, text } from './validate-read.ts'
 import { rewriteRules } from './validate-rewrite.ts'
@@ -25,6 +26,7 @@ export function* exportRules(root: At, ref: ObjectRef, world: World): Iterable<F
   const targets = items(field(spec, 'targetClusters'))
   for (const target of targets) yield* clusterKeyRules(target)
   for (const twin of repeated(targets, text)) yield found('EntryDuplicate', twin)
+  yield* clientRules(field(spec, 'allowedClients'), world)
   yield* serviceRules(root, rules, ref, world)
   yield* takenPaths(root, rules, ref, world)
 }

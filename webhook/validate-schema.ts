@@ -4,7 +4,7 @@ import { jsonSchema } from '../api/crd.ts'
 import { KINDS, type Kind } from '../api/kinds.ts'
 import type { KubeObject } from '../api/meta.ts'
 import type { Schema } from '../api/structural.ts'
-import { nearest } from './validate-nearest.ts'
+import { nearest } from '../compiler/nearest.ts'
 import { type Finding, isRecord } from './validate-read.ts'
 
 const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, validateFormats: false })

@@ -7,6 +7,8 @@ export interface World {
   readonly services?: readonly Service[]
   readonly exports?: readonly ServiceExport[]
   readonly imports?: readonly ServiceImport[]
+  /** Keys of the clusters that have an identity. */
+  readonly clusters?: readonly string[]
   /** region/zone/group/name of the cluster the object is for. */
   readonly clusterKey?: string
   /** CIDR that addresses of imports come from. */

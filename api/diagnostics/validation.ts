@@ -133,6 +133,31 @@ export const VALIDATION = {
     sentence: '{value} is not the name of a service account',
     fix: 'Write its name, or * for any',
   },
+  ClientListEmpty: {
+    level: 'error',
+    sentence: 'an empty list lets nobody in',
+    fix: 'Remove the field to let in {everybody}, or list who may call',
+  },
+  ClientUnnamed: {
+    level: 'error',
+    sentence: 'the entry names nobody',
+    fix: 'List clusters, namespaces or serviceAccounts, clusters: ["*"] for whoever has a certificate',
+  },
+  ClientPatternMalformed: {
+    level: 'error',
+    sentence: '{value} matches nothing',
+    fix: '{remedy}',
+  },
+  ClientCovered: {
+    level: 'warning',
+    sentence: 'another entry lets in whoever has a certificate, so this one has no effect',
+    fix: 'Remove one of the two',
+  },
+  ClientClusterUnknown: {
+    level: 'warning',
+    sentence: '{value} means no cluster with an identity, so it lets nobody in (yet)',
+    fix: 'Wait for the cluster to join{hint}',
+  },
   ExportWithoutService: {
     level: 'warning',
     sentence: 'there is no Service {namespace}/{name} (yet), so nothing is exported',

@@ -1,4 +1,4 @@
-import { nearest } from '../../webhook/validate-nearest.ts'
+import { nearest } from '../../compiler/nearest.ts'
 import { UsageError } from '../io.ts'
 
 /** One object of a kind that is clear from where the name stands. */

@@ -1,4 +1,4 @@
-import { rewriteProblem } from '../regex.ts'
+import { isExpression, rewriteProblem } from '../regex.ts'
 import type { GatewayRoute, GatewayTable } from '../tables.ts'
 
 /**
@@ -38,9 +38,15 @@ const isRewrite = (value: unknown): boolean => {
   return typeof from === 'string' && typeof to === 'string' && rewriteProblem({ from, to }) === undefined
 }
 
+const isClient = (value: unknown): boolean =>
+  isRecord(value) &&
+  [value['trustDomain'], value['namespace'], value['serviceAccount']].every(
+    (part) => typeof part === 'string' && isExpression(part),
+  )
+
 function isRoute(value: unknown): value is GatewayRoute {
   if (!isRecord(value)) return false
-  const { service, port, path, pathType, rewrite, endpoints, fallback, http2, until } = value
+  const { service, port, path, pathType, rewrite, clients, endpoints, fallback, http2, until } = value
   return (
     typeof service === 'string' &&
     isPort(port) &&
@@ -48,6 +54,7 @@ function isRoute(value: unknown): value is GatewayRoute {
     path.startsWith('/') &&
     (pathType === 'Prefix' || pathType === 'Exact') &&
     (rewrite === undefined || isRewrite(rewrite)) &&
+    (clients === undefined || (Array.isArray(clients) && clients.every(isClient))) &&
     Array.isArray(endpoints) &&
     endpoints.every(isAddress) &&
     (fallback === undefined || isAddress(fallback)) &&

@@ -42,6 +42,7 @@ function worldOf(others: readonly KubeObject[]): World {
   const exports = others.filter((o): o is ServiceExport => o.kind === 'ServiceExport')
   const imports = others.filter((o): o is ServiceImport => o.kind === 'ServiceImport')
   return {
+    clusters: ['default/default/default/here', 'default/default/default/there', 'eu/west-1/shop/berlin'],
     clusterKey: 'default/default/default/here',
     vipRange: '240.240.0.0/16',
     ...(services.length > 0 ? { services } : {}),

@@ -5,6 +5,7 @@ import { API_VERSION } from '../../api/names.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
 import type { MeshSettings, Snapshot } from '../../compiler/snapshot.ts'
+import type { Trust } from '../../compiler/tables.ts'
 
 export const clusterKey = (name: string): string => `default/default/default/${name}`
 
@@ -14,6 +15,21 @@ export const mesh: MeshSettings = {
   clusterDomain: 'cluster.local',
   vipRange: '240.240.0.0/16',
 }
+
+/** Of clusters that know each other. */
+export const trustIn = (own: string, ...others: readonly string[]): Trust => ({
+  trustDomain: `${own}.portolan.local`,
+  bundle: '{"trust_domains":{}}',
+  clusters: Object.fromEntries(
+    [own, ...others].sort().map((name) => {
+      const trustDomain = `${name}.portolan.local`
+      return [
+        clusterKey(name),
+        { trustDomain, gateway: `spiffe://${trustDomain}/ns/portolan-system/sa/portolan-gateway` },
+      ]
+    }),
+  ),
+})
 
 const named = (key: string) => {
   const [namespace = '', name = ''] = key.split('/')

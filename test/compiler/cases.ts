@@ -5,7 +5,7 @@ import { parseAllDocuments } from 'yaml'
 import type { KubeObject } from '../../api/meta.ts'
 import { compile } from '../../compiler/compile.ts'
 import { type MeshSettings, type Snapshot, snapshotOf } from '../../compiler/snapshot.ts'
-import type { Tables } from '../../compiler/tables.ts'
+import type { Tables, Trust } from '../../compiler/tables.ts'
 import { mesh } from './build.ts'
 
 export const GOLDEN = join(import.meta.dirname, '../golden/compile')
@@ -14,6 +14,7 @@ export const GOLDEN = join(import.meta.dirname, '../golden/compile')
 interface Settings extends Partial<MeshSettings> {
   readonly kind: 'Settings'
   readonly before?: readonly KubeObject[]
+  readonly trust?: Trust
   /** Until when gateways serve on what they served in the compilation before. */
   readonly until?: string
 }
@@ -30,10 +31,10 @@ const read = (file: string): Case => {
     (document) => document.toJS() as KubeObject | Settings,
   )
   const isSettings = (document: KubeObject | Settings): document is Settings => document.kind === 'Settings'
-  const { kind: _, before, until, ...settings } = documents.find(isSettings) ?? { kind: 'Settings' }
+  const { kind: _, before, until, trust, ...settings } = documents.find(isSettings) ?? { kind: 'Settings' }
   const objects = documents.filter((document): document is KubeObject => !isSettings(document))
-  const now = snapshotOf({ ...mesh, ...settings }, objects)
-  const previous = before && compile(snapshotOf(now.mesh, before))
+  const now = { ...snapshotOf({ ...mesh, ...settings }, objects), ...(trust ? { trust } : {}) }
+  const previous = before && compile({ ...now, ...snapshotOf(now.mesh, before) })
   const served = until === undefined ? [] : (previous?.gateway.routes ?? []).map((route) => ({ ...route, until }))
   const snapshot = { ...now, served }
   return { name: file.replace('.in.yaml', ''), snapshot, previous, tables: compile(snapshot, previous) }

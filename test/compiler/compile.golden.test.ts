@@ -14,7 +14,6 @@ const SAID_LATER = [
   'ExporterJoined',
   'ExporterLeft',
   'ClusterIdentityMalformed',
-  'TrustUnreadable',
   'TableTooLarge',
   'Programmed',
   'NoProxies',

@@ -103,8 +103,16 @@ const exported: fc.Arbitrary<ServiceExport> = fc
     ),
     loadBalancer: fc.constantFrom(undefined, ...LOAD_BALANCERS),
     sessionSticky: fc.constantFrom(undefined, false, true),
+    allowedClients: fc.constantFrom(
+      undefined,
+      undefined,
+      [],
+      [{}],
+      [{ clusters: ['east', 'n*'] }, { namespaces: ['shop'], serviceAccounts: ['*'] }],
+      [{ clusters: ['*'], namespaces: ['a.b|c', '(', '\\'] }],
+    ),
   })
-  .map(({ key, created, rules, pathRewrite, loadBalancer, sessionSticky }) =>
+  .map(({ key, created, rules, pathRewrite, loadBalancer, sessionSticky, allowedClients }) =>
     build.serviceExport(
       key,
       {
@@ -112,6 +120,7 @@ const exported: fc.Arbitrary<ServiceExport> = fc
         ...optional('pathRewrite', pathRewrite),
         ...optional('loadBalancer', loadBalancer),
         ...optional('sessionSticky', sessionSticky),
+        ...optional('allowedClients', allowedClients),
       },
       dated(created),
     ),
@@ -134,8 +143,9 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
     imports: once(imported),
     exports: once(exported),
     policies: once(policy),
+    trust: fc.constantFrom(undefined, build.trustIn('west', 'east', 'north')),
   })
-  .map(build.snapshot)
+  .map(({ trust, ...parts }) => build.snapshot({ ...parts, ...optional('trust', trust) }))
 
 /** A snapshot, and what was served before, of which the snapshot may know everything, something or nothing. */
 export const afterServing: fc.Arbitrary<Snapshot & Required<Pick<Snapshot, 'served'>>> = fc
