@@ -28,9 +28,15 @@ export const ROUTES_MOUNT = '/etc/portolan/routes'
 /** Where a gateway pod has its ConfigMap. */
 export const GATEWAY_MOUNT = '/etc/portolan/gateway'
 
-/** One per mesh namespace. Keys: bootstrap.json, cds.json, trust.json, table.json. */
+/** One per mesh namespace. Keys: bootstrap.json, cds.json or cds-mtls.json (or both), table.json, and TLS_FILES. */
 export const ROUTES_CONFIGMAP = 'portolan-routes'
-/** In Portolan's own namespace. Keys: bootstrap.json, cds.json, rds.json, table.json. */
+/** What proxies with an identity read as cds.json: others cannot speak TLS, and read another key. */
+export const MTLS_CLUSTERS = 'cds-mtls.json'
+/** Bootstrap of gateways with an identity. */
+export const MTLS_BOOTSTRAP = 'bootstrap-mtls.json'
+/** Roots of the trust domains, and two files that tell proxies where these and their own certificate are. */
+export const TLS_FILES = ['trust.json', 'sds-identity.json', 'sds-trust.json'] as const
+/** In Portolan's own namespace. Keys: bootstrap.json, bootstrap-mtls.json, cds.json, rds.json, table.json, and TLS_FILES. */
 export const GATEWAY_CONFIGMAP = 'portolan-gateway'
 /** In Portolan's own namespace. Key: hosts, a file for CoreDNS's plugin of that name. */
 export const DNS_CONFIGMAP = 'portolan-dns'

@@ -51,6 +51,9 @@ export const clusterDomain = () =>
 export const vipRange = () =>
   new Option('--vip-range <cidr>', 'range that addresses of imports come from').default(DEFAULT_VIP_RANGE)
 
+export const mtls = () =>
+  new Option('--no-mtls', 'proxies have no identity: what crosses between clusters is plain HTTP')
+
 /** For options that may be repeated. */
 export function collect(value: string, earlier: readonly string[] | undefined): readonly string[] {
   return [...(earlier ?? []), value]

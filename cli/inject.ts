@@ -23,6 +23,7 @@ export interface InjectOptions {
   readonly meshName: string
   readonly clusterDomain: string
   readonly vipRange: string
+  readonly mtls: boolean
   readonly proxyImage: string
   readonly initImage: string
   readonly imagePullPolicy: Mesh['imagePullPolicy']
@@ -120,6 +121,7 @@ function meshOf(options: InjectOptions, given: MeshConfig | undefined): Mesh {
     initImage: options.initImage,
     imagePullPolicy: options.imagePullPolicy,
     vipRange: options.vipRange,
+    mtls: options.mtls,
     dns: { nameserver: options.dnsAddress, clusterDomain: options.clusterDomain, extraSearches: [] },
   }
 }

@@ -7,6 +7,7 @@ import {
   color,
   manifests,
   meshName,
+  mtls,
   type Printing,
   printing,
   vipRange,
@@ -94,6 +95,7 @@ export function program(io: Io, done: (code: ExitCode) => void): Command {
     .addOption(meshName())
     .addOption(clusterDomain())
     .addOption(vipRange())
+    .addOption(mtls())
     .option('--proxy-image <image>', 'image of the sidecar', PROXY_IMAGE)
     .option('--init-image <image>', 'image of the init container', `portolan/portolan:${version}`)
     .addOption(

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { DEFAULT_CLUSTER_DOMAIN, DEFAULT_VIP_RANGE } from '../api/names.ts'
+import { mtls } from './flags.ts'
 
 /** Adds the commands that run in a cluster: `webhook`, `compiler` and `federation`. What they need is imported when they run. */
 export function addServers(root: Command): void {
@@ -15,6 +16,7 @@ export function addServers(root: Command): void {
         .default('IfNotPresent'),
     )
     .option('--dns-service <name>', 'Service of mesh DNS', 'portolan-dns')
+    .addOption(mtls())
     .option('--secret <name>', 'Secret with the certificate authorities', 'portolan-webhook-tls')
     .option('--webhook-config <names>', 'webhook configurations that trust them, separated by commas', names, [
       'portolan',
@@ -33,6 +35,7 @@ export function addServers(root: Command): void {
     .addOption(identity())
     .option('--lease <name>', 'Lease that the replicas take turns by', 'portolan-compiler')
     .option('--lease-seconds <count>', 'how long a replica that died holds up the others', count, 15)
+    .addOption(mtls())
     .option('--nudge', 'touch pods whose tables have changed, so that they reach them at once', true)
     .option('--no-nudge', 'leave pods alone: changes take up to 90 s to reach them')
     .option('--nudges-per-second <count>', 'how many pods to touch in a second', count, 20)
@@ -76,6 +79,7 @@ interface ClusterFlags extends ServerFlags {
   readonly clusterKey: string
   readonly clusterDomain: string
   readonly vipRange: string
+  readonly mtls: boolean
 }
 
 interface WebhookFlags extends ClusterFlags {
@@ -97,6 +101,7 @@ interface FederationFlags extends ServerFlags {
 }
 
 interface CompilerFlags extends ClusterFlags {
+  readonly mtls: boolean
   readonly identity: string
   readonly lease: string
   readonly leaseSeconds: number

@@ -1,7 +1,7 @@
 import type { ServiceImport } from '../api/service-import.ts'
 import { by, compare, unique } from './order.ts'
 import { DEFAULT_WEIGHT, type Plan } from './plan.ts'
-import type { Backend } from './tables.ts'
+import type { Backend, Peer, Trust } from './tables.ts'
 import { type Address, clusterAddress, isExternalName, readyEndpoints, tcpPorts, type World } from './world.ts'
 
 /** The Service of this cluster, at one port. */
@@ -36,6 +36,7 @@ export interface Remote {
   readonly clusterKey: string
   readonly addresses: readonly Address[]
   readonly pathPrefix: string
+  readonly tls?: Peer
 }
 
 export type ImportPort = ServiceImport['spec']['ports'][number]
@@ -45,7 +46,7 @@ type ImportEndpoint = NonNullable<ImportPort['endpoints']>[number]
 export const addressOf = ({ target }: ImportEndpoint): string | undefined => target.host || target.ip || undefined
 
 /** Other clusters that serve a port. Our own entry in an import is ourselves seen from outside: never used. */
-export const remoteBackends = (port: ImportPort | undefined, ownKey: string): readonly Remote[] => {
+export const remoteBackends = (port: ImportPort | undefined, ownKey: string, trust?: Trust): readonly Remote[] => {
   const byCluster = new Map<string, { readonly address: Address; readonly path: string }[]>()
   for (const endpoint of port?.endpoints ?? []) {
     const host = addressOf(endpoint)
@@ -68,7 +69,13 @@ export const remoteBackends = (port: ImportPort | undefined, ownKey: string): re
           (each) => each.port,
         ),
       )
-    return { clusterKey, pathPrefix, addresses: unique(addresses, (each) => `${each.host} ${each.port}`) }
+    const tls = trust?.clusters[clusterKey]
+    return {
+      clusterKey,
+      pathPrefix,
+      addresses: unique(addresses, (each) => `${each.host} ${each.port}`),
+      ...(tls ? { tls } : {}),
+    }
   })
 }
 
@@ -117,6 +124,7 @@ export const backendsOf = (
       weight: target.weight,
       endpoints: remote.addresses,
       pathPrefix: remote.pathPrefix,
+      ...(remote.tls ? { tls: remote.tls } : {}),
     })
   }
   return compact(backends)

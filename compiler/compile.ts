@@ -8,7 +8,7 @@ import { scopesOf } from './scope.ts'
 import type { Snapshot } from './snapshot.ts'
 import { exportStatus, importStatus, policyIssues, policyStatus } from './status.ts'
 import type { SidecarTable, Tables } from './tables.ts'
-import { versionOf } from './version.ts'
+import { tableVersion } from './version.ts'
 import { vipsFrom } from './vips.ts'
 import { keyOf, worldOf } from './world.ts'
 
@@ -35,11 +35,12 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
   const policies = [...world.policies.values()].sort(by(keyOf))
 
   const scopes = scopesOf(snapshot)
+  const trust = snapshot.trust ? { trust: snapshot.trust } : {}
   // One list for all who know everything, so that whatever is made of it is made once.
   const everything = imports.flatMap(({ routed }) => routed.routes)
   const sidecars = scopes.map(({ namespace, includes }): SidecarTable => {
     const routes = includes ? everything.filter(({ service }) => includes(service)) : everything
-    return { namespace, version: versionOf(routes), routes }
+    return { namespace, version: tableVersion(routes, snapshot.trust), ...trust, routes }
   })
 
   const served = serveExports(world)
@@ -56,7 +57,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
   return {
     cluster: { key: snapshot.mesh.clusterKey, domain: snapshot.mesh.clusterDomain },
     sidecars,
-    gateway: { version: versionOf(routes), routes },
+    gateway: { version: tableVersion(routes, snapshot.trust), ...trust, routes },
     dns: dnsRecords(
       imports.map(({ object, vip, routed }) => ({
         namespace: object.metadata.namespace ?? 'default',

@@ -1,10 +1,19 @@
 import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
-import { DNS_CONFIGMAP, GATEWAY_CONFIGMAP, ROUTES_CONFIGMAP } from '../api/names.ts'
+import {
+  DNS_CONFIGMAP,
+  GATEWAY_CONFIGMAP,
+  GATEWAY_MOUNT,
+  MTLS_BOOTSTRAP,
+  MTLS_CLUSTERS,
+  ROUTES_CONFIGMAP,
+  ROUTES_MOUNT,
+} from '../api/names.ts'
 import { perObject } from './memo.ts'
 import { gatewayBootstrap, gatewayCds, gatewayRds, gatewaySettings } from './render-gateway.ts'
 import { hostsFile } from './render-hosts.ts'
 import { sidecarBootstrap, sidecarCds, sidecarSettings } from './render-sidecar.ts'
+import { tlsFiles } from './render-tls.ts'
 import { type Part, tooLarge } from './size.ts'
 import type { DnsRecord, GatewayTable, SidecarTable } from './tables.ts'
 
@@ -23,9 +32,11 @@ const fileSet = (name: string, namespace: string, files: FileSet['files'], parts
 const routeText = perObject((route: object) => JSON.stringify(route))
 const routeTexts = perObject((routes: readonly object[]) => routes.map(routeText).join(','))
 
-/** The neutral table as a file. */
-const tableFile = ({ routes, ...rest }: SidecarTable | GatewayTable): string =>
-  `${JSON.stringify(rest).slice(0, -1)},"routes":[${routeTexts(routes)}]}`
+/** The neutral table as a file. Roots have one of their own. */
+export const tableFile = ({ routes, trust, ...rest }: SidecarTable | GatewayTable): string => {
+  const head = JSON.stringify(trust ? { ...rest, trustDomain: trust.trustDomain } : rest)
+  return `${head.slice(0, -1)},"routes":[${routeTexts(routes)}]}`
+}
 
 const sizes =
   <T extends object>(items: readonly T[], nameOf: (item: T) => string) =>
@@ -44,7 +55,8 @@ export const sidecarFiles = (table: SidecarTable, clusterKey: string): FileSet =
     table.namespace,
     {
       'bootstrap.json': JSON.stringify(sidecarBootstrap(sidecarSettings(clusterKey))),
-      'cds.json': sidecarCds(table),
+      [table.trust ? MTLS_CLUSTERS : 'cds.json']: sidecarCds(table),
+      ...(table.trust ? tlsFiles(table.trust.bundle, ROUTES_MOUNT) : {}),
       'table.json': tableFile(table),
     },
     sizes(table.routes, (route) => route.service),
@@ -61,8 +73,12 @@ export const gatewayFiles = (
     place.namespace,
     {
       'bootstrap.json': JSON.stringify(gatewayBootstrap(gatewaySettings(place.clusterKey))),
+      ...(table.trust
+        ? { [MTLS_BOOTSTRAP]: JSON.stringify(gatewayBootstrap({ ...gatewaySettings(place.clusterKey), mtls: true })) }
+        : {}),
       'cds.json': gatewayCds(table, previous),
       'rds.json': gatewayRds(table),
+      ...(table.trust ? tlsFiles(table.trust.bundle, GATEWAY_MOUNT) : {}),
       'table.json': tableFile(table),
     },
     sizes(table.routes, (route) => route.service),

@@ -24,6 +24,8 @@ export interface CompilerOptions extends MeshSettings {
   /** Touch pods whose files have changed, so that their kubelet renews them at once. */
   readonly nudge: boolean
   readonly nudgesPerSecond: number
+  /** Proxies have an identity. */
+  readonly mtls: boolean
   /** Seconds that gateways serve on what nobody asks for any more. */
   readonly gatewayLinger: number
   /** 0 = any free port. */
@@ -74,6 +76,7 @@ export const runCompiler = async (
     mesh,
     namespace,
     meshConfig: options.meshConfig,
+    mtls: options.mtls,
     isLeader: election.isLeader,
     gatewayLingerSeconds: options.gatewayLinger,
     recorder,

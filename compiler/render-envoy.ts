@@ -163,6 +163,7 @@ const accessLog = (): Json =>
     log_format: {
       json_format: {
         time: '%START_TIME%',
+        client: '%DOWNSTREAM_PEER_URI_SAN%',
         method: '%REQ(:METHOD)%',
         host: '%REQ(:AUTHORITY)%',
         path: '%REQ(:PATH)%',

@@ -26,10 +26,13 @@ import {
   typed,
   UNSERVED,
 } from './render-envoy.ts'
+import { EITHER, gatewaySocket } from './render-tls.ts'
 import type { GatewayRoute, GatewayTable } from './tables.ts'
 
 export interface GatewaySettings extends BootstrapSettings {
   readonly port: number
+  /** Takes calls with mutual TLS beside plain HTTP, at the same port. */
+  readonly mtls?: boolean
 }
 
 /** As in a gateway pod. */
@@ -58,31 +61,44 @@ const UNSEEN = { header: { key: UNSERVED, value: 'true' } }
 /** No connection to any pod, no pod at all, or no cluster yet for a route that came before it. What one may have seen is not tried again here, so these come after none. */
 const UNREACHED = { filter: { response_flag_filter: { flags: ['UF', 'UH', 'NC'] } }, headers_to_add: [UNSEEN] }
 
-/** Plain HTTP. A listener with TLS takes its place beside this one with the same connection manager. */
-const gatewayListener = ({ port, directory, accessLog }: GatewaySettings): Json => ({
-  name: 'gateway',
-  stat_prefix: 'gateway',
-  address: address({ host: '0.0.0.0', port }),
-  filter_chains: [
-    {
-      filters: [
-        connectionManager('gateway', accessLog, {
-          rds: { route_config_name: ROUTES, config_source: fileSource(directory, 'rds.json') },
-          use_remote_address: true,
-          preserve_external_request_id: true,
-          normalize_path: true,
-          merge_slashes: true,
-          path_with_escaped_slashes_action: 'REJECT_REQUEST',
-          // Who the client is goes to the application in this header, which nobody else can set.
-          forward_client_cert_details: 'SANITIZE_SET',
-          set_current_client_cert_details: { uri: true },
-          http_filters: [...ACCESS_FILTERS, SESSIONS, CALLERS, router()],
-          local_reply_config: { mappers: [UNREACHED, ...REFUSALS] },
-        }),
-      ],
-    },
-  ],
-})
+const gatewayManager = ({ directory, accessLog }: GatewaySettings): Json =>
+  connectionManager('gateway', accessLog, {
+    rds: { route_config_name: ROUTES, config_source: fileSource(directory, 'rds.json') },
+    use_remote_address: true,
+    // Who the client is goes to the application in this header, which nobody else can set.
+    forward_client_cert_details: 'SANITIZE_SET',
+    set_current_client_cert_details: { uri: true },
+    preserve_external_request_id: true,
+    normalize_path: true,
+    merge_slashes: true,
+    path_with_escaped_slashes_action: 'REJECT_REQUEST',
+    http_filters: [...ACCESS_FILTERS, SESSIONS, CALLERS, router()],
+    local_reply_config: { mappers: [UNREACHED, ...REFUSALS] },
+  })
+
+/** One port for both: the first bytes of a connection tell whether it is TLS. */
+const gatewayListener = (settings: GatewaySettings): Json => {
+  const plain = { name: 'plain', filters: [gatewayManager(settings)] }
+  return {
+    name: 'gateway',
+    stat_prefix: 'gateway',
+    address: address({ host: '0.0.0.0', port: settings.port }),
+    ...(settings.mtls
+      ? {
+          ...EITHER,
+          filter_chains: [
+            {
+              name: 'mtls',
+              filter_chain_match: { transport_protocol: 'tls' },
+              transport_socket: gatewaySocket(settings.directory, ['h2', 'http/1.1']),
+              filters: [gatewayManager(settings)],
+            },
+            plain,
+          ],
+        }
+      : { filter_chains: [plain] }),
+  }
+}
 
 export const gatewayBootstrap = (settings: GatewaySettings): Json => bootstrap(settings, [gatewayListener(settings)])
 

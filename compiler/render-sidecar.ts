@@ -30,6 +30,7 @@ import {
   typed,
 } from './render-envoy.ts'
 import { KEEPS_SESSIONS, SESSION, STICKY, sessionFilters, WHETHER_STICKY } from './render-sessions.ts'
+import { matchedSocket, sidecarSockets } from './render-tls.ts'
 import type { Backend, ServiceRoute, SidecarTable } from './tables.ts'
 import type { Address } from './world.ts'
 
@@ -204,6 +205,7 @@ const lbEndpoint = (backend: Backend, to: Address, weight: number): Json => ({
         ...(isDnsName(to.host) ? { [METADATA.host]: to.host } : {}),
         ...(backend.local ? { [METADATA.direct]: DIRECT } : {}),
       },
+      ...matchedSocket(backend),
     },
   },
 })
@@ -255,6 +257,7 @@ const clusterOf = ({ service, vip, port, sticky, backends: known }: ServiceRoute
     ...(sticky ? { metadata: STICKY, common_lb_config: PODS_ONLY } : {}),
     outlier_detection: OUTLIER_DETECTION,
     circuit_breakers: CIRCUIT_BREAKERS,
+    ...sidecarSockets(backends, ROUTES_MOUNT),
     load_assignment: {
       cluster_name: '-',
       ...(spills ? { policy: { overprovisioning_factor: 10000 } } : {}),

@@ -55,7 +55,11 @@ export const routeImport = (
   vip: string | undefined,
 ): RoutedImport => {
   const service = keyOf(imported)
-  const parts = [world.mesh.clusterKey, policy, vip, world.services.get(service), ...(world.slices.get(service) ?? [])]
+  const { mesh, trust } = world
+  const parts = [
+    ...[mesh.clusterKey, trust, policy, vip],
+    ...[world.services.get(service), ...(world.slices.get(service) ?? [])],
+  ]
   return answers.get(imported, parts, () => routed(world, imported, policy, vip))
 }
 
@@ -98,7 +102,7 @@ const routed = (
   })
 
   for (const port of ports) {
-    const remotes = remoteBackends(port.imported, ownKey)
+    const remotes = remoteBackends(port.imported, ownKey, world.trust)
     for (const { clusterKey, addresses } of remotes) {
       exporting.set(clusterKey, Math.max(exporting.get(clusterKey) ?? 0, addresses.length))
     }

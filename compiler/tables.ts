@@ -37,8 +37,10 @@ export interface Trust {
 
 export interface SidecarTable {
   readonly namespace: string
-  /** Content hash of routes. */
+  /** Content hash of routes and trust. */
   readonly version: string
+  /** Absent: proxies have no identity, and call in plain HTTP. */
+  readonly trust?: Trust
   /** Sorted by service, port. */
   readonly routes: readonly ServiceRoute[]
 }
@@ -69,10 +71,15 @@ export interface Backend {
   readonly fallback?: { readonly host: string; readonly port: number }
   /** Put in front of the caller's path; no slash at its end. Empty for the local Service. */
   readonly pathPrefix: string
+  /** Called with mutual TLS, and nobody but this is taken for its gateway. Absent: in plain HTTP. */
+  readonly tls?: Peer
 }
 
 export interface GatewayTable {
+  /** Content hash of routes and trust. */
   readonly version: string
+  /** Absent: gateways take plain HTTP alone. */
+  readonly trust?: Trust
   /** Most specific first: Exact before Prefix, longer before shorter. */
   readonly routes: readonly GatewayRoute[]
 }

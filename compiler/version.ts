@@ -7,3 +7,7 @@ const versionOfItem = perObject((item: object) => hash(JSON.stringify(item)))
 
 /** A short name for a list: the same content always gives the same version, on any machine. 16 hex digits. */
 export const versionOf = perObject((items: readonly object[]) => hash(items.map(versionOfItem).join(' ')))
+
+/** A version of a table. */
+export const tableVersion = (routes: readonly object[], trust?: object): string =>
+  trust === undefined ? versionOf(routes) : hash(`${versionOf(routes)} ${versionOfItem(trust)}`)

@@ -37,6 +37,8 @@ export interface Mesh {
   readonly initImage: string
   readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never'
   readonly vipRange: string
+  /** Proxies get the certificate of their pod's service account, and wait for it. */
+  readonly mtls: boolean
   readonly dns: {
     /** Address of mesh DNS. */
     readonly nameserver: string

@@ -2,6 +2,7 @@ import type { Issue, ObjectRef } from '../api/issue.ts'
 import {
   ADMIN_PORT,
   CAPTURE_PORT,
+  IDENTITY_VOLUME,
   INIT_CONTAINER,
   INJECTION,
   METRICS_PORT,
@@ -134,7 +135,7 @@ export const takenNames = (pod: Pod, ref: ObjectRef): readonly Issue[] => {
       : [taken(annotationPath(STATUS_ANNOTATION), STATUS_ANNOTATION)]),
     ...names(pod.spec.initContainers, 'spec.initContainers', containers),
     ...names(pod.spec.containers, 'spec.containers', containers),
-    ...names(pod.spec.volumes, 'spec.volumes', [ROUTES_VOLUME]),
+    ...names(pod.spec.volumes, 'spec.volumes', [ROUTES_VOLUME, IDENTITY_VOLUME]),
   ]
 }
 

@@ -1,13 +1,19 @@
 import { createHash } from 'node:crypto'
+import { identityKeys } from '../api/identity.ts'
 import {
+  IDENTITY_MOUNT,
+  IDENTITY_SECRET,
+  IDENTITY_VOLUME,
   INIT_CONTAINER,
   METRICS_PORT,
+  MTLS_CLUSTERS,
   PROXY_CONTAINER,
   PROXY_UID_BASE,
   PROXY_UID_COUNT,
   ROUTES_CONFIGMAP,
   ROUTES_MOUNT,
   ROUTES_VOLUME,
+  TLS_FILES,
 } from '../api/names.ts'
 import type { Container, Mesh, Pod } from './decision.ts'
 import { captureScript } from './inject-capture.ts'
@@ -74,7 +80,10 @@ export const proxyContainer = (mesh: Mesh, settings: Settings, uid: number): Con
     runAsNonRoot: true,
     capabilities: { drop: ['ALL'] },
   },
-  volumeMounts: [{ name: ROUTES_VOLUME, mountPath: ROUTES_MOUNT, readOnly: true }],
+  volumeMounts: [
+    { name: ROUTES_VOLUME, mountPath: ROUTES_MOUNT, readOnly: true },
+    ...(mesh.mtls ? [{ name: IDENTITY_VOLUME, mountPath: IDENTITY_MOUNT, readOnly: true }] : []),
+  ],
 })
 
 const smaller = (a: string, b: string): string => ((quantityValue(a) ?? 0) < (quantityValue(b) ?? 0) ? a : b)
@@ -102,13 +111,38 @@ export const initContainer = (mesh: Mesh, settings: Settings, uid: number): Cont
   },
 })
 
-export const routesVolume: Volume = {
-  name: ROUTES_VOLUME,
-  configMap: {
-    name: ROUTES_CONFIGMAP,
-    items: ['bootstrap.json', 'cds.json'].map((key) => ({ key, path: key })),
+/** Which files of the table a proxy reads, by the names that it knows them by. */
+const TABLE_FILES = {
+  plain: { 'bootstrap.json': 'bootstrap.json', 'cds.json': 'cds.json' },
+  mtls: {
+    'bootstrap.json': 'bootstrap.json',
+    [MTLS_CLUSTERS]: 'cds.json',
+    ...Object.fromEntries(TLS_FILES.map((file) => [file, file])),
   },
+} as const
+
+/** As a volume lists what it takes. */
+const itemsOf = (files: Readonly<Record<string, string>>) => Object.entries(files).map(([key, path]) => ({ key, path }))
+
+const routesVolume = ({ mtls }: Mesh): Volume => ({
+  name: ROUTES_VOLUME,
+  configMap: { name: ROUTES_CONFIGMAP, items: itemsOf(TABLE_FILES[mtls ? 'mtls' : 'plain']) },
+})
+
+/** The kubelet holds a pod back, and says so, until its service account has a certificate. */
+const identityVolume = ({ spec }: Pod): Volume => {
+  const { serviceAccountName } = spec
+  const { cert, key } = identityKeys(typeof serviceAccountName === 'string' ? serviceAccountName : 'default')
+  return {
+    name: IDENTITY_VOLUME,
+    secret: { secretName: IDENTITY_SECRET, items: itemsOf({ [cert]: 'tls.crt', [key]: 'tls.key' }) },
+  }
 }
+
+export const volumesFor = (mesh: Mesh, pod: Pod): readonly Volume[] => [
+  routesVolume(mesh),
+  ...(mesh.mtls ? [identityVolume(pod)] : []),
+]
 
 interface DnsConfig {
   readonly nameservers?: readonly string[]

@@ -5,7 +5,7 @@ import type { InjectRequest, InjectResult, RefusalCode } from './decision.ts'
 import { type Additions, toPatch, withAdditions } from './inject-patch.ts'
 import { firstFinding, podRef, podSecurity, takenNames, takenPorts } from './inject-rules.ts'
 import { resolveSettings, type Settings } from './inject-settings.ts'
-import { chooseProxyUid, initContainer, meshDnsConfig, proxyContainer, routesVolume } from './inject-sidecar.ts'
+import { chooseProxyUid, initContainer, meshDnsConfig, proxyContainer, volumesFor } from './inject-sidecar.ts'
 import { statusOf } from './uninject.ts'
 
 const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container'
@@ -88,7 +88,7 @@ const additionsFor = ({ pod, namespace, mesh, seed }: InjectRequest, settings: S
     annotations: { ...defaults, [STATUS_ANNOTATION]: JSON.stringify(status) },
     // The sidecar is first, so that the init container can wait for it, and the pod's own init containers can call imports.
     initContainers: [proxyContainer(mesh, settings, uid), initContainer(mesh, settings, uid)],
-    volumes: [routesVolume],
+    volumes: volumesFor(mesh, pod),
     fields,
   }
 }

@@ -46,6 +46,8 @@ export interface WebhookOptions {
   readonly dnsService: string
   readonly clusterDomain: string
   readonly vipRange: string
+  /** Proxies have an identity. */
+  readonly mtls: boolean
   /** Name of the Secret with the roots, in `namespace`. */
   readonly secret: string
   /** Names of the webhook configurations, mutating and validating alike, that are to trust the roots. */
@@ -110,6 +112,7 @@ export const runWebhook = async (
       initImage: options.initImage,
       imagePullPolicy: options.imagePullPolicy,
       vipRange: options.vipRange,
+      mtls: options.mtls,
       dns: { nameserver: nameserver() ?? '', clusterDomain, extraSearches: searches },
     }),
     namespace: async (name) => namespaces.get(undefined, name) ?? mustOrMissing(await client.get(NAMESPACES, { name })),

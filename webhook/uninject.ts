@@ -1,4 +1,4 @@
-import { INIT_CONTAINER, PROXY_CONTAINER, ROUTES_VOLUME, STATUS_ANNOTATION } from '../api/names.ts'
+import { IDENTITY_VOLUME, INIT_CONTAINER, PROXY_CONTAINER, ROUTES_VOLUME, STATUS_ANNOTATION } from '../api/names.ts'
 import type { Pod } from './decision.ts'
 import { isRecord } from './validate-read.ts'
 
@@ -62,7 +62,7 @@ export const uninject = (pod: Pod): Pod => {
 
   const keptAnnotations = omit(annotations, [STATUS_ANNOTATION, ...status.annotations])
   const keptInit = initContainers.filter(({ name }) => name !== INIT_CONTAINER && name !== PROXY_CONTAINER)
-  const keptVolumes = volumes.filter(({ name }) => name !== ROUTES_VOLUME)
+  const keptVolumes = volumes.filter(({ name }) => name !== ROUTES_VOLUME && name !== IDENTITY_VOLUME)
   const before = Object.entries(status.replaced).filter(([, value]) => value !== null)
   return {
     ...pod,

@@ -159,6 +159,11 @@ export const ROUTING = {
     sentence: '{value} is not a cluster key, so this cluster goes by the one it was installed with, {own}',
     fix: 'Leave the ConfigMap to the hub; delete it where there is none',
   },
+  TrustUnreadable: {
+    level: 'warning',
+    sentence: 'it cannot be told whom to believe: {why}. Proxies go on believing whom they believed before',
+    fix: 'Leave the ConfigMap to Portolan, which writes it again; the log of its identity server or of the hub says more',
+  },
 
   // Scope and size.
   ScopeNotUnderstood: {

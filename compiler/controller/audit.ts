@@ -49,6 +49,7 @@ export function auditMesh(mesh: MeshSettings, ownNamespace: string, config: Mesh
     initImage: '',
     imagePullPolicy: 'IfNotPresent',
     vipRange: mesh.vipRange,
+    mtls: false,
     dns: { nameserver: '', clusterDomain: mesh.clusterDomain, extraSearches: [] },
   }
 }

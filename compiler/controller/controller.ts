@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { format } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
 import { GATEWAY_CONFIGMAP } from '../../api/names.ts'
 import { worthSaying } from '../../kube/backoff.ts'
@@ -8,7 +9,7 @@ import { startPasses } from '../../kube/passes.ts'
 import { compile } from '../compile.ts'
 import { scopesOf } from '../scope.ts'
 import type { MeshSettings } from '../snapshot.ts'
-import type { GatewayTable, Tables } from '../tables.ts'
+import type { GatewayTable, Tables, Trust } from '../tables.ts'
 import { auditMesh, auditSidecars } from './audit.ts'
 import { carryOut, describeAction } from './carry-out.ts'
 import { createRenderer, desire } from './desired.ts'
@@ -28,6 +29,8 @@ export interface ControllerOptions extends NudgerOptions {
   readonly meshConfig: { readonly namespace: string; readonly name: string }
   readonly recorder: Recorder
   readonly components?: Components
+  /** Proxies have an identity: the words about it are read. */
+  readonly mtls?: boolean
   /** How long gateways serve on what nobody asks for any more; default 30. */
   readonly gatewayLingerSeconds?: number
   readonly auditMs?: number
@@ -73,6 +76,8 @@ export function startController(options: ControllerOptions): Controller {
   let place = { namespace, clusterKey: mesh.clusterKey }
   let renderer = createRenderer(place)
   let tables: Tables | undefined
+  /** The last that could be read. */
+  let trusted: Trust | undefined
   /** What `tables` were compiled from has changed since. */
   let stale = true
   /** Namespaces that have left the mesh, sidecars in them not yet. */
@@ -85,6 +90,7 @@ export function startController(options: ControllerOptions): Controller {
     mesh,
     namespace,
     meshConfig: options.meshConfig,
+    mtls: options.mtls ?? false,
     observe: observeInformer,
     onInput: () => {
       stale = true
@@ -124,12 +130,19 @@ export function startController(options: ControllerOptions): Controller {
       place = { namespace, clusterKey: identity.clusterKey }
       renderer = createRenderer(place)
     }
+    const { trust, issues: doubts } = sources.trust(trusted)
+    trusted = trust
+    if (trust === undefined && doubts.length > 0) {
+      // Without it, calls that are authenticated now would be made in plain HTTP.
+      for (const issue of doubts) log.error({ code: issue.code }, format(issue))
+      return 0
+    }
     const now = Date.now()
     if (tables === undefined || stale || isOverBy(now, tables.gateway)) {
       // What gateways read counts, whoever wrote it: it knows of withdrawals before this process began.
       const gateway = observed.tables.get(`${namespace}/${GATEWAY_CONFIGMAP}`)?.gateway?.table ?? tables?.gateway
       const served = servedUntil(gateway?.routes ?? [], now, gatewayLingerSeconds)
-      tables = compile({ ...sources.snapshot(), leaving, served }, tables)
+      tables = compile({ ...sources.snapshot(), ...(trust ? { trust } : {}), leaving, served }, tables)
       stale = false
       waitForEnd(tables.gateway, now)
     }
@@ -154,6 +167,7 @@ export function startController(options: ControllerOptions): Controller {
     const uidOf = ({ object }: Issue) => observed.tables.get(`${object.namespace}/${object.name}`)?.metadata.uid
     reporter.report(tables, desired, [
       ...(identity.issue === undefined ? [] : [{ issue: identity.issue, uid: identity.uid }]),
+      ...doubts.map((issue) => ({ issue, uid: undefined })),
       ...refusals.map((issue) => ({ issue, uid: uidOf(issue) })),
       ...audit(pods),
     ])

@@ -1,9 +1,9 @@
 import { type Code, formatProblem } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
 import type { Condition } from '../../api/meta.ts'
-import { dnsFiles, type FileSet, gatewayFiles, sidecarFiles } from '../files.ts'
+import { dnsFiles, type FileSet, gatewayFiles, sidecarFiles, tableFile } from '../files.ts'
 import type { GatewayTable, ObjectStatus, SidecarTable, Tables } from '../tables.ts'
-import { versionOf } from '../version.ts'
+import { tableVersion } from '../version.ts'
 import { hashesOf, type Observed, type ObservedTable } from './observed.ts'
 import type { Desired, DesiredTable } from './plan.ts'
 import type { Verdict } from './programmed.ts'
@@ -35,7 +35,7 @@ export function createRenderer({ clusterKey }: Place): Renderer {
       byVersion.set(table.version, rendered)
       return rendered
     }
-    const own = { 'table.json': JSON.stringify(table) }
+    const own = { 'table.json': tableFile(table) }
     const { name, files, hashes, refusal } = twin
     const object = refusal && { ...refusal.object, namespace: table.namespace }
     return {
@@ -115,7 +115,7 @@ function gatewayThatFits({ gateway }: Tables, place: Place): GatewayTable {
   const wanted = gateway.routes.filter(({ until }) => until === undefined)
   if (wanted.length === gateway.routes.length) return gateway
   if (gatewayFiles(gateway, undefined, place).refusal === undefined) return gateway
-  return { version: versionOf(wanted), routes: wanted }
+  return { ...gateway, version: tableVersion(wanted, gateway.trust), routes: wanted }
 }
 
 /** Nothing when the gateway's files are fine as they are, although they may hold clusters of one generation ago. */

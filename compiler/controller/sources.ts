@@ -8,7 +8,9 @@ import {
   DNS_CONFIGMAP,
   FIELD_MANAGER,
   GATEWAY_CONFIGMAP,
+  IDENTITY_CONFIGMAP,
   ROUTES_CONFIGMAP,
+  TRUST_CONFIGMAP,
 } from '../../api/names.ts'
 import * as resources from '../../api/resources.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
@@ -18,6 +20,8 @@ import { type Informer, type InformerEvent, type InformerOptions, startInformer 
 import { withOwnFieldsOnly } from '../../kube/owned.ts'
 import { withWrites } from '../../kube/written.ts'
 import type { MeshSettings, Snapshot } from '../snapshot.ts'
+import type { Trust } from '../tables.ts'
+import { readTrust, type TrustRead } from '../trust.ts'
 import { type Observed, type ObservedTable, observeTable } from './observed.ts'
 import { hasEnded, hasSidecar, keepPod, type MeshPod } from './pods.ts'
 
@@ -28,6 +32,8 @@ export interface SourceOptions {
   /** Portolan's own. */
   readonly namespace: string
   readonly meshConfig: { readonly namespace: string; readonly name: string }
+  /** Proxies have an identity. */
+  readonly mtls: boolean
   readonly observe: (source: string, event: InformerEvent) => void
   /** Something that is compiled changed. */
   readonly onInput: () => void
@@ -42,6 +48,8 @@ export interface Sources {
   readonly snapshot: () => Snapshot
   /** Who this cluster is by now. */
   readonly identity: () => ClusterIdentity & { readonly uid: string | undefined }
+  /** Whom proxies are to believe; nothing where they have no identity. @param before the last good answer */
+  readonly trust: (before: Trust | undefined) => TrustRead
   readonly observed: () => Observed
   readonly namespaces: () => ReadonlyMap<string, Namespace>
   readonly meshConfig: () => MeshConfig | undefined
@@ -85,10 +93,13 @@ export function startSources(options: SourceOptions): Sources {
     resource: resources.MESH_CONFIGS,
     scope: { namespace: meshConfig.namespace, fieldSelector: named(meshConfig.name) },
   })
-  const identities = start<resources.ConfigMap>(`configmaps/${CLUSTER_CONFIGMAP}`, {
-    resource: resources.CONFIGMAPS,
-    scope: { namespace, fieldSelector: named(CLUSTER_CONFIGMAP) },
-  })
+  const startWord = (name: string) =>
+    start<resources.ConfigMap>(`configmaps/${name}`, {
+      resource: resources.CONFIGMAPS,
+      scope: { namespace, fieldSelector: named(name) },
+    })
+  const identities = startWord(CLUSTER_CONFIGMAP)
+  const trusts = options.mtls ? { own: startWord(IDENTITY_CONFIGMAP), told: startWord(TRUST_CONFIGMAP) } : undefined
   const identity = () => {
     const told = identities.get(namespace, CLUSTER_CONFIGMAP)
     return { ...clusterIdentity(told, mesh.clusterKey), uid: told?.metadata.uid }
@@ -131,6 +142,11 @@ export function startSources(options: SourceOptions): Sources {
         .filter(({ informer }) => informer.resource !== resources.PODS && !informer.hasSynced())
         .map(({ name }) => name),
     identity,
+    trust: (before) => {
+      if (trusts === undefined) return { issues: [] }
+      const words = { identity: trusts.own.list()[0], told: trusts.told.list()[0] }
+      return readTrust({ ...words, clusterKey: identity().clusterKey, namespace }, before)
+    },
     snapshot: () => ({
       mesh: { ...mesh, clusterKey: identity().clusterKey },
       namespaces: namespaces.list(),

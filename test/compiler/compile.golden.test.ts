@@ -14,6 +14,7 @@ const SAID_LATER = [
   'ExporterJoined',
   'ExporterLeft',
   'ClusterIdentityMalformed',
+  'TrustUnreadable',
   'TableTooLarge',
   'Programmed',
   'NoProxies',

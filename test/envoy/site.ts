@@ -1,7 +1,11 @@
 /** A cluster's data plane on loopback: what the compiler decided, run by real Envoys. */
+
+import { ROUTES_MOUNT } from '../../api/names.ts'
+import type { KeyPair } from '../../certs/issue.ts'
 import { gatewayBootstrap, gatewayCds, gatewayRds } from '../../compiler/render-gateway.ts'
 import { sidecarBootstrap, sidecarCds } from '../../compiler/render-sidecar.ts'
-import type { GatewayTable, SidecarTable } from '../../compiler/tables.ts'
+import { tlsFiles } from '../../compiler/render-tls.ts'
+import type { GatewayTable, SidecarTable, Trust } from '../../compiler/tables.ts'
 import { freePort, Mount, type RunningEnvoy, startEnvoy } from './proxy.ts'
 
 /** The range that tests take VIPs from: loopback, so that a proxy can listen on every one of them. */
@@ -11,6 +15,30 @@ interface Listener {
   readonly name: string
   readonly address: unknown
 }
+
+/** The Secret of a service account, mounted: what a proxy of it identifies itself with. */
+export class Identity {
+  readonly #mount = new Mount()
+
+  constructor(pair: KeyPair) {
+    this.renew(pair)
+  }
+
+  get directory(): string {
+    return this.#mount.directory
+  }
+
+  renew({ cert, key }: KeyPair): void {
+    this.#mount.swap({ 'tls.crt': cert, 'tls.key': key })
+  }
+
+  remove(): void {
+    this.#mount.remove()
+  }
+}
+
+const trustFiles = (trust: Trust | undefined, mount: Mount, identity: Identity | undefined) =>
+  trust && identity ? tlsFiles(trust.bundle, mount.directory, identity.directory) : {}
 
 export interface Sidecar extends RunningEnvoy {
   readonly swap: (table: SidecarTable) => Promise<void>
@@ -35,9 +63,15 @@ export const startSidecar = async (
   table: SidecarTable,
   clusterKey: string,
   elsewhere: readonly string[] = [],
+  identity?: Identity,
 ): Promise<Sidecar> => {
   const mount = new Mount()
-  mount.swap({ 'cds.json': sidecarCds(table) })
+  const write = (table: SidecarTable): void =>
+    mount.swap({
+      'cds.json': sidecarCds(table).replaceAll(ROUTES_MOUNT, mount.directory),
+      ...trustFiles(table.trust, mount, identity),
+    })
+  write(table)
   const [adminPort, metricsPort] = [await freePort(), await freePort()]
   const settings = { clusterKey, directory: mount.directory, accessLog: true, adminPort, metricsPort, capturePort: 0 }
   const places = [...table.routes.map((route) => `${route.vip}:${route.port}`), ...elsewhere]
@@ -45,7 +79,7 @@ export const startSidecar = async (
   return {
     ...proxy,
     swap: (next) => {
-      mount.swap({ 'cds.json': sidecarCds(next) })
+      write(next)
       return proxy.runs(next.version)
     },
     stop: async () => {
@@ -61,14 +95,24 @@ export interface Gateway extends RunningEnvoy {
 }
 
 /** @param at port, any by default */
-export const startGateway = async (first: GatewayTable, clusterKey: string, at?: number): Promise<Gateway> => {
+export const startGateway = async (
+  first: GatewayTable,
+  clusterKey: string,
+  at?: number,
+  identity?: Identity,
+): Promise<Gateway> => {
   const mount = new Mount()
   let running = first
   const write = (table: GatewayTable, previous?: GatewayTable): void =>
-    mount.swap({ 'cds.json': gatewayCds(table, previous), 'rds.json': gatewayRds(table) })
+    mount.swap({
+      'cds.json': gatewayCds(table, previous),
+      'rds.json': gatewayRds(table),
+      ...trustFiles(table.trust, mount, identity),
+    })
   write(first)
   const [adminPort, metricsPort, port] = [await freePort(), await freePort(), at ?? (await freePort())]
-  const settings = { clusterKey, directory: mount.directory, accessLog: true, adminPort, metricsPort, port }
+  const mtls = identity !== undefined
+  const settings = { clusterKey, directory: mount.directory, accessLog: true, adminPort, metricsPort, port, mtls }
   const proxy = await startEnvoy(gatewayBootstrap(settings), settings)
   return {
     ...proxy,

@@ -68,6 +68,7 @@ export async function startReplica(api: ApiServer, options: ReplicaOptions = {})
       meshName: 'portolan',
       clusterKey: CLUSTER_KEY,
       clusterDomain: 'cluster.local',
+      mtls: false,
       vipRange: '240.240.0.0/16',
       meshConfig: { namespace: SYSTEM, name: 'portolan-mesh-config' },
       lease: 'portolan-compiler',

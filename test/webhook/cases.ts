@@ -15,6 +15,7 @@ export const MESH: Mesh = {
   initImage: 'portolan/portolan:0.1.0',
   imagePullPolicy: 'IfNotPresent',
   vipRange: '240.240.0.0/16',
+  mtls: false,
   dns: { nameserver: '10.43.0.99', clusterDomain: 'cluster.local', extraSearches: [] },
 }
 

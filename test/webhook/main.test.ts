@@ -66,6 +66,7 @@ beforeAll(async () => {
     dnsService: 'portolan-dns',
     clusterKey: 'default/default/default/west',
     clusterDomain: 'cluster.local',
+    mtls: false,
     vipRange: '240.240.0.0/16',
     secret: 'portolan-webhook-tls',
     webhookConfigs: ['portolan'],

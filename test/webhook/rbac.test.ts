@@ -172,6 +172,7 @@ async function trial(expectation: Expectation<World>, rights: readonly Right[]) 
         imagePullPolicy: 'IfNotPresent',
         dnsService: 'portolan-dns',
         clusterDomain: 'cluster.local',
+        mtls: false,
         vipRange: '240.240.0.0/16',
         secret: SECRET.name,
         webhookConfigs: ['portolan'],

@@ -36,6 +36,7 @@ async function startWebhook(port: number): Promise<void> {
       meshName: 'portolan',
       clusterKey: 'default/default/default/west',
       clusterDomain: 'cluster.local',
+      mtls: false,
       vipRange: '240.240.0.0/16',
       meshConfig: { namespace: SYSTEM, name: 'portolan-mesh-config' },
       dnsService: 'portolan-dns',
