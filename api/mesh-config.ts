@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { cel, port } from './fields.ts'
 import { ConditionsSchema, type Custom } from './meta.ts'
+import { INTERCEPTIONS } from './names.ts'
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off'] as const
 
@@ -25,6 +26,28 @@ function amounts(description: string) {
   )
 }
 
+function ranges(description: string) {
+  return Type.Optional(
+    Type.Array(
+      Type.String({
+        minLength: 1,
+        maxLength: 50,
+        ...cel({
+          rule: 'isCIDR(self)',
+          message: 'is not a range of addresses; write address/bits, for example 10.43.0.1/32',
+        }),
+      }),
+      { description, maxItems: 256, 'x-kubernetes-list-type': 'set' },
+    ),
+  )
+}
+
+function ports(description: string) {
+  return Type.Optional(Type.Array(port('A port.'), { description, maxItems: 256, 'x-kubernetes-list-type': 'set' }))
+}
+
+const INERT = 'Accepted so that existing manifests apply. Portolan captures nothing that comes into a pod.'
+
 export const MeshConfigSpecSchema = Type.Object(
   {
     sidecar: Type.Optional(
@@ -32,6 +55,13 @@ export const MeshConfigSpecSchema = Type.Object(
         {
           logLevel: Type.Optional(
             Type.Enum([...LOG_LEVELS], { description: 'How much the proxy logs.', default: 'warning' }),
+          ),
+          interception: Type.Optional(
+            Type.Enum([...INTERCEPTIONS], {
+              description:
+                'How calls reach the proxy: iptables captures them; explicit names the proxy in the environment of each container, without an init container and its capabilities. The annotation flomesh.io/interception of a namespace or a pod counts before it.',
+              default: INTERCEPTIONS[0],
+            }),
           ),
           resources: Type.Optional(
             Type.Object(
@@ -55,30 +85,34 @@ export const MeshConfigSpecSchema = Type.Object(
                 'Accepted so that existing manifests apply. Portolan never restricts calls inside a cluster.',
             }),
           ),
-          outboundIPRangeExclusionList: Type.Optional(
+          outboundIPRangeExclusionList: ranges('Destinations that never enter the proxy, as CIDR.'),
+          outboundIPRangeInclusionList: ranges(
+            'Where it is not empty, only calls to addresses of imports within these ranges enter the proxy, as CIDR.',
+          ),
+          outboundPortExclusionList: ports('Destination ports that never enter the proxy.'),
+          outboundPortInclusionList: ports('Where it is not empty, only calls to these ports enter the proxy.'),
+          networkInterfaceExclusionList: Type.Optional(
             Type.Array(
               Type.String({
                 minLength: 1,
-                maxLength: 50,
+                maxLength: 15,
                 ...cel({
-                  rule: 'isCIDR(self)',
-                  message: 'is not a range of addresses; write address/bits, for example 10.43.0.1/32',
+                  rule: "self.matches('^[A-Za-z0-9_@.:-]+[+]?$')",
+                  message:
+                    'is not the name of a network interface; write it as ip link does, or the beginning of one and a plus, for example net1 or tun+',
                 }),
               }),
               {
-                description: 'Destinations that never enter the proxy, as CIDR.',
-                maxItems: 256,
+                description: 'Calls that leave a pod by these network interfaces never enter the proxy.',
+                maxItems: 64,
                 'x-kubernetes-list-type': 'set',
               },
             ),
           ),
-          outboundPortExclusionList: Type.Optional(
-            Type.Array(port('A port.'), {
-              description: 'Destination ports that never enter the proxy.',
-              maxItems: 256,
-              'x-kubernetes-list-type': 'set',
-            }),
-          ),
+          inboundPortExclusionList: ports(INERT),
+          inboundPortInclusionList: ports(INERT),
+          inboundIPRangeExclusionList: ranges(INERT),
+          inboundIPRangeInclusionList: ranges(INERT),
         },
         { description: 'What the sidecars capture. Changes reach pods created afterwards.' },
       ),

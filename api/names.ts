@@ -12,6 +12,9 @@ export const MONITORED_BY = ['flomesh.io/monitored-by', 'openservicemesh.io/moni
 export const INJECTION = ['flomesh.io/sidecar-injection', 'openservicemesh.io/sidecar-injection'] as const
 /** Pod annotations that extend MeshConfig's lists for one pod; each under both prefixes. */
 export const ANNOTATION_PREFIXES = ['flomesh.io', 'openservicemesh.io'] as const
+/** How calls of a pod reach its sidecar: the first unless something else is asked for. */
+export const INTERCEPTIONS = ['iptables', 'explicit'] as const
+export type Interception = (typeof INTERCEPTIONS)[number]
 /** Written on an injected pod: JSON that says what was added, so that it can be taken out again. */
 export const STATUS_ANNOTATION = 'flomesh.io/sidecar-status'
 /** Bumped by the compiler so that the kubelet rewrites the pod's volumes at once. */
@@ -69,6 +72,8 @@ export const HUB_SERVICE_ACCOUNT = 'portolan-federation'
 
 /** Where iptables sends what goes to the VIP range. */
 export const CAPTURE_PORT = 15001
+/** Where a sidecar is an HTTP proxy that applications are told of, on loopback only. */
+export const EXPLICIT_PORT = 15080
 /** Envoy's admin endpoint, on loopback only. */
 export const ADMIN_PORT = 15000
 /** Serves /ready and /stats of a sidecar or gateway, read-only, on the pod's address. */

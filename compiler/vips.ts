@@ -1,6 +1,7 @@
 import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
+import { parseVipRange } from '../api/vip-range.ts'
 import { by } from './order.ts'
 import type { VipAssignment } from './tables.ts'
 import { keyOf } from './world.ts'
@@ -17,32 +18,6 @@ export interface VipAllocator {
   ) => { readonly vips: readonly VipAssignment[]; readonly issues: readonly Issue<Code>[] }
 }
 
-interface Range {
-  readonly cidr: string
-  readonly base: number
-  readonly size: number
-}
-
-const toNumber = (ip: string): number | undefined => {
-  const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(ip)?.slice(1).map(Number)
-  return parts?.every((part) => part < 256) ? parts.reduce((sum, part) => sum * 256 + part, 0) : undefined
-}
-
-const toText = (ip: number): string => [16777216, 65536, 256, 1].map((unit) => Math.floor(ip / unit) % 256).join('.')
-
-/** @throws when the range is not an IPv4 CIDR with room for two addresses: a mistake of installation, not of an object. */
-const parseRange = (cidr: string): Range => {
-  const [, address = '', bits = ''] = /^([\d.]+)\/(\d{1,2})$/.exec(cidr) ?? []
-  const base = toNumber(address)
-  const size = 2 ** (32 - Number(bits))
-  if (base === undefined || bits === '' || Number(bits) > 30 || base % size !== 0) {
-    throw new Error(
-      `VIP range ${JSON.stringify(cidr)} is not an IPv4 network of at most 30 bits, such as 240.240.0.0/16`,
-    )
-  }
-  return { cidr, base, size }
-}
-
 /** FNV-1a. Decides only where the search for a free address begins, so that a name tends to get the same one again. */
 const hash = (text: string): number => {
   let value = 0x811c9dc5
@@ -50,20 +25,20 @@ const hash = (text: string): number => {
   return value
 }
 
-/** Addresses out of one CIDR, without its first and last. */
+/**
+ * Addresses out of one CIDR of either family, without its first and last.
+ *
+ * @throws when it is none
+ */
 export const vipsFrom = (cidr: string): VipAllocator => {
-  const range = parseRange(cidr)
-
-  const inRange = (ip: string | undefined): boolean => {
-    const number = ip === undefined ? undefined : toNumber(ip)
-    return number !== undefined && toText(number) === ip && number > range.base && number < range.base + range.size - 1
-  }
+  const range = parseVipRange(cidr)
+  const inRange = (ip: string | undefined): boolean => ip !== undefined && range.has(ip)
 
   const firstFree = (name: string, taken: ReadonlySet<string>): string | undefined => {
-    const usable = range.size - 2
+    const { usable } = range
     if (taken.size >= usable) return undefined
     for (let step = hash(name) % usable, tried = 0; tried < usable; step = (step + 1) % usable, tried++) {
-      const candidate = toText(range.base + 1 + step)
+      const candidate = range.at(step)
       if (!taken.has(candidate)) return candidate
     }
     return undefined

@@ -1,9 +1,21 @@
-import ipaddr from 'ipaddr.js'
 import type { Issue, ObjectRef } from '../api/issue.ts'
 import type { MeshConfigSpec } from '../api/mesh-config.ts'
 import type { DeepReadonly } from '../api/meta.ts'
-import { ANNOTATION_PREFIXES } from '../api/names.ts'
-import type { Mesh, Pod } from './decision.ts'
+import { ANNOTATION_PREFIXES, INTERCEPTIONS, type Interception } from '../api/names.ts'
+import type { InjectRequest, Mesh, Pod } from './decision.ts'
+import { covers, overlap } from './networks.ts'
+import {
+  byNumber,
+  byText,
+  INTERCEPTION,
+  INTERFACES,
+  LOG_LEVEL,
+  PORTS,
+  quantityLike,
+  quantityValue,
+  RANGES,
+  type SettingType,
+} from './setting-types.ts'
 
 /** What a pod's owner and the mesh's owner may say about a sidecar, resolved for one pod. */
 export interface Settings {
@@ -11,20 +23,21 @@ export interface Settings {
   readonly excludedPorts: readonly number[]
   /** Networks in CIDR form with host bits cleared; sorted, unique. */
   readonly excludedRanges: readonly string[]
+  /** Empty = all. */
+  readonly includedPorts: readonly number[]
+  /** Empty = all. */
+  readonly includedRanges: readonly string[]
+  readonly excludedInterfaces: readonly string[]
+  readonly inboundExcludedPorts: readonly number[]
+  readonly inboundIncludedPorts: readonly number[]
+  readonly inboundExcludedRanges: readonly string[]
+  readonly inboundIncludedRanges: readonly string[]
+  readonly interception: Interception
   readonly logLevel: string
   readonly cpuRequest: string
   readonly memoryRequest: string
   readonly cpuLimit: string
   readonly memoryLimit: string
-}
-
-type Parsed<T> = { readonly value: T; readonly bad: readonly string[] }
-
-/** How the text of a setting is read; `expected` and `form` complete the message about a bad value. */
-interface SettingType<T> {
-  readonly expected: string
-  readonly form: string
-  readonly parse: (text: string) => Parsed<T>
 }
 
 type Config = DeepReadonly<MeshConfigSpec>
@@ -39,91 +52,12 @@ export interface Setting<T> {
   readonly mesh: (config: Config) => readonly (string | number)[] | string | undefined
   /** How the pod's value and the mesh's go together. */
   readonly merge: (mesh: T, pod: T) => T
+  /** The namespace may say it too, by the same annotation: it counts before the mesh, the pod before both. */
+  readonly ofNamespace?: true
+  /** Read strictly and of no consequence, as nothing that comes in is captured. */
+  readonly inert?: true
   readonly doc: string
 }
-
-const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off']
-
-const items = (text: string): readonly string[] =>
-  text.trim() === '' ? [] : text.split(',').map((item) => item.trim())
-
-const listOf = <T>(read: (item: string) => T | undefined, order: (a: T, b: T) => number) => {
-  return (text: string): Parsed<readonly T[]> => {
-    const value: T[] = []
-    const bad: string[] = []
-    for (const item of items(text)) {
-      const parsed = read(item)
-      if (parsed === undefined) bad.push(item)
-      else value.push(parsed)
-    }
-    return { value: [...new Set(value)].sort(order), bad }
-  }
-}
-
-const oneOf =
-  (accepts: (text: string) => boolean) =>
-  (text: string): Parsed<string> => {
-    const value = text.trim()
-    return accepts(value) ? { value, bad: [] } : { value: '', bad: [text] }
-  }
-
-const port = (item: string): number | undefined => {
-  const number = /^\d{1,5}$/.test(item) ? Number(item) : 0
-  return number >= 1 && number <= 65535 ? number : undefined
-}
-
-const range = (item: string): string | undefined => {
-  if (!ipaddr.isValidCIDR(item) || (!item.includes(':') && !/^\d+\.\d+\.\d+\.\d+\//.test(item))) return undefined
-  const [address, bits] = ipaddr.parseCIDR(item)
-  const family = address.kind() === 'ipv4' ? ipaddr.IPv4 : ipaddr.IPv6
-  return `${family.networkAddressFromCIDR(item)}/${bits}`
-}
-
-/** Whether two networks in CIDR form have an address in common; what is none has not. */
-export const overlap = (one: string, other: string): boolean => {
-  if (![one, other].every((range) => ipaddr.isValidCIDR(range))) return false
-  const [[a, aBits], [b, bBits]] = [ipaddr.parseCIDR(one), ipaddr.parseCIDR(other)]
-  return a.kind() === b.kind() && a.match(b, Math.min(aBits, bBits))
-}
-
-const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
-
-const SCALE: Readonly<Record<string, number>> = {
-  ...{ n: 1e-9, u: 1e-6, m: 1e-3, '': 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12 },
-  ...{ Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 },
-}
-
-/** Value of a Kubernetes quantity such as `100m` or `64Mi`; undefined when it is none, or not above zero. */
-export const quantityValue = (text: string): number | undefined => {
-  const match = /^(\d+(?:\.\d+)?)([a-zA-Z]{0,2})$/.exec(text)
-  const scale = match === null ? undefined : SCALE[match[2] ?? '']
-  const value = scale === undefined ? 0 : Number(match?.[1]) * scale
-  return value > 0 ? value : undefined
-}
-
-const PORTS: SettingType<readonly number[]> = {
-  expected: 'a port between 1 and 65535',
-  form: 'ports separated by commas, such as 6379,8201',
-  parse: listOf(port, (a, b) => a - b),
-}
-
-const RANGES: SettingType<readonly string[]> = {
-  expected: 'an address range in CIDR form',
-  form: 'ranges separated by commas, such as 10.43.0.1/32,192.168.0.0/16',
-  parse: listOf(range, byText),
-}
-
-const LOG_LEVEL: SettingType<string> = {
-  expected: 'a log level',
-  form: `one of ${LOG_LEVELS.join(', ')}`,
-  parse: oneOf((text) => LOG_LEVELS.includes(text)),
-}
-
-const quantityLike = (example: string): SettingType<string> => ({
-  expected: 'a quantity above zero',
-  form: `a quantity such as ${example}`,
-  parse: oneOf((text) => quantityValue(text) !== undefined),
-})
 
 const CPU = quantityLike('100m')
 const MEMORY = quantityLike('128Mi')
@@ -133,7 +67,7 @@ const union =
   (mesh: readonly T[], pod: readonly T[]): readonly T[] =>
     [...new Set([...mesh, ...pod])].sort(order)
 
-const podWins = (_mesh: string, pod: string): string => pod
+const podWins = <T>(_mesh: T, pod: T): T => pod
 
 const resource = (list: 'requests' | 'limits', key: 'cpu' | 'memory', value: string, doc: string): Setting<string> => ({
   name: `sidecar-${key}-${list.slice(0, -1)}`,
@@ -145,29 +79,76 @@ const resource = (list: 'requests' | 'limits', key: 'cpu' | 'memory', value: str
   doc,
 })
 
+type ListField = Extract<keyof NonNullable<Config['traffic']>, `${string}List`>
+
+const list = <T extends string | number>(
+  name: string,
+  field: ListField,
+  type: SettingType<readonly T[]>,
+  order: (a: T, b: T) => number,
+  doc: string,
+): Setting<readonly T[]> => ({
+  name,
+  type,
+  default: [],
+  meshPath: `spec.traffic.${field}`,
+  mesh: (config) => config.traffic?.[field],
+  merge: union(order),
+  doc: `${doc} Added to the list of the mesh.`,
+})
+
+const ports = (name: string, field: ListField, doc: string) => list(name, field, PORTS, byNumber, doc)
+const ranges = (name: string, field: ListField, doc: string) => list(name, field, RANGES, byText, doc)
+
+const inert = <T>(setting: Setting<T>): Setting<T> => ({ ...setting, inert: true })
+const NOT_CAPTURED = 'Accepted and without effect: the sidecar captures nothing that comes in.'
+
 /**
  * Every setting there is. A pod sets one by the annotation `flomesh.io/<name>` or `openservicemesh.io/<name>`, the mesh
  * in MeshConfig at `meshPath`.
  */
 export const SETTINGS: { readonly [K in keyof Settings]: Setting<Settings[K]> } = {
-  excludedPorts: {
-    name: 'outbound-port-exclusion-list',
-    type: PORTS,
-    default: [],
-    meshPath: 'spec.traffic.outboundPortExclusionList',
-    mesh: (config) => config.traffic?.outboundPortExclusionList,
-    merge: union((a, b) => a - b),
-    doc: 'Destination ports that never enter the sidecar. Added to the list of the mesh.',
+  interception: {
+    name: 'interception',
+    type: INTERCEPTION,
+    default: INTERCEPTIONS[0],
+    meshPath: 'spec.sidecar.interception',
+    mesh: (config) => config.sidecar?.interception,
+    merge: podWins,
+    ofNamespace: true,
+    doc: 'How calls reach the sidecar: by rules of the pod’s network, or as the HTTP proxy that the environment names. A namespace may carry the annotation too.',
   },
-  excludedRanges: {
-    name: 'outbound-ip-range-exclusion-list',
-    type: RANGES,
-    default: [],
-    meshPath: 'spec.traffic.outboundIPRangeExclusionList',
-    mesh: (config) => config.traffic?.outboundIPRangeExclusionList,
-    merge: union(byText),
-    doc: 'Destination ranges that never enter the sidecar. Added to the list of the mesh.',
-  },
+  excludedPorts: ports(
+    'outbound-port-exclusion-list',
+    'outboundPortExclusionList',
+    'Destination ports that never enter the sidecar.',
+  ),
+  excludedRanges: ranges(
+    'outbound-ip-range-exclusion-list',
+    'outboundIPRangeExclusionList',
+    'Destination ranges that never enter the sidecar.',
+  ),
+  includedPorts: ports(
+    'outbound-port-inclusion-list',
+    'outboundPortInclusionList',
+    'Where it is not empty, only calls to these ports enter the sidecar.',
+  ),
+  includedRanges: ranges(
+    'outbound-ip-range-inclusion-list',
+    'outboundIPRangeInclusionList',
+    'Where it is not empty, only calls to addresses of imports within these ranges enter the sidecar.',
+  ),
+  excludedInterfaces: list(
+    'network-interface-exclusion-list',
+    'networkInterfaceExclusionList',
+    INTERFACES,
+    byText,
+    'Calls that leave the pod by these network interfaces never enter the sidecar.',
+  ),
+  inboundExcludedPorts: inert(ports('inbound-port-exclusion-list', 'inboundPortExclusionList', NOT_CAPTURED)),
+  inboundIncludedPorts: inert(ports('inbound-port-inclusion-list', 'inboundPortInclusionList', NOT_CAPTURED)),
+  inboundExcludedRanges: inert(ranges('inbound-ip-range-exclusion-list', 'inboundIPRangeExclusionList', NOT_CAPTURED)),
+  inboundIncludedRanges: inert(ranges('inbound-ip-range-inclusion-list', 'inboundIPRangeInclusionList', NOT_CAPTURED)),
   logLevel: {
     name: 'sidecar-log-level',
     type: LOG_LEVEL,
@@ -198,11 +179,11 @@ export const annotationPath = (key: string): string => `metadata.annotations[${k
 
 /** Resolves every setting for one pod. Bad values are in the issues, all of them; their defaults stand in. */
 export const resolveSettings = (
-  pod: Pod,
+  { pod, namespace, mesh }: Pick<InjectRequest, 'pod' | 'namespace' | 'mesh'>,
   ref: ObjectRef,
-  mesh: Mesh,
 ): { readonly settings: Settings; readonly issues: readonly Issue[] } => {
   const issues: Issue[] = []
+  const namespaceRef = { kind: 'Namespace', name: namespace.metadata.name }
   const read = <T>(setting: Setting<T>, text: string, object: ObjectRef, path: string): T => {
     const { value, bad } = setting.type.parse(text)
     const { expected, form } = setting.type
@@ -213,14 +194,29 @@ export const resolveSettings = (
   const resolve = <T>(setting: Setting<T>): T => {
     const fromMesh = setting.mesh(mesh.config)
     const fromPod = annotation(pod.metadata.annotations, settingKeys(setting.name))
-    const base =
+    const fromNamespace = setting.ofNamespace
+      ? annotation(namespace.metadata.annotations, settingKeys(setting.name))
+      : undefined
+    const ofMesh =
       fromMesh === undefined ? setting.default : read(setting, String(fromMesh), mesh.configRef, setting.meshPath)
+    const base =
+      fromNamespace === undefined
+        ? ofMesh
+        : setting.merge(ofMesh, read(setting, fromNamespace.value, namespaceRef, annotationPath(fromNamespace.key)))
     if (fromPod === undefined) return base
     return setting.merge(base, read(setting, fromPod.value, ref, annotationPath(fromPod.key)))
   }
   const settings: Settings = {
+    interception: resolve(SETTINGS.interception),
     excludedPorts: resolve(SETTINGS.excludedPorts),
     excludedRanges: resolve(SETTINGS.excludedRanges),
+    includedPorts: resolve(SETTINGS.includedPorts),
+    includedRanges: resolve(SETTINGS.includedRanges),
+    excludedInterfaces: resolve(SETTINGS.excludedInterfaces),
+    inboundExcludedPorts: resolve(SETTINGS.inboundExcludedPorts),
+    inboundIncludedPorts: resolve(SETTINGS.inboundIncludedPorts),
+    inboundExcludedRanges: resolve(SETTINGS.inboundExcludedRanges),
+    inboundIncludedRanges: resolve(SETTINGS.inboundIncludedRanges),
     logLevel: resolve(SETTINGS.logLevel),
     cpuRequest: resolve(SETTINGS.cpuRequest),
     memoryRequest: resolve(SETTINGS.memoryRequest),
@@ -232,26 +228,49 @@ export const resolveSettings = (
     issues: [
       ...issues,
       ...contradictions(settings, pod, ref, mesh),
-      ...excludedImports(pod, ref, mesh),
+      ...(settings.interception === 'iptables' ? importsLeftOut(pod, ref, mesh) : []),
+      ...withoutEffect(pod, ref),
       ...unknownSettings(pod, ref),
     ],
   }
 }
 
-const excludedImports = (pod: Pod, ref: ObjectRef, { config, configRef, vipRange }: Mesh): readonly Issue[] => {
-  const { name, type, mesh, meshPath } = SETTINGS.excludedRanges
-  const fromPod = annotation(pod.metadata.annotations, settingKeys(name))
-  const lists = [
-    { object: configRef, path: meshPath, text: String(mesh(config) ?? '') },
-    { object: ref, path: annotationPath(fromPod?.key ?? ''), text: fromPod?.value ?? '' },
-  ]
-  return lists.flatMap(({ object, path, text }) =>
-    type
-      .parse(text)
-      .value.filter((range) => overlap(range, vipRange))
-      .map((value) => ({ code: 'ImportsExcluded', object, path, value, params: { vipRange } })),
+/** Lists that keep calls to imports away from the sidecar. */
+const importsLeftOut = (pod: Pod, ref: ObjectRef, { config, configRef, vipRange }: Mesh): readonly Issue[] => {
+  const places = <T>({ name, type, mesh, meshPath }: Setting<T>) => {
+    const fromPod = annotation(pod.metadata.annotations, settingKeys(name))
+    return [
+      { object: configRef, path: meshPath, value: type.parse(String(mesh(config) ?? '')).value },
+      { object: ref, path: annotationPath(fromPod?.key ?? ''), value: type.parse(fromPod?.value ?? '').value },
+    ]
+  }
+  const excluded = places(SETTINGS.excludedRanges).flatMap(({ object, path, value }) =>
+    value
+      .filter((range) => overlap(range, vipRange))
+      .map((range) => ({ code: 'ImportsExcluded', object, path, value: range, params: { vipRange } })),
   )
+  const included = places(SETTINGS.includedRanges).filter(({ value }) => value.length > 0)
+  if (
+    included.length === 0 ||
+    covers(
+      included.flatMap(({ value }) => value),
+      vipRange,
+    )
+  )
+    return excluded
+  return [
+    ...excluded,
+    ...included.map(({ object, path }) => ({ code: 'ImportsNotIncluded', object, path, params: { vipRange } })),
+  ]
 }
+
+const INERT = Object.values(SETTINGS).filter((setting) => 'inert' in setting)
+
+const withoutEffect = (pod: Pod, object: ObjectRef): readonly Issue[] =>
+  INERT.flatMap(({ name }) => {
+    const found = annotation(pod.metadata.annotations, settingKeys(name))
+    return found === undefined ? [] : [{ code: 'NothingInboundCaptured', object, path: annotationPath(found.key) }]
+  })
 
 const contradictions = (settings: Settings, pod: Pod, ref: ObjectRef, mesh: Mesh): readonly Issue[] =>
   (

@@ -17,7 +17,8 @@ import {
 } from '../api/names.ts'
 import type { Container, Mesh, Pod } from './decision.ts'
 import { captureScript } from './inject-capture.ts'
-import { quantityValue, type Settings } from './inject-settings.ts'
+import type { Settings } from './inject-settings.ts'
+import { quantityValue } from './setting-types.ts'
 
 type Volume = NonNullable<Pod['spec']['volumes']>[number]
 

@@ -17,12 +17,12 @@ const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container'
  * that is wrong at once.
  */
 export const inject = (request: InjectRequest): InjectResult => {
-  const { pod, namespace, mesh } = request
+  const { pod, namespace } = request
   const ref = podRef(pod, namespace.metadata.name)
   const finding = firstFinding(request, ref)
   if (finding?.outcome === 'skip') return untouched(request, [finding.issue])
 
-  const { settings, issues } = resolveSettings(pod, ref, mesh)
+  const { settings, issues } = resolveSettings(request, ref)
   const all: readonly Issue[] = [
     ...(finding === null ? [] : [finding.issue]),
     ...issues,

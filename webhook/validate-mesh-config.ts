@@ -1,22 +1,58 @@
 /** Rules for MeshConfig. */
 import { isIP } from 'node:net'
 import type { ObjectRef } from '../api/issue.ts'
-import { overlap, quantityValue, SETTINGS } from './inject-settings.ts'
+import { SETTINGS } from './inject-settings.ts'
+import { covers, overlap } from './networks.ts'
+import { INTERFACE, quantityValue } from './setting-types.ts'
 import { isAddress } from './validate-fields.ts'
-import { type At, at, type Finding, found, items, repeated, text } from './validate-read.ts'
+import { type At, at, type Finding, found, foundAbout, items, repeated, text } from './validate-read.ts'
 import type { World } from './world.ts'
 
+const RANGE_LISTS = [
+  'outboundIPRangeExclusionList',
+  'outboundIPRangeInclusionList',
+  'inboundIPRangeExclusionList',
+  'inboundIPRangeInclusionList',
+]
+const INERT_LISTS = [
+  'inboundPortExclusionList',
+  'inboundPortInclusionList',
+  'inboundIPRangeExclusionList',
+  'inboundIPRangeInclusionList',
+]
+const LISTS = [
+  ...RANGE_LISTS,
+  'outboundPortExclusionList',
+  'outboundPortInclusionList',
+  'inboundPortExclusionList',
+  'inboundPortInclusionList',
+  'networkInterfaceExclusionList',
+]
+const INTERFACE_FORM = new RegExp(INTERFACE)
+
 export function* meshConfigRules(root: At, _ref: ObjectRef, { vipRange }: World): Iterable<Finding> {
-  const ranges = items(at(root, 'spec', 'traffic', 'outboundIPRangeExclusionList'))
-  const ports = items(at(root, 'spec', 'traffic', 'outboundPortExclusionList'))
-  for (const range of ranges) {
-    const value = text(range)
-    if (value === undefined) continue
-    if (!isRange(value)) yield found('RangeMalformed', range, { suggestion: suggestedRange(value) })
-    else if (vipRange !== undefined && overlap(value, vipRange)) yield found('ImportsExcluded', range, { vipRange })
+  const list = (field: string) => at(root, 'spec', 'traffic', field)
+  for (const field of RANGE_LISTS) {
+    for (const range of items(list(field))) {
+      const value = text(range)
+      if (value === undefined) continue
+      if (!isRange(value)) yield found('RangeMalformed', range, { suggestion: suggestedRange(value) })
+      else if (field === 'outboundIPRangeExclusionList' && vipRange !== undefined && overlap(value, vipRange))
+        yield found('ImportsExcluded', range, { vipRange })
+    }
   }
-  for (const list of [ranges, ports]) {
-    for (const twin of repeated(list, plain)) yield found('EntryDuplicate', twin)
+  const included = items(list('outboundIPRangeInclusionList')).flatMap((range) => text(range) ?? [])
+  if (included.length > 0 && vipRange !== undefined && included.every(isRange) && !covers(included, vipRange))
+    yield foundAbout('ImportsNotIncluded', list('outboundIPRangeInclusionList'), { vipRange })
+  for (const name of items(list('networkInterfaceExclusionList'))) {
+    const value = text(name)
+    if (value !== undefined && !INTERFACE_FORM.test(value)) yield found('InterfaceMalformed', name)
+  }
+  for (const field of LISTS) {
+    for (const twin of repeated(items(list(field)), plain)) yield found('EntryDuplicate', twin)
+  }
+  for (const field of INERT_LISTS) {
+    if (items(list(field)).length > 0) yield foundAbout('NothingInboundCaptured', list(field))
   }
   yield* amountRules(root)
 }

@@ -88,6 +88,17 @@ export const INJECTION = {
       '{value} takes in addresses of imports, which come from {vipRange}: calls to those bypass the sidecar of new pods and fail',
     fix: 'Remove it, or write ranges that leave {vipRange} out',
   },
+  ImportsNotIncluded: {
+    level: 'warning',
+    sentence:
+      'the list leaves out addresses of imports, which come from {vipRange}: calls to those bypass the sidecar of new pods and fail',
+    fix: 'Add {vipRange}, or remove the list: nothing but calls to imports is ever captured',
+  },
+  NothingInboundCaptured: {
+    level: 'warning',
+    sentence: 'the list has no effect: the sidecar captures nothing that comes into a pod',
+    fix: 'Nothing to do; remove it if no other mesh reads it',
+  },
   SidecarPortTaken: {
     level: 'warning',
     sentence: 'port {value} is one that the sidecar listens on',

@@ -249,6 +249,11 @@ export const VALIDATION = {
     sentence: '{value} is not a range of addresses',
     fix: 'Write address/bits, for example {suggestion}',
   },
+  InterfaceMalformed: {
+    level: 'error',
+    sentence: '{value} is not the name of a network interface',
+    fix: 'Write it as ip link does, or the beginning of one and a plus, for example net1 or tun+',
+  },
   AmountMalformed: {
     level: 'error',
     sentence: '{value} is not an amount above zero',

@@ -3,7 +3,6 @@ import jsonpatch from 'fast-json-patch'
 import { expect, test } from 'vitest'
 import type { InjectRequest, Pod } from '../../webhook/decision.ts'
 import { inject } from '../../webhook/inject.ts'
-import { captureRules } from '../../webhook/inject-capture.ts'
 import { uninject } from '../../webhook/uninject.ts'
 import { MESH } from './cases.ts'
 import { pods } from './pods.ts'
@@ -111,20 +110,4 @@ test('uids spread: 1000 pods of a node share none more than a few times', () => 
   const uids = Array.from({ length: 1000 }, (_, i) => proxyUid(pod as Pod, `seed ${i}`))
   const most = Math.max(...Object.values(Object.groupBy(uids, String)).map((same) => same?.length ?? 0))
   expect(most).toBeLessThanOrEqual(8)
-})
-
-test('every excluded port is in exactly one rule, and no rule has more than fifteen', () => {
-  fc.assert(
-    fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 65535 }), { maxLength: 64 }), (ports) => {
-      const rules = captureRules({
-        vipRange: '240.240.0.0/16',
-        proxyUid: 15_000,
-        excludedPorts: ports,
-        excludedRanges: [],
-      })
-      const lists = [...rules.matchAll(/--dports (\S+)/g)].map((match) => (match[1] ?? '').split(',').map(Number))
-      expect(lists.flat()).toEqual(ports)
-      expect(Math.max(0, ...lists.map((list) => list.length))).toBeLessThanOrEqual(15)
-    }),
-  )
 })
