@@ -156,14 +156,3 @@ export const takenPorts = (pod: Pod, ref: ObjectRef): readonly Issue[] =>
         : [],
     )
   })
-
-const POD_SECURITY = 'pod-security.kubernetes.io/enforce'
-
-/** Kubernetes checks after us, and may be told to make exceptions: so a warning, which comes with its refusal. */
-export const podSecurity = (request: InjectRequest): readonly Issue[] => {
-  const { name, labels } = request.namespace.metadata
-  const value = labels?.[POD_SECURITY]
-  if (value !== 'baseline' && value !== 'restricted') return []
-  const path = `metadata.labels[${POD_SECURITY}]`
-  return [{ code: 'PodSecurityRefuses', object: namespaceRef(request), path, value, params: { namespace: name } }]
-}

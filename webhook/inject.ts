@@ -3,9 +3,10 @@ import type { Issue, ObjectRef } from '../api/issue.ts'
 import { STATUS_ANNOTATION } from '../api/names.ts'
 import type { InjectRequest, InjectResult, RefusalCode } from './decision.ts'
 import { type Additions, toPatch, withAdditions } from './inject-patch.ts'
-import { firstFinding, podRef, podSecurity, takenNames, takenPorts } from './inject-rules.ts'
+import { firstFinding, podRef, takenNames, takenPorts } from './inject-rules.ts'
 import { resolveSettings, type Settings } from './inject-settings.ts'
 import { chooseProxyUid, initContainer, meshDnsConfig, proxyContainer, volumesFor } from './inject-sidecar.ts'
+import { podSecurity } from './pod-security.ts'
 import { statusOf } from './uninject.ts'
 
 const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container'
@@ -29,7 +30,7 @@ export const inject = (request: InjectRequest): InjectResult => {
     ...takenNames(pod, ref),
     ...takenPorts(pod, ref),
     ...keptDnsPolicy(request, ref),
-    ...podSecurity(request),
+    ...podSecurity(namespace, settings.interception),
   ]
   if (all.some(isError)) return untouched(request, all)
 

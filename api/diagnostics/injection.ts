@@ -113,7 +113,13 @@ export const INJECTION = {
     level: 'warning',
     sentence:
       'namespace {namespace} enforces the Pod Security level {value}, which refuses the capability NET_ADMIN of the init container, and with it the pod',
-    fix: 'Label the namespace pod-security.kubernetes.io/enforce=privileged, or annotate it or the pod flomesh.io/sidecar-injection=disabled',
+    fix: 'Annotate the namespace flomesh.io/interception=explicit, which needs no capability, or label it pod-security.kubernetes.io/enforce=privileged',
+  },
+  PodSecurityComplains: {
+    level: 'info',
+    sentence:
+      'namespace {namespace} asks to {mode} of what the Pod Security level {value} refuses, and pods with a sidecar have the capability NET_ADMIN in their init container',
+    fix: 'Annotate the namespace flomesh.io/interception=explicit, which needs no capability, before the level is enforced',
   },
   SidecarMissing: {
     level: 'warning',
