@@ -47,7 +47,8 @@ export function* meshConfigRules(root: At, _ref: ObjectRef, { vipRange }: World)
   for (const name of items(list('networkInterfaceExclusionList'))) {
     const value = text(name)
     // One that is too long is for the schema to report.
-    if (value !== undefined && value.length <= 15 && !INTERFACE_FORM.test(value)) yield found('InterfaceMalformed', name)
+    if (value !== undefined && value.length <= 15 && !INTERFACE_FORM.test(value))
+      yield found('InterfaceMalformed', name)
   }
   for (const field of LISTS) {
     for (const twin of repeated(items(list(field)), plain)) yield found('EntryDuplicate', twin)
