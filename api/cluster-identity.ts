@@ -1,7 +1,7 @@
 import { CLUSTER_KEY, CLUSTER_KEY_MAX } from './fields.ts'
+import { isTrustDomain, TRUST_DOMAIN_KEY } from './identity.ts'
 import type { Issue } from './issue.ts'
 import type { ConfigMap } from './resources.ts'
-import { isTrustDomain } from './trust-domain.ts'
 
 /** Who a cluster is. */
 export interface ClusterIdentity {
@@ -15,8 +15,6 @@ export interface ClusterIdentity {
 
 /** Key of the ConfigMap {@link CLUSTER_CONFIGMAP}. */
 export const CLUSTER_IDENTITY_KEY = 'clusterKey'
-/** Key of the same: the trust domain that the others know the cluster's roots by. */
-export const TRUST_DOMAIN_KEY = 'trustDomain'
 /** Key of the same: which hub says so, as the uid of namespace kube-system there. */
 export const IDENTITY_HUB_KEY = 'hub'
 

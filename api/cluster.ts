@@ -94,6 +94,25 @@ export const ClusterStatusSchema = Type.Object(
     imports: Type.Optional(
       Type.Integer({ description: 'ServiceImports that the hub keeps in the cluster.', minimum: 0, format: 'int32' }),
     ),
+    trustDomain: Type.Optional(
+      Type.String({ description: 'What its workloads are called in their certificates: spiffe://<this>/ns/…/sa/….' }),
+    ),
+    roots: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            fingerprint: Type.String({ description: 'First 16 digits of the SHA-256 of the certificate.' }),
+            expires: Type.String({ description: 'When it expires.', format: 'date-time' }),
+          },
+          { description: 'A certificate that vouches for its workloads.' },
+        ),
+        {
+          description: 'Roots of the cluster that the hub hands to the members.',
+          'x-kubernetes-list-type': 'map',
+          'x-kubernetes-list-map-keys': ['fingerprint'],
+        },
+      ),
+    ),
     credentialsExpire: Type.Optional(
       Type.String({
         description: 'When the credentials of the kubeconfig expire, where they say so.',

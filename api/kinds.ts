@@ -94,6 +94,7 @@ export const KINDS: readonly Kind[] = [
         { name: 'Port', type: 'integer', jsonPath: '.spec.gatewayPort', description: 'Port of the gateway.' },
         condition('Managed', 'Managed', 'Whether the control plane reaches the cluster.'),
         why('Managed'),
+        condition('Trusted', 'Trusted', 'Whether the members can verify who answers for the cluster.'),
         {
           name: 'Exports',
           type: 'integer',
@@ -115,6 +116,14 @@ export const KINDS: readonly Kind[] = [
           description: 'Time since the API server last answered.',
           priority: 1,
         },
+        {
+          name: 'Trust domain',
+          type: 'string',
+          jsonPath: '.status.trustDomain',
+          description: 'What its workloads are called in their certificates.',
+          priority: 1,
+        },
+        why('Trusted', 'Why trusted', 1),
         {
           // As text: kubectl shows a date to come as <invalid>.
           name: 'Expires',

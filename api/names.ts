@@ -43,11 +43,11 @@ export const TLS_FILES = ['trust.json', 'sds-identity.json', 'sds-trust.json'] a
 export const GATEWAY_CONFIGMAP = 'portolan-gateway'
 /** In Portolan's own namespace. Key: hosts, a file for CoreDNS's plugin of that name. */
 export const DNS_CONFIGMAP = 'portolan-dns'
-/** In Portolan's own namespace of each member, written by the hub. Key: clusterKey, who the cluster is. */
+/** In Portolan's own namespace of each member, written by the hub. Keys: clusterKey, trustDomain, who the cluster is; hub, whose member. */
 export const CLUSTER_CONFIGMAP = 'portolan-cluster'
 /** In Portolan's own namespace, written by the identity server. Keys: trustDomain, bundle.json: this cluster's roots, without their keys. */
 export const IDENTITY_CONFIGMAP = 'portolan-identity'
-/** In Portolan's own namespace of each member, written by the hub. Keys: trust.json, clusters.json: whom the members' roots vouch for. */
+/** In Portolan's own namespace of each member, written by the hub. Keys: trust.json, clusters.json: whom the members' roots vouch for; held.json, awaited.json: how far its own have got. */
 export const TRUST_CONFIGMAP = 'portolan-trust'
 /** In Portolan's own namespace: this cluster's roots with their keys. It is read by the identity server alone. */
 export const CA_SECRET = 'portolan-ca'
@@ -63,7 +63,7 @@ export const IDENTITY_MOUNT = '/etc/portolan/identity'
 export const GATEWAY_SERVICE_ACCOUNT = 'portolan-gateway'
 /** A cluster's trust domain is its name, a dot and this, unless its chart says otherwise. */
 export const DEFAULT_TRUST_DOMAIN = 'portolan.local'
-/** Followed by the Cluster's name: Secret at the hub with what it remembers of a member. Keys: cluster.json, kubeconfig, exports.json.gz. */
+/** Followed by the Cluster's name: Secret at the hub with what it remembers of a member. Keys: cluster.json, kubeconfig, exports.json.gz, roots.json. */
 export const MEMBER_SECRET_PREFIX = 'portolan-member-'
 /** Label of those Secrets. */
 export const MEMBER_LABEL = { 'flomesh.io/member': 'true' } as const

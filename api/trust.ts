@@ -1,7 +1,4 @@
-/** What the ConfigMaps {@link IDENTITY_CONFIGMAP} and {@link TRUST_CONFIGMAP} hold, by key. All of it is public. */
-
-/** Of {@link IDENTITY_CONFIGMAP}: a bundle of one trust domain, as `readBundle` takes it. */
-export const BUNDLE_KEY = 'bundle.json'
+/** What the ConfigMap {@link TRUST_CONFIGMAP} holds, by key. All of it is public. */
 
 /** `{"trust_domains":{"<trust domain>":<bundle>}}`: whose roots vouch for whom, the cluster's own among them. */
 export const TRUST_BUNDLES_KEY = 'trust.json'

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { DEFAULT_CLUSTER_DOMAIN, DEFAULT_VIP_RANGE } from '../api/names.ts'
+import { isTrustDomain } from '../api/identity.ts'
+import { DEFAULT_CLUSTER_DOMAIN, DEFAULT_TRUST_DOMAIN, DEFAULT_VIP_RANGE } from '../api/names.ts'
 import { mtls } from './flags.ts'
 
 /** Adds the commands that run in a cluster: `webhook`, `compiler` and `federation`. What they need is imported when they run. */
@@ -56,6 +57,12 @@ export function addServers(root: Command): void {
     .option('--lease <name>', 'Lease that the replicas take turns by', 'portolan-federation')
     .option('--lease-seconds <count>', 'how long a leader that died blocks the others', count, 15)
     .option('--no-create-namespaces', 'leave out imports whose namespace is not there')
+    .option(
+      '--trust-domain <suffix>',
+      "what follows a cluster's name in its trust domain",
+      trustDomain,
+      DEFAULT_TRUST_DOMAIN,
+    )
     .action(async (flags: FederationFlags) => {
       const { runFederation } = await import('../federation/main.ts')
       await serve(flags, 'federation', (tools) => runFederation(flags, tools.client, tools.log, tools.stop))
@@ -98,6 +105,7 @@ interface FederationFlags extends ServerFlags {
   readonly lease: string
   readonly leaseSeconds: number
   readonly createNamespaces: boolean
+  readonly trustDomain: string
 }
 
 interface CompilerFlags extends ClusterFlags {
@@ -195,6 +203,13 @@ function objectName(value: string): { readonly namespace: string; readonly name:
   const [namespace, name, ...rest] = value.split('/')
   if (namespace && name && rest.length === 0) return { namespace, name }
   throw new InvalidArgumentError('Write namespace/name.')
+}
+
+function trustDomain(value: string): string {
+  if (isTrustDomain(value)) return value
+  throw new InvalidArgumentError(
+    'Write a trust domain: lower-case letters, digits, -, _ and ., for example mesh.example.',
+  )
 }
 
 function clusterKey(value: string): string {

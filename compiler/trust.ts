@@ -1,11 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
-import { spiffeId, TRUST_DOMAIN_KEY } from '../api/identity.ts'
+import { BUNDLE_KEY, isTrustDomain, spiffeId, TRUST_DOMAIN_KEY } from '../api/identity.ts'
 import type { Issue } from '../api/issue.ts'
 import { GATEWAY_SERVICE_ACCOUNT } from '../api/names.ts'
 import type { ConfigMap } from '../api/resources.ts'
-import { BUNDLE_KEY, TRUST_BUNDLES_KEY, TRUST_CLUSTERS_KEY } from '../api/trust.ts'
+import { TRUST_BUNDLES_KEY, TRUST_CLUSTERS_KEY } from '../api/trust.ts'
 import { type Bundle, bundleDocument, readBundle } from '../api/trust-bundle.ts'
-import { isTrustDomain } from '../api/trust-domain.ts'
 import { compare } from './order.ts'
 import type { Peer, Trust } from './tables.ts'
 

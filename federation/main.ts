@@ -20,6 +20,8 @@ export interface FederationOptions {
   readonly leaseSeconds?: number
   /** Make namespaces in members that imports need. */
   readonly createNamespaces: boolean
+  /** Suffix of members' trust domains. */
+  readonly trustDomain: string
   /** 0 = any free port. */
   readonly healthPort: number
   readonly metricsPort: number
@@ -33,7 +35,7 @@ export const runFederation = async (
   log: Logger,
   stop: AbortSignal,
 ): Promise<void> => {
-  const { namespace, createNamespaces } = options
+  const { namespace, createNamespaces, trustDomain } = options
   // A restarted container keeps its pod's name, but is another candidate.
   const identity = `${options.identity}_${randomBytes(4).toString('hex')}`
   const metrics = createMetrics()
@@ -50,6 +52,7 @@ export const runFederation = async (
       namespace,
       instance: options.identity,
       createNamespaces,
+      trustDomain,
       times: { ...LINK_TIMES, ...options.times },
       isLeader: election.isLeader,
       metrics,

@@ -1,5 +1,5 @@
 import { CLUSTER_IDENTITY_KEY } from '../../api/cluster-identity.ts'
-import { CLUSTER_CONFIGMAP } from '../../api/names.ts'
+import { CLUSTER_CONFIGMAP, TRUST_CONFIGMAP } from '../../api/names.ts'
 import { CLUSTERS, CONFIGMAPS, SECRETS, SERVICE_ACCOUNTS, SERVICE_IMPORTS } from '../../api/resources.ts'
 import { memoryName } from '../../federation/controller/memory.ts'
 import { ConnectionError } from '../../kube/connection.ts'
@@ -149,7 +149,7 @@ async function cleanMember(member: Live): Promise<readonly string[]> {
   await removed(SERVICE_ACCOUNTS, { namespace, name: HUB_ACCOUNT })
   for (const { metadata } of imports)
     await removed(SERVICE_IMPORTS, { namespace: metadata.namespace ?? 'default', name: metadata.name })
-  await removed(CONFIGMAPS, { namespace, name: CLUSTER_CONFIGMAP })
+  for (const name of [TRUST_CONFIGMAP, CLUSTER_CONFIGMAP]) await removed(CONFIGMAPS, { namespace, name })
   return lines
 }
 

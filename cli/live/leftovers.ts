@@ -7,6 +7,7 @@ import {
   MANAGED_BY,
   PROXY_CONTAINER,
   ROUTES_CONFIGMAP,
+  TRUST_CONFIGMAP,
 } from '../../api/names.ts'
 import {
   CONFIGMAPS,
@@ -62,6 +63,7 @@ function ofTheMesh(namespace: string): readonly Leftover[] {
     // Its tokens go with it.
     { resource: SERVICE_ACCOUNTS, ref: { namespace, name: HUB_ACCOUNT } },
     { resource: CONFIGMAPS, ref: { namespace, name: CLUSTER_CONFIGMAP } },
+    { resource: CONFIGMAPS, ref: { namespace, name: TRUST_CONFIGMAP } },
     { resource: SERVICES, ref: { namespace, name: 'portolan-dns' } },
     { resource: CONFIGMAPS, ref: { namespace, name: DNS_CONFIGMAP } },
   ]

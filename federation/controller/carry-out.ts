@@ -1,8 +1,7 @@
 import jsonPatch from 'fast-json-patch'
-import { CLUSTER_IDENTITY_KEY, IDENTITY_HUB_KEY } from '../../api/cluster-identity.ts'
 import { applyDefaults } from '../../api/defaults.ts'
 import type { KubeObject } from '../../api/meta.ts'
-import { CLUSTER_CONFIGMAP, FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
+import { CLUSTER_CONFIGMAP, FIELD_MANAGER, MANAGED_BY, TRUST_CONFIGMAP } from '../../api/names.ts'
 import { CONFIGMAPS, NAMESPACES, SERVICE_EXPORTS, SERVICE_IMPORTS } from '../../api/resources.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
 import type { KubeClient } from '../../kube/client.ts'
@@ -49,16 +48,17 @@ const MANAGER = { manager: FIELD_MANAGER.federation } as const
 
 async function write(client: KubeClient, action: Action): Promise<Result<KubeObject | undefined>> {
   switch (action.do) {
-    case 'applyIdentity': {
-      const { namespace, clusterKey, hub } = action
-      const metadata = { namespace, name: CLUSTER_CONFIGMAP, labels: MANAGED_BY }
-      const object = { metadata, data: { [CLUSTER_IDENTITY_KEY]: clusterKey, [IDENTITY_HUB_KEY]: hub } }
+    case 'applyIdentity':
+    case 'applyTrust': {
+      const { namespace, data } = action
+      const object = { metadata: { namespace, name: configMapOf(action), labels: MANAGED_BY }, data }
       return client.apply<KubeObject>(CONFIGMAPS, object, MANAGER)
     }
     case 'removeIdentity':
-      return removed(
-        await client.delete(CONFIGMAPS, { namespace: action.namespace, name: CLUSTER_CONFIGMAP }, { uid: action.uid }),
-      )
+    case 'removeTrust': {
+      const { namespace, uid } = action
+      return removed(await client.delete(CONFIGMAPS, { namespace, name: configMapOf(action) }, { uid }))
+    }
     case 'createNamespace': {
       const created = await client.create<KubeObject>(NAMESPACES, {
         metadata: { name: action.name, labels: MANAGED_BY },
@@ -79,6 +79,8 @@ async function write(client: KubeClient, action: Action): Promise<Result<KubeObj
     }
   }
 }
+
+const configMapOf = (action: Action): string => (action.do.endsWith('Trust') ? TRUST_CONFIGMAP : CLUSTER_CONFIGMAP)
 
 const removed = (result: Result<void>): Result<undefined> => (result.ok ? ok(undefined) : result)
 
@@ -123,7 +125,9 @@ export function describeAction(action: Action): { readonly kind: string; readonl
   switch (action.do) {
     case 'applyIdentity':
     case 'removeIdentity':
-      return { kind: 'ConfigMap', object: `${action.namespace}/${CLUSTER_CONFIGMAP}` }
+    case 'applyTrust':
+    case 'removeTrust':
+      return { kind: 'ConfigMap', object: `${action.namespace}/${configMapOf(action)}` }
     case 'createNamespace':
       return { kind: 'Namespace', object: action.name }
     case 'applyImport':

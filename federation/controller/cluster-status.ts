@@ -4,6 +4,7 @@ import type { Issue } from '../../api/issue.ts'
 import { verdict } from '../../compiler/conditions.ts'
 import type { WantedStatus } from '../../kube/status.ts'
 import type { Found } from './access.ts'
+import { type KnownTrust, trustStatus } from './cluster-trust.ts'
 import type { Health } from './link.ts'
 
 /** What the hub knows of one Cluster. */
@@ -18,6 +19,10 @@ export interface Known {
   readonly lastSeen?: string
   readonly exports?: number
   readonly imports?: number
+  /** Absent when it takes no part. */
+  readonly trust?: KnownTrust
+  /** Names of other Clusters with the same gateway. */
+  readonly sameGateway?: readonly string[]
 }
 
 /** How much `lastSeen` may lag behind while all is well: each step is a write. */
@@ -38,7 +43,15 @@ export function clusterStatus(cluster: Cluster, known: Known): WantedStatus {
     ...(said ?? { code: 'Connecting' }),
     object: { kind: 'Cluster', name: metadata.name },
   }
-  const fresh = verdict('Managed', said?.code === 'Connected' ? 'True' : 'False', [issue])
+  const remarks = (known.sameGateway ?? []).map(
+    (other): Issue<Code> => ({
+      code: 'GatewayShared',
+      object: issue.object,
+      path: 'spec.gatewayHost',
+      params: { other, gateway: `${cluster.spec.gatewayHost}:${cluster.spec.gatewayPort}` },
+    }),
+  )
+  const fresh = verdict('Managed', said?.code === 'Connected' ? 'True' : 'False', [issue, ...remarks])
   const condition = kept
     ? { ...oldVerdict, type: 'Managed', status: old.status }
     : { ...fresh, observedGeneration: generation }
@@ -47,15 +60,26 @@ export function clusterStatus(cluster: Cluster, known: Known): WantedStatus {
   const imports = known.imports ?? before.imports
   const expire =
     known.access?.ok === true ? known.access.credentialsExpire : known.access ? undefined : before.credentialsExpire
+  const trust = known.trust && (trustStatus(cluster, known.trust) ?? trustAsBefore(cluster))
   return {
-    conditions: [condition],
+    conditions: [condition, ...(trust?.conditions ?? [])],
     extra: {
+      ...trust?.extra,
       ...(lastSeen === undefined ? {} : { lastSeen }),
       ...(version === undefined ? {} : { version }),
       ...(exports === undefined ? {} : { exports }),
       ...(imports === undefined ? {} : { imports }),
       ...(expire === undefined ? {} : { credentialsExpire: expire }),
     },
+  }
+}
+
+function trustAsBefore({ status: { conditions = [], trustDomain, roots } = {} }: Cluster): WantedStatus {
+  return {
+    conditions: conditions
+      .filter(({ type }) => type === 'Trusted')
+      .map(({ lastTransitionTime: _, ...condition }) => condition),
+    extra: { ...(trustDomain === undefined ? {} : { trustDomain }), ...(roots === undefined ? {} : { roots }) },
   }
 }
 

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Cluster } from '../../api/cluster.ts'
-import { CLUSTER_CONFIGMAP, FIELD_MANAGER } from '../../api/names.ts'
+import { isTrustDomain, trustDomainOf } from '../../api/identity.ts'
+import { CLUSTER_CONFIGMAP, FIELD_MANAGER, IDENTITY_CONFIGMAP } from '../../api/names.ts'
 import { CLUSTERS } from '../../api/resources.ts'
 import { perObject } from '../../compiler/memo.ts'
 import { worthSaying } from '../../kube/backoff.ts'
@@ -14,8 +15,12 @@ import { changedStatus } from '../../kube/status.ts'
 import type { Member as MemberObjects } from '../constituent.ts'
 import { type Federation, merge } from '../merge.ts'
 import { type Site, sitesOf } from '../site.ts'
+import type { Published, TrustMember } from '../trust.ts'
 import { accessBy, accessOf, type Found, secretKeyOf } from './access.ts'
+import { assign, type Party } from './assign.ts'
 import { clusterStatus } from './cluster-status.ts'
+import type { KnownTrust } from './cluster-trust.ts'
+import { gatewaysShared } from './gateways.ts'
 import { createHolders } from './holders.ts'
 import type { LinkTimes } from './link.ts'
 import { type Member, startMember } from './member.ts'
@@ -23,11 +28,13 @@ import { createMemories } from './memories.ts'
 import { type Memory, memoryName } from './memory.ts'
 import type { Metrics } from './metrics.ts'
 import type { Observed, ObservedImport } from './observed.ts'
+import { heldRoots } from './observed-trust.ts'
 import { type Desired, isElsewhere } from './plan.ts'
 import { inParallel } from './pool.ts'
 import { startRegistry } from './registry.ts'
-import { createStatuses, type Peer, type Statuses } from './statuses.ts'
+import { createStatuses, type Peer } from './statuses.ts'
 import { createClusterTeller } from './tell.ts'
+import { createTrust } from './trusts.ts'
 import { twinsOf } from './twins.ts'
 import { type View, viewOf } from './view.ts'
 
@@ -38,6 +45,8 @@ export interface HubOptions {
   /** Name of this replica. */
   readonly instance: string
   readonly createNamespaces: boolean
+  /** Suffix of the trust domains that members are given. */
+  readonly trustDomain: string
   readonly times: LinkTimes
   readonly isLeader: () => boolean
   readonly metrics: Metrics
@@ -63,6 +72,8 @@ interface Entry {
   made?: Pick<Observed, 'exports' | 'services'> | undefined
   /** What is merged: what the hub would know after a restart, too. Absent = nothing is known of it. */
   objects?: MemberObjects | undefined
+  /** The last good word for who vouches for it, as remembered. */
+  published?: Published | undefined
   desired?: Desired | undefined
   /** When counts that have changed are to be written; milliseconds of performance.now. */
   countsDue?: number | undefined
@@ -86,6 +97,7 @@ export function startHub(options: HubOptions): Hub {
   const memories = createMemories({ client, namespace, registry })
   const holders = createHolders()
   const statuses = createStatuses(holders, passes.touch)
+  const trust = createTrust()
   const teller = createClusterTeller({ client, instance: options.instance, log })
   const entries = new Map<string, Entry>()
   const kubeconfigs = new Map<string, { readonly text: string; readonly parsed: Kubeconfig }>()
@@ -108,11 +120,14 @@ export function startHub(options: HubOptions): Hub {
     const started = performance.now()
     const sites = sitesOf(active.flatMap(({ cluster }) => cluster ?? []))
     const federation = mergeChanged(active, sites)
-    assign(active, sites, federation)
+    tellAll(active, sites, federation)
     metrics.mergeSeconds.observe((performance.now() - started) / 1_000)
 
     const unreleased = await inParallel([...entries.values()], WRITES_AT_ONCE, (entry) => release(entry, active))
-    const unsaid = await inParallel([...entries.values()], WRITES_AT_ONCE, (entry) => say(entry, twins.get(entry.name)))
+    const sharers = gatewaysShared(active.flatMap(({ cluster }) => cluster ?? []))
+    const unsaid = await inParallel([...entries.values()], WRITES_AT_ONCE, (entry) =>
+      say(entry, twins.get(entry.name), sharers.get(entry.name)),
+    )
     count(active)
     return [...unremembered, ...unreleased, ...unsaid].filter((isDone) => !isDone).length
   }
@@ -125,7 +140,7 @@ export function startHub(options: HubOptions): Hub {
     for (const memory of memories.all()) if (!clusters.has(memory.cluster.name)) bidFarewell(memory)
     for (const entry of entries.values()) {
       if (clusters.has(entry.name)) continue
-      entry.cluster = entry.found = entry.live = entry.made = entry.objects = undefined
+      entry.cluster = entry.found = entry.live = entry.made = entry.objects = entry.published = undefined
       holders.update(entry.name, undefined)
       // Nothing was ever written into it, or somebody wants it to be left alone.
       if (memories.of(entry.name) === undefined) drop(entry)
@@ -158,6 +173,7 @@ export function startHub(options: HubOptions): Hub {
       // What was remembered of another Cluster of this name says nothing about this one.
       const memory = memories.of(name)
       const view = memory?.cluster.uid === uid ? memory?.view : undefined
+      entry.published = memory?.cluster.uid === uid ? memory?.published : undefined
       entry.live = view
       entry.made = undefined
       entry.objects = view && { cluster: name, ...view }
@@ -204,6 +220,7 @@ export function startHub(options: HubOptions): Hub {
     const [site] = cluster === undefined ? [] : sitesOf([cluster])
     if (seen === undefined || site === undefined) return true
     const view = viewIn(entry, seen.observed)
+    const published = publishedBy(entry, seen.observed)
     const { access, apiServer } = seen
     const memory: Memory = {
       cluster: {
@@ -215,6 +232,7 @@ export function startHub(options: HubOptions): Hub {
       },
       kubeconfig: access.text,
       view,
+      ...(published === undefined ? {} : { published }),
     }
     const before = memories.of(name)?.cluster
     const failure = memories.has(memory) ? undefined : await write('remember', name, () => memories.keep(memory))
@@ -222,9 +240,16 @@ export function startHub(options: HubOptions): Hub {
     if (failure !== undefined && failure.reason !== 'Invalid' && failure.reason !== 'Forbidden') return false
     if (entry.objects?.exports !== view.exports || entry.objects?.services !== view.services)
       entry.objects = { cluster: name, ...view }
+    entry.published = published
     const isSame = before?.uid === memory.cluster.uid && before.apiServer !== undefined
     if (isSame && apiServer !== undefined && before.apiServer !== apiServer) teller.replaced(name)
     return failure === undefined
+  }
+
+  /** What nobody can read (any more) says nothing new. */
+  function publishedBy({ published }: Entry, { vouching }: Observed): Published | undefined {
+    if (vouching.state === 'published') return vouching.published
+    return vouching.state === 'none' ? undefined : published
   }
 
   /** Whether another hub has said who the member is. */
@@ -256,40 +281,66 @@ export function startHub(options: HubOptions): Hub {
   }
 
   /** Tells each member what to hold. */
-  function assign(active: readonly Entry[], sites: readonly Site[], federation: Federation) {
-    const keyOf = new Map(sites.map(({ name, clusterKey }) => [name, clusterKey]))
-    const unheard = active.flatMap(({ name, objects }) => (objects === undefined ? (keyOf.get(name) ?? []) : []))
+  function tellAll(active: readonly Entry[], sites: readonly Site[], federation: Federation) {
     const seen = new Map(active.map(({ name, member }) => [name, member.seen()?.observed]))
     for (const [name, observed] of seen) if (observed !== undefined) holders.update(name, observed.imports)
     const peers = sites.map(({ name, clusterKey }): Peer => ({ name, clusterKey, known: seen.get(name) !== undefined }))
-    const said: Statuses = statuses(federation, peers, (name, key) => seen.get(name)?.exports.get(key))
-    const imports = new Map(federation.members.map((each) => [each.cluster, each.imports]))
-    const somebodyIsNew = [...entries.values()].some(isUndecided)
+    const identities = new Map(
+      sites.map(({ name, clusterKey }) => {
+        const trustDomain = trustDomainFor(name)
+        return [name, { clusterKey, ...(trustDomain === undefined ? {} : { trustDomain }) }]
+      }),
+    )
+    const assigned = assign(
+      [...entries.values()].map((entry) => partyOf(entry, active)),
+      {
+        hub: registry.hub() ?? '',
+        namespace,
+        createNamespaces,
+        identities,
+        imports: new Map(federation.members.map((each) => [each.cluster, each.imports])),
+        statuses: statuses(federation, peers, (name, key) => seen.get(name)?.exports.get(key)),
+        trust: trust(active.flatMap((entry) => trustMemberOf(entry, identities.get(entry.name)) ?? [])),
+      },
+    )
+    for (const entry of entries.values()) want(entry, assigned.get(entry.name))
+  }
 
-    for (const entry of entries.values()) {
-      const { name, member, cluster, objects } = entry
-      const clusterKey = keyOf.get(name)
-      const place = member.seen()?.access.namespace ?? namespace
-      const hub = registry.hub() ?? ''
-      if (isAnothers(entry)) member.want(undefined)
-      else if (cluster === undefined && !somebodyIsNew && !isTakenOver(entry, active))
-        want(entry, { ...NOTHING, namespace: memories.of(name)?.cluster.namespace ?? place, hub })
-      // What cannot be remembered yet, or is or may turn out to be another one's, is not touched.
-      else if (clusterKey === undefined || objects === undefined || member.seen() === undefined) member.want(undefined)
-      else
-        want(entry, {
-          namespace: place,
-          hub,
-          clusterKey,
-          imports: imports.get(name) ?? [],
-          statuses: said.get(name) ?? [],
-          createNamespaces,
-          unheard: new Set(unheard),
-        })
+  function partyOf(entry: Entry, active: readonly Entry[]): Party {
+    const { name, member, cluster, objects } = entry
+    const seenIn = member.seen()?.access.namespace
+    const rememberedIn = memories.of(name)?.cluster.namespace
+    return {
+      name,
+      registered: cluster !== undefined,
+      isAnothers: isAnothers(entry),
+      isTakenOver: cluster === undefined && isTakenOver(entry, active),
+      isUndecided: isUndecided(entry),
+      isHeard: objects !== undefined,
+      ...(seenIn === undefined ? {} : { seenIn }),
+      ...(rememberedIn === undefined ? {} : { rememberedIn }),
     }
   }
 
-  function want(entry: Entry, desired: Desired) {
+  function trustMemberOf(
+    { name, member, published }: Entry,
+    identity: { readonly clusterKey: string; readonly trustDomain?: string } | undefined,
+  ): TrustMember | undefined {
+    if (identity === undefined) return undefined
+    const seen = member.seen()
+    const health = member.health()
+    return {
+      cluster: name,
+      ...identity,
+      namespace: seen?.access.namespace ?? memories.of(name)?.cluster.namespace ?? namespace,
+      ...(published === undefined ? {} : { published }),
+      holds: heldRoots(seen?.observed.trust),
+      connected: health?.listed === true && health.trouble === undefined,
+    }
+  }
+
+  function want(entry: Entry, desired: Desired | undefined) {
+    if (desired === undefined) return entry.member.want(undefined)
     if (entry.desired === undefined || !sameDesired(entry.desired, desired)) entry.desired = desired
     entry.member.want(entry.desired)
   }
@@ -317,7 +368,29 @@ export function startHub(options: HubOptions): Hub {
     return apiServer !== undefined && active.some((other) => apiServerOf(other) === apiServer)
   }
 
-  async function say(entry: Entry, twin: string | undefined): Promise<boolean> {
+  /** Nothing when the name is too long for one. */
+  function trustDomainFor(name: string): string | undefined {
+    const trustDomain = trustDomainOf(name, options.trustDomain)
+    return isTrustDomain(trustDomain) ? trustDomain : undefined
+  }
+
+  function knownTrust({ name, member, published }: Entry): KnownTrust {
+    const trustDomain = trustDomainFor(name)
+    const seen = member.seen()
+    const there = seen?.access.namespace ?? memories.of(name)?.cluster.namespace ?? namespace
+    return {
+      source: `${there}/${IDENTITY_CONFIGMAP}`,
+      ...(trustDomain === undefined ? {} : { trustDomain }),
+      ...(seen === undefined ? {} : { vouching: seen.observed.vouching }),
+      ...(published === undefined ? {} : { published }),
+    }
+  }
+
+  async function say(
+    entry: Entry,
+    twin: string | undefined,
+    sameGateway: readonly string[] | undefined,
+  ): Promise<boolean> {
     const { cluster, member, objects, found } = entry
     if (cluster === undefined) return true
     const seen = member.seen()
@@ -333,6 +406,7 @@ export function startHub(options: HubOptions): Hub {
       ...(contact === undefined ? {} : { lastSeen: new Date(contact).toISOString().replace(/\.\d+/, '') }),
       ...(isPart && objects === undefined ? {} : { exports: isPart ? (objects?.exports.length ?? 0) : 0 }),
       ...(seen === undefined ? {} : { imports: isPart ? ownImports(seen.observed.imports) : 0 }),
+      ...(isPart ? { trust: knownTrust(entry), ...(sameGateway === undefined ? {} : { sameGateway }) } : {}),
     })
     teller.expiry(cluster, found)
     const now = new Date().toISOString().replace(/\.\d+/, '')
@@ -424,14 +498,6 @@ const isUndecided = ({ cluster, found, member }: Entry): boolean => {
   return cluster !== undefined && (found === undefined || (found.ok && trouble === undefined && !(asked && listed)))
 }
 
-/** What a member that has left should hold. */
-const NOTHING: Omit<Desired, 'namespace' | 'hub'> = {
-  imports: [],
-  statuses: [],
-  createNamespaces: false,
-  unheard: new Set(),
-}
-
 const ownImports = perObject(
   (imports: ReadonlyMap<string, ObservedImport>): number => [...imports.values()].filter(({ ours }) => ours).length,
 )
@@ -442,6 +508,9 @@ const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean =>
 const sameDesired = (a: Desired, b: Desired): boolean =>
   a.namespace === b.namespace &&
   a.clusterKey === b.clusterKey &&
+  a.trustDomain === b.trustDomain &&
+  a.hub === b.hub &&
+  isDeepStrictEqual(a.trust, b.trust) &&
   a.createNamespaces === b.createNamespaces &&
   sameItems(a.imports, b.imports) &&
   sameItems(a.statuses, b.statuses) &&

@@ -90,8 +90,9 @@ export function startLink(options: LinkOptions): Link {
     if (before !== failure?.message) onChange()
   }
 
-  function observe(resource: string, event: InformerEvent) {
+  function observe(resource: string, event: InformerEvent, optional: boolean) {
     options.observe(resource, event)
+    if (optional && event.type === 'failed' && event.failure.reason === 'Forbidden') return
     const source = `watch ${resource}`
     if (event.type === 'listed' || event.type === 'watching') note(source, undefined)
     // A connection that breaks now and then is the heartbeat's to judge.

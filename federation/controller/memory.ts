@@ -3,7 +3,9 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import type { ObjectMeta } from '../../api/meta.ts'
 import { MEMBER_LABEL, MEMBER_SECRET_PREFIX } from '../../api/names.ts'
 import type { Secret } from '../../api/resources.ts'
+import { bundleDocument, readBundle } from '../../api/trust-bundle.ts'
 import { perObject } from '../../compiler/memo.ts'
+import type { Published } from '../trust.ts'
 import type { View } from './view.ts'
 
 /** What the hub remembers of a member: enough to merge with when it is down, and to clean up in it when it has left. */
@@ -21,6 +23,8 @@ export interface Memory {
   /** The last one that worked. */
   readonly kubeconfig: string
   readonly view: View
+  /** Who vouches for it, without the keys. */
+  readonly published?: Published
 }
 
 const LONGEST_NAME = 253
@@ -38,12 +42,22 @@ const packed = perObject(({ exports, services }: View) =>
 )
 
 /** The same memory makes the same bytes. */
-export function encodeMemory({ cluster, kubeconfig, view }: Memory): NonNullable<Secret['data']> {
+export function encodeMemory({ cluster, kubeconfig, view, published }: Memory): NonNullable<Secret['data']> {
   return {
     'cluster.json': Buffer.from(JSON.stringify(cluster)).toString('base64'),
     'exports.json.gz': packed(view),
     kubeconfig: Buffer.from(kubeconfig).toString('base64'),
+    'roots.json': Buffer.from(JSON.stringify(published === undefined ? {} : writtenDown(published))).toString('base64'),
   }
+}
+
+const writtenDown = perObject(({ trustDomain, bundle }: Published) => ({ trustDomain, bundle: bundleDocument(bundle) }))
+
+/** Nothing when there is nothing, in a memory of an older release as well. */
+function decodeRoots(text: string): Published | undefined {
+  const { trustDomain, bundle } = JSON.parse(text === '' ? '{}' : text) as Readonly<Record<string, unknown>>
+  const read = readBundle(JSON.stringify(bundle ?? {}))
+  return typeof trustDomain === 'string' && read.ok ? { trustDomain, bundle: read.bundle } : undefined
 }
 
 export function memorySecret(
@@ -72,7 +86,13 @@ export function decodeMemory({ data = {} }: Secret): Memory | undefined {
     const { name, uid, clusterKey, namespace } = cluster
     if (![name, uid, clusterKey, namespace].every((each) => typeof each === 'string')) return undefined
     if (!Array.isArray(view.exports) || !Array.isArray(view.services)) return undefined
-    return { cluster: cluster as Memory['cluster'], kubeconfig: bytes('kubeconfig').toString(), view: view as View }
+    const published = decodeRoots(bytes('roots.json').toString())
+    return {
+      cluster: cluster as Memory['cluster'],
+      kubeconfig: bytes('kubeconfig').toString(),
+      view: view as View,
+      ...(published === undefined ? {} : { published }),
+    }
   } catch {
     return undefined
   }

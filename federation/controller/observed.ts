@@ -8,6 +8,7 @@ import type { ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
 import { perObject, sharing } from '../../compiler/memo.ts'
 import { lastApplied, withOwnFieldsOnly } from '../../kube/owned.ts'
+import type { TrustThere, Vouching } from './observed-trust.ts'
 
 /** An import as it is in a member. Its contents by their hash: all members together hold very many. */
 export interface ObservedImport extends KubeObject {
@@ -27,6 +28,8 @@ export interface Observed {
   readonly namespaces: ReadonlyMap<string, Namespace>
   /** The ConfigMap that tells the member who it is. */
   readonly identity: ConfigMap | undefined
+  readonly vouching: Vouching
+  readonly trust: TrustThere
 }
 
 const isLabelled = ({ labels }: ObjectMeta): boolean =>

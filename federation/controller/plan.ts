@@ -1,12 +1,16 @@
 import { CLUSTER_IDENTITY_KEY, IDENTITY_HUB_KEY } from '../../api/cluster-identity.ts'
 import type { Code } from '../../api/diagnostics.ts'
+import { TRUST_DOMAIN_KEY } from '../../api/identity.ts'
 import type { Issue } from '../../api/issue.ts'
 import { FIELD_MANAGER } from '../../api/names.ts'
+import type { ConfigMap } from '../../api/resources.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
 import type { ObjectStatus } from '../../compiler/tables.ts'
 import { keyOf } from '../../compiler/world.ts'
 import { changedStatus } from '../../kube/status.ts'
+import { type Trust, trustData } from '../trust.ts'
 import { giversOf, isOurs, type Observed, type ObservedImport, wantedHash } from './observed.ts'
+import { withUnheardTrust } from './observed-trust.ts'
 
 /** What the hub wants a member to hold. */
 export interface Desired {
@@ -16,6 +20,9 @@ export interface Desired {
   readonly hub: string
   /** Who the member is; absent when it has left. */
   readonly clusterKey?: string
+  readonly trustDomain?: string
+  /** Absent when it has left. */
+  readonly trust?: Trust
   readonly imports: readonly ServiceImport[]
   readonly statuses: readonly ObjectStatus[]
   readonly createNamespaces: boolean
@@ -24,8 +31,15 @@ export interface Desired {
 }
 
 export type Action =
-  | { readonly do: 'applyIdentity'; readonly namespace: string; readonly clusterKey: string; readonly hub: string }
+  | {
+      readonly do: 'applyIdentity'
+      readonly namespace: string
+      /** Of the ConfigMap. */
+      readonly data: Readonly<Record<string, string>>
+    }
   | { readonly do: 'removeIdentity'; readonly namespace: string; readonly uid: string }
+  | { readonly do: 'applyTrust'; readonly namespace: string; readonly data: Readonly<Record<string, string>> }
+  | { readonly do: 'removeTrust'; readonly namespace: string; readonly uid: string }
   | { readonly do: 'createNamespace'; readonly name: string }
   | { readonly do: 'applyImport'; readonly import: WantedImport }
   | { readonly do: 'removeImport'; readonly namespace: string; readonly name: string; readonly uid: string }
@@ -53,7 +67,7 @@ export interface WantedImport {
 }
 
 export interface Plan {
-  /** In the order in which they are safe: who the member is, what is new, what goes, what is said of it. */
+  /** In the order in which they are safe: who the member is, whom it may trust, what is new, what goes, what is said of it. */
   readonly actions: readonly Action[]
   readonly issues: readonly Issue<Code>[]
 }
@@ -79,16 +93,19 @@ export function plan(desired: Desired, observed: Observed, accepted: Accepted, n
   const writes = [...new Set([...wanted.keys(), ...imports.keys()])]
     .toSorted()
     .flatMap((key) => planImport(key, wanted.get(key), imports.get(key), desired.unheard, accepted))
+  const trust = planTrust(desired, observed)
   const isWrite = (action: Action): action is Extract<Action, { do: 'applyImport' }> => action.do === 'applyImport'
   const removals = writes.filter((action) => !isWrite(action))
   return {
     actions: [
       ...planIdentity(desired, observed),
+      ...(desired.trust === undefined ? [] : trust),
       ...(desired.createNamespaces ? [...homeless].toSorted() : []).map(
         (name): Action => ({ do: 'createNamespace', name }),
       ),
       ...writes.filter(isWrite).filter((action) => isOpen(action.import.namespace)),
       ...removals,
+      ...(desired.trust === undefined ? trust : []),
       ...planStatuses(desired, observed, now),
     ],
     issues: [
@@ -107,16 +124,39 @@ export function isElsewhere({ identity }: Pick<Observed, 'identity'>, hub: strin
   return by !== undefined && by !== hub
 }
 
-function planIdentity({ namespace, clusterKey, hub }: Desired, { identity }: Observed): readonly Action[] {
+function planIdentity({ namespace, clusterKey, trustDomain, hub }: Desired, { identity }: Observed): readonly Action[] {
   if (clusterKey === undefined) {
     if (identity === undefined || !isOurs(identity)) return []
     return [{ do: 'removeIdentity', namespace, uid: identity.metadata.uid ?? '' }]
   }
-  const { [CLUSTER_IDENTITY_KEY]: key, [IDENTITY_HUB_KEY]: by } = identity?.data ?? {}
-  if (identity !== undefined && isOurs(identity) && key === clusterKey && by === hub) return []
+  const data = {
+    [CLUSTER_IDENTITY_KEY]: clusterKey,
+    [IDENTITY_HUB_KEY]: hub,
+    ...(trustDomain === undefined ? {} : { [TRUST_DOMAIN_KEY]: trustDomain }),
+  }
   // A namespace that is missing makes it fail, which tells what is wrong with the member.
-  return [{ do: 'applyIdentity', namespace, clusterKey, hub }]
+  return says(identity, data, IDENTITY_KEYS) ? [] : [{ do: 'applyIdentity', namespace, data }]
 }
+
+const IDENTITY_KEYS = [CLUSTER_IDENTITY_KEY, IDENTITY_HUB_KEY, TRUST_DOMAIN_KEY]
+
+function planTrust({ namespace, trust, unheard }: Desired, { trust: there }: Observed): readonly Action[] {
+  if (!there.readable) return []
+  const { object } = there
+  if (trust === undefined) {
+    if (object === undefined || !isOurs(object)) return []
+    return [{ do: 'removeTrust', namespace, uid: object.metadata.uid ?? '' }]
+  }
+  const data = trustData(withUnheardTrust(trust, object, unheard))
+  return says(object, data, Object.keys(data)) ? [] : [{ do: 'applyTrust', namespace, data }]
+}
+
+/** Whether a ConfigMap is the hub's and says just this under the keys. */
+const says = (
+  object: ConfigMap | undefined,
+  data: Readonly<Record<string, string>>,
+  keys: readonly string[],
+): boolean => object !== undefined && isOurs(object) && keys.every((key) => object.data?.[key] === data[key])
 
 function planImport(
   key: string,

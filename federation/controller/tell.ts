@@ -7,6 +7,7 @@ import { API_VERSION } from '../../api/names.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { createRecorder, type Recorder } from '../../kube/events.ts'
 import type { Found } from './access.ts'
+import { trustNews } from './cluster-trust.ts'
 import type { Action } from './plan.ts'
 
 export interface TellerOptions {
@@ -69,6 +70,14 @@ interface News {
   readonly reason: string
   readonly note: string
 }
+
+/** States that every cluster goes through, or that its owner has chosen; roots are told one by one. */
+const UNREMARKABLE: ReadonlySet<string> = new Set<Code>([
+  'Connecting',
+  'IdentityMissing',
+  'TrustDomainPending',
+  'RootsKnown',
+])
 
 /** What a person would want to know of a change of an export's status: conflicts that begin and end, new importers. */
 export function newsOf(before: ExportStatus | undefined, after: ExportStatus): readonly News[] {
@@ -142,16 +151,20 @@ export function createClusterTeller(options: TellerOptions): ClusterTeller {
 
   return {
     status: (before, { metadata, status }) => {
-      const find = (of: Cluster['status']) => of?.conditions?.find(({ type }) => type === 'Managed')
-      const was = find(before.status)
-      const is = find(status)
-      if (is === undefined || is.reason === 'Connecting' || (was?.status === is.status && was.reason === is.reason))
-        return
-      const { name, uid } = metadata
-      const type = is.status === 'True' ? 'Normal' : 'Warning'
-      options.log[type === 'Normal' ? 'info' : 'warn']({ cluster: name, reason: is.reason }, is.message)
-      const regarding = { apiVersion: API_VERSION, kind: 'Cluster', name, ...(uid === undefined ? {} : { uid }) }
-      void recorder.record({ regarding, type, reason: is.reason, note: is.message, action: 'Federate' })
+      for (const about of ['Managed', 'Trusted']) {
+        const find = (of: Cluster['status']) => of?.conditions?.find(({ type }) => type === about)
+        const was = find(before.status)
+        const is = find(status)
+        if (is === undefined || UNREMARKABLE.has(is.reason) || (was?.status === is.status && was.reason === is.reason))
+          continue
+        const { name, uid } = metadata
+        const type = is.status === 'True' ? 'Normal' : 'Warning'
+        options.log[type === 'Normal' ? 'info' : 'warn']({ cluster: name, reason: is.reason }, is.message)
+        const regarding = { apiVersion: API_VERSION, kind: 'Cluster', name, ...(uid === undefined ? {} : { uid }) }
+        void recorder.record({ regarding, type, reason: is.reason, note: is.message, action: 'Federate' })
+      }
+      for (const { code, params } of trustNews(before.status, status))
+        tell(metadata, issueOf(metadata.name, code, params), 'Normal')
     },
     expiry: ({ metadata }, found) => {
       const at = found?.ok === true ? found.credentialsExpire : undefined

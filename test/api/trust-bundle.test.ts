@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { bundleDocument, readBundle, rootOfCertificate } from '../../api/trust-bundle.ts'
-import { trustDomainOf } from '../../api/trust-domain.ts'
 import { issueLeaf, issueRoot, type KeyPair } from '../../certs/issue.ts'
 
 const validity = { now: Date.now(), lifeMs: 3_600_000 }
@@ -66,14 +65,4 @@ describe('a bundle', () => {
   ])('is refused as a whole: %s', (_, text, problem) => {
     expect(readBundle(text())).toEqual({ ok: false, problem: expect.stringContaining(problem) })
   })
-})
-
-test.each([
-  ['west', 'portolan.local', 'west.portolan.local'],
-  ['west.eu', 'mesh.example', 'west.eu.mesh.example'],
-  ['w'.repeat(240), 'portolan.local', `${'w'.repeat(240)}.portolan.local`],
-  ['w'.repeat(241), 'portolan.local', undefined],
-  ['west', 'Example', undefined],
-])('trust domain of %s at %s', (cluster, suffix, trustDomain) => {
-  expect(trustDomainOf(cluster, suffix)).toBe(trustDomain)
 })

@@ -34,6 +34,7 @@ interface World {
   readonly exports: ReadonlyMap<string, ServiceExport>
   readonly namespaces: ReadonlySet<string>
   readonly identity?: { readonly clusterKey: string; readonly ours: boolean; readonly hub?: string }
+  readonly trust?: { readonly data: Readonly<Record<string, string>>; readonly ours: boolean }
 }
 
 const EMPTY: World = { imports: new Map(), exports: new Map(), namespaces: new Set([SYSTEM]) }
@@ -56,7 +57,7 @@ const importObject = (service: string, givers: readonly string[], ours = true, p
   })
 }
 
-const observe = ({ imports, exports, namespaces, identity }: World): Observed => ({
+const observe = ({ imports, exports, namespaces, identity, trust }: World): Observed => ({
   exports,
   services: new Map(),
   imports: new Map([...imports].map(([at, object]) => [at, observeImport(object)])),
@@ -67,15 +68,34 @@ const observe = ({ imports, exports, namespaces, identity }: World): Observed =>
       metadata: { namespace: SYSTEM, name: 'portolan-cluster', uid: 'i', ...managed(identity.ours) },
       data: { clusterKey: identity.clusterKey, hub: identity.hub },
     } as unknown as ConfigMap),
+  vouching: { state: 'none' },
+  trust: {
+    readable: true,
+    object:
+      trust &&
+      ({
+        metadata: { namespace: SYSTEM, name: 'portolan-trust', uid: 't', ...managed(trust.ours) },
+        data: trust.data,
+      } as unknown as ConfigMap),
+  },
 })
 
 /** The member after an action, as its API server would keep it. */
 function after(world: World, action: Action): World {
   switch (action.do) {
     case 'applyIdentity':
-      return { ...world, identity: { clusterKey: action.clusterKey, ours: true, hub: action.hub } }
+      return {
+        ...world,
+        identity: { clusterKey: action.data['clusterKey'] ?? '', ours: true, hub: action.data['hub'] ?? '' },
+      }
     case 'removeIdentity': {
       const { identity: _, ...rest } = world
+      return rest
+    }
+    case 'applyTrust':
+      return { ...world, trust: { data: action.data, ours: true } }
+    case 'removeTrust': {
+      const { trust: _, ...rest } = world
       return rest
     }
     case 'createNamespace':
@@ -118,6 +138,7 @@ const planned = (desired: Desired, world: World, now = NOW) => plan(desired, obs
 const carriedOut = (desired: Desired, world: World): World => planned(desired, world).actions.reduce(after, world)
 
 const HUB = 'uid of the hub'
+const NO_TRUST = { bundles: {}, clusters: {}, held: {}, awaited: {} }
 
 const NOTHING: Desired = {
   namespace: SYSTEM,
@@ -184,6 +205,7 @@ describe('plan', () => {
       namespace: SYSTEM,
       hub: HUB,
       clusterKey: key('me'),
+      trust: NO_TRUST,
       imports: imports.filter((each) => giversOf(each).length > 0),
       statuses: statuses.map((each) => status(each.service, each.value)),
       createNamespaces,
@@ -240,6 +262,7 @@ describe('plan', () => {
         const end = carriedOut(NOTHING, carriedOut(before, start))
         expect([...end.imports.values()].filter(({ metadata }) => metadata.labels !== undefined)).toEqual([])
         expect(end.identity?.ours ?? false).toBe(false)
+        expect(end.trust).toBeUndefined()
         expect([...end.exports.values()].filter((each) => each.status?.clusters !== undefined)).toEqual([])
         expect(end.namespaces).toEqual(carriedOut(before, start).namespaces)
       }),

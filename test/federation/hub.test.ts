@@ -81,7 +81,12 @@ test('members join: they are connected, told who they are, and remembered', asyn
       return found.ok && found.value.data?.['clusterKey'] === keyOf(name)
     })
     const memory = await stage.hub.get(SECRETS, { namespace: SYSTEM, name: `portolan-member-${name}` })
-    expect(Object.keys(memory?.data ?? {}).toSorted()).toEqual(['cluster.json', 'exports.json.gz', 'kubeconfig'])
+    expect(Object.keys(memory?.data ?? {}).toSorted()).toEqual([
+      'cluster.json',
+      'exports.json.gz',
+      'kubeconfig',
+      'roots.json',
+    ])
     await event(stage.hub, name, 'Connected')
   }
   expect(await replica.metric('portolan_members{reason="Connected"}')).toBe(3)

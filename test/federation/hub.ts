@@ -4,7 +4,7 @@ import { pino } from 'pino'
 import type { Cluster } from '../../api/cluster.ts'
 import type { Namespace, Service } from '../../api/core.ts'
 import type { Condition, KubeObject } from '../../api/meta.ts'
-import { API_VERSION } from '../../api/names.ts'
+import { API_VERSION, DEFAULT_TRUST_DOMAIN } from '../../api/names.ts'
 import * as resources from '../../api/resources.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
@@ -189,6 +189,7 @@ async function startReplica(hub: Site, { connection, ...options }: ReplicaOption
       lease: 'portolan-federation',
       leaseSeconds: 3,
       createNamespaces: true,
+      trustDomain: DEFAULT_TRUST_DOMAIN,
       healthPort,
       metricsPort,
       times: QUICK,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { API_VERSION, FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
+import { API_VERSION, DEFAULT_TRUST_DOMAIN, FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
 import {
   CLUSTERS,
   CONFIGMAPS,
@@ -15,6 +15,7 @@ import {
   SERVICE_IMPORTS,
   SERVICES,
 } from '../../api/resources.ts'
+import { issueRoot, spiffeBundle } from '../../certs/spiffe.ts'
 import { hubKubeconfig } from '../../cli/live/hub-kubeconfig.ts'
 import { memoryName } from '../../federation/controller/memory.ts'
 import { runFederation } from '../../federation/main.ts'
@@ -117,6 +118,7 @@ const key = (name: string) => `default/default/default/${name}`
 const pay = (world: World): Ref => ({ namespace: world.namespace, name: 'pay' })
 const memory: Ref = { namespace: SYSTEM, name: memoryName('east') }
 const identity: Ref = { namespace: SYSTEM, name: 'portolan-cluster' }
+const trust: Ref = { namespace: SYSTEM, name: 'portolan-trust' }
 
 async function offer(site: Site, namespace: string) {
   const metadata = { namespace, name: 'pay' }
@@ -202,6 +204,28 @@ const NAMES_IT: Expectation<World> = {
   holds: async () => (await read(sites.east, CONFIGMAPS, identity))?.data?.['clusterKey'] === key('east'),
 }
 
+const TELLS_IT: Expectation<World> = {
+  name: 'tells the member whom to trust',
+  arrange: () => remove(sites.east, CONFIGMAPS, trust),
+  holds: async () => (await read(sites.east, CONFIGMAPS, trust)) !== undefined,
+}
+const HANDS_ON: Expectation<World> = {
+  name: 'hands on who vouches for the member',
+  arrange: async ({ namespace }) => {
+    // One that no hub has seen before.
+    const { cert } = await issueRoot({ commonName: namespace, now: Date.now(), lifeMs: 3_600_000 })
+    const bundle = spiffeBundle([cert])
+    certificates.set(namespace, bundle.keys[0]?.x5c[0] ?? '')
+    const data = { trustDomain: 'east.portolan.local', 'bundle.json': JSON.stringify(bundle) }
+    await put(sites.east, CONFIGMAPS, { metadata: { namespace: SYSTEM, name: 'portolan-identity' }, data })
+  },
+  holds: async ({ namespace }) =>
+    (await read(sites.west, CONFIGMAPS, trust))?.data?.['trust.json']?.includes(certificates.get(namespace) ?? '?') ??
+    false,
+}
+/** Namespace of a trial → DER of the root that it has made. */
+const certificates = new Map<string, string>()
+
 const AT_HOME: Readonly<Record<string, Expectation<World>>> = {
   'patch clusters.flomesh.io/status': MANAGES,
   'get namespaces kube-system': MANAGES,
@@ -254,6 +278,15 @@ const AT_HOME: Readonly<Record<string, Expectation<World>>> = {
   },
 }
 
+/** Lets east leave as soon as it is one of the hub's. */
+async function leaves(world: World): Promise<boolean> {
+  if (!world.left && (await takenUp(world)) && (await isManaged())) {
+    await remove(sites.hub, CLUSTERS, { name: 'east' })
+    world.left = true
+  }
+  return world.left
+}
+
 const IN_MEMBER: Readonly<Record<string, Expectation<World>>> = {
   'patch serviceexports.flomesh.io/status': {
     name: 'says of an export where it is imported',
@@ -285,13 +318,15 @@ const IN_MEMBER: Readonly<Record<string, Expectation<World>>> = {
   'patch configmaps portolan-cluster': NAMES_IT,
   'delete configmaps portolan-cluster': {
     name: 'takes the name back from a member that leaves',
-    holds: async (world) => {
-      if (!world.left && (await takenUp(world)) && (await isManaged())) {
-        await remove(sites.hub, CLUSTERS, { name: 'east' })
-        world.left = true
-      }
-      return world.left && (await read(sites.east, CONFIGMAPS, identity)) === undefined
-    },
+    holds: async (world) => (await leaves(world)) && (await read(sites.east, CONFIGMAPS, identity)) === undefined,
+  },
+  'list configmaps portolan-identity': HANDS_ON,
+  'list configmaps portolan-trust': TELLS_IT,
+  'create configmaps portolan-trust': TELLS_IT,
+  'patch configmaps portolan-trust': TELLS_IT,
+  'delete configmaps portolan-trust': {
+    name: 'takes back from a member that leaves whom it trusted',
+    holds: async (world) => (await leaves(world)) && (await read(sites.east, CONFIGMAPS, trust)) === undefined,
   },
   'create events.events.k8s.io': {
     name: 'reports in the member who imports from it',
@@ -342,6 +377,7 @@ async function start({ ports, home: holder }: World): Promise<() => Promise<void
       lease: 'portolan-federation',
       leaseSeconds: 3,
       createNamespaces: true,
+      trustDomain: DEFAULT_TRUST_DOMAIN,
       healthPort: ports.health,
       metricsPort: ports.metrics,
       times: QUICK,
