@@ -1,5 +1,6 @@
 /** The catalogue of everything the system has to say about an object, and the one way to print it. */
 import { FEDERATION } from './diagnostics/federation.ts'
+import { IDENTITY } from './diagnostics/identity.ts'
 import { INJECTION } from './diagnostics/injection.ts'
 import { INSPECTION } from './diagnostics/inspection.ts'
 import { MANIFESTS } from './diagnostics/manifests.ts'
@@ -15,6 +16,7 @@ export const catalogue = {
   ...ROUTING,
   ...FEDERATION,
   ...TRUST,
+  ...IDENTITY,
   ...MANIFESTS,
   ...INSPECTION,
 } as const

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import type { ConfigMap } from './resources.ts'
 
 /** Key of the ConfigMaps portolan-identity and portolan-cluster: the trust domain that the cluster has, or is to have. */
 export const TRUST_DOMAIN_KEY = 'trustDomain'
@@ -16,15 +15,6 @@ export const isTrustDomain = (text: string): boolean => text.length <= TRUST_DOM
 
 /** Only the name counts, so a cluster that moves to another region, zone or group is still the same to others. */
 export const trustDomainOf = (clusterKey: string, suffix: string): string => `${clusterKey.split('/').at(-1)}.${suffix}`
-
-/**
- * The trust domain that a cluster is to have: the hub's word, else its own.
- * @param told the ConfigMap portolan-cluster, when there is one
- */
-export const assignedTrustDomain = (told: ConfigMap | undefined, clusterKey: string, suffix: string): string => {
-  const word = told?.data?.[TRUST_DOMAIN_KEY] ?? ''
-  return isTrustDomain(word) ? word : trustDomainOf(clusterKey, suffix)
-}
 
 /** Who a pod is, by its service account. */
 export const spiffeId = (trustDomain: string, namespace: string, serviceAccount: string): string =>

@@ -34,6 +34,7 @@ export interface LivePod extends KubeObject {
   readonly metadata: ObjectMeta
   readonly spec: {
     readonly hostNetwork?: boolean
+    readonly serviceAccountName?: string
     readonly containers: readonly { readonly name: string }[]
     readonly initContainers?: readonly { readonly name: string }[]
   }

@@ -4,7 +4,7 @@ import { isTrustDomain } from '../api/identity.ts'
 import { DEFAULT_CLUSTER_DOMAIN, DEFAULT_TRUST_DOMAIN, DEFAULT_VIP_RANGE } from '../api/names.ts'
 import { mtls } from './flags.ts'
 
-/** Adds the commands that run in a cluster: `webhook`, `compiler` and `federation`. What they need is imported when they run. */
+/** Adds the commands that run in a cluster: `webhook`, `compiler`, `identity` and `federation`. What they need is imported when they run. */
 export function addServers(root: Command): void {
   cluster(root.command('webhook'))
     .summary('serve admission: validate, set defaults, inject sidecars')
@@ -49,6 +49,27 @@ export function addServers(root: Command): void {
     .action(async (flags: CompilerFlags) => {
       const { runCompiler } = await import('../compiler/main.ts')
       await serve(flags, 'compiler', (tools) => runCompiler(flags, tools.client, tools.log, tools.stop))
+    })
+
+  member(server(root.command('identity')))
+    .summary('keep the certificate authority of this cluster and the certificates of its service accounts')
+    .addOption(identity())
+    .option('--lease <name>', 'Lease that the replicas take turns by', 'portolan-identity')
+    .option('--lease-seconds <count>', 'how long a replica that died holds up the others', count, 15)
+    .option(
+      '--trust-domain <suffix>',
+      "what follows the cluster's name in its trust domain; what its hub says counts more",
+      trustDomain,
+      DEFAULT_TRUST_DOMAIN,
+    )
+    .option('--leaf-hours <count>', 'how long a certificate is valid; it is renewed at two thirds', count, 24)
+    .option('--root-days <count>', 'how long a root is valid; its successor comes at two thirds', count, 365)
+    .option('--settle-seconds <seconds>', 'how long others are given to read a new root or certificate', seconds, 300)
+    .action(async (flags: IdentityFlags) => {
+      const { runIdentity } = await import('../certs/identity/main.ts')
+      const { leafHours, rootDays, settleSeconds, ...rest } = flags
+      const lives = { leafMs: leafHours * 3_600_000, rootMs: rootDays * 86_400_000, settleMs: settleSeconds * 1_000 }
+      await serve(flags, 'identity', (tools) => runIdentity({ ...rest, lives }, tools.client, tools.log, tools.stop))
     })
 
   server(root.command('federation'))
@@ -108,6 +129,18 @@ interface FederationFlags extends ServerFlags {
   readonly trustDomain: string
 }
 
+interface IdentityFlags extends ServerFlags {
+  readonly meshName: string
+  readonly clusterKey: string
+  readonly identity: string
+  readonly lease: string
+  readonly leaseSeconds: number
+  readonly trustDomain: string
+  readonly leafHours: number
+  readonly rootDays: number
+  readonly settleSeconds: number
+}
+
 interface CompilerFlags extends ClusterFlags {
   readonly mtls: boolean
   readonly identity: string
@@ -121,21 +154,25 @@ interface CompilerFlags extends ClusterFlags {
 const NAMESPACE = process.env['POD_NAMESPACE'] ?? 'portolan-system'
 
 function cluster(command: Command): Command {
-  return server(command)
-    .option('--mesh-name <name>', 'value of the label flomesh.io/monitored-by that makes a namespace ours', 'portolan')
+  return member(server(command))
     .addOption(
       new Option('--mesh-config <namespace/name>', 'the MeshConfig to go by')
         .argParser(objectName)
         .default({ namespace: NAMESPACE, name: 'portolan-mesh-config' }, `${NAMESPACE}/portolan-mesh-config`),
     )
+    .option('--cluster-domain <domain>', "DNS suffix of the cluster's own names", DEFAULT_CLUSTER_DOMAIN)
+    .option('--vip-range <cidr>', 'range that addresses of imports come from', DEFAULT_VIP_RANGE)
+}
+
+function member(command: Command): Command {
+  return command
+    .option('--mesh-name <name>', 'value of the label flomesh.io/monitored-by that makes a namespace ours', 'portolan')
     .option(
       '--cluster-key <key>',
       'this cluster, as region/zone/group/name; what its hub says counts more',
       clusterKey,
       'default/default/default/default',
     )
-    .option('--cluster-domain <domain>', "DNS suffix of the cluster's own names", DEFAULT_CLUSTER_DOMAIN)
-    .option('--vip-range <cidr>', 'range that addresses of imports come from', DEFAULT_VIP_RANGE)
 }
 
 function server(command: Command): Command {

@@ -55,6 +55,12 @@ describe('refuses', () => {
       "at '/webhook/injection/failurePolicy': value must be one of",
     ],
     ['an unknown pull policy', 'image.pullPolicy=Sometimes', "at '/image/pullPolicy': value must be one of"],
+    [
+      'a trust domain that is none',
+      'identity.trustDomain=Mesh',
+      "at '/identity/trustDomain': 'Mesh' does not match pattern",
+    ],
+    ['a leaf for ever', 'identity.leafHours=721', "at '/identity/leafHours': maximum: got 721, want 720"],
     ['too long a timeout', 'webhook.timeoutSeconds=31', "at '/webhook/timeoutSeconds': maximum: got 31, want 30"],
   ])('%s', async (_, assignment, message) => {
     await expect(render('--set', assignment)).rejects.toThrow(message)
@@ -103,7 +109,7 @@ describe('holds', async () => {
     for (const kind of ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'])
       for (const { clientConfig } of find(kind, 'portolan').webhooks)
         expect(clientConfig).not.toHaveProperty('caBundle')
-    const written = [names.ROUTES_CONFIGMAP, names.GATEWAY_CONFIGMAP, names.DNS_CONFIGMAP]
+    const written = [names.ROUTES_CONFIGMAP, names.GATEWAY_CONFIGMAP, names.DNS_CONFIGMAP, names.IDENTITY_CONFIGMAP]
     expect(all('ConfigMap').filter(({ metadata }) => written.includes(metadata.name as never))).toEqual([])
   })
 
@@ -123,7 +129,9 @@ describe('holds', async () => {
   })
 
   test('an account, a budget, two replicas and a preference for separate nodes for each part', () => {
-    for (const part of ['webhook', 'compiler', 'federation', 'gateway', 'dns'].map((name) => `portolan-${name}`)) {
+    for (const part of ['webhook', 'compiler', 'identity', 'federation', 'gateway', 'dns'].map(
+      (name) => `portolan-${name}`,
+    )) {
       const { spec } = find('Deployment', part)
       expect(spec.replicas).toBe(2)
       expect(spec.template.spec.serviceAccountName).toBe(find('ServiceAccount', part).metadata.name)
@@ -141,10 +149,12 @@ describe('holds', async () => {
         .map(() => metadata.name),
     )
     expect(wildcards).toEqual([])
-    const readsEverySecret = all('ClusterRole').filter(({ rules }) =>
-      rules.some((rule: { resources: string[] }) => rule.resources.includes('secrets')),
+    const secrets = all('ClusterRole').flatMap(({ metadata, rules }) =>
+      rules
+        .filter((rule: { resources: string[] }) => rule.resources.includes('secrets'))
+        .map((rule: { resourceNames?: string[] }) => [metadata.name, rule.resourceNames]),
     )
-    expect(readsEverySecret).toEqual([])
+    expect(secrets).toEqual([['portolan-identity', [names.IDENTITY_SECRET]]])
   })
 
   test('no pod that a new version of the chart alone would restart', () => {
