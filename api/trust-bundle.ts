@@ -46,12 +46,18 @@ export function readBundle(text: string): BundleRead {
   }
 }
 
+/** As SPIFFE writes it: a JWK for each root. */
+export interface BundleDocument {
+  readonly sequence_number: number
+  readonly keys: readonly { readonly use: 'x509-svid'; readonly x5c: readonly [string] }[]
+}
+
 /** The same as SPIFFE writes it, made of the certificates alone: the same roots make the same bytes. */
-export function bundleDocument({ sequence, roots }: Bundle): object {
+export function bundleDocument({ sequence, roots }: Bundle): BundleDocument {
   return { sequence_number: sequence, keys: roots.map(jwkOf) }
 }
 
-function jwkOf({ der }: Root): object {
+function jwkOf({ der }: Root): BundleDocument['keys'][number] {
   const { publicKey } = new X509Certificate(Buffer.from(der, 'base64'))
   const jwk = Object.entries(publicKey.export({ format: 'jwk' })).toSorted(([a], [b]) => (a < b ? -1 : 1))
   return { ...Object.fromEntries(jwk), use: 'x509-svid', x5c: [der] }

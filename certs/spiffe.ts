@@ -13,17 +13,17 @@
  * our id is `issueIdentity({ root: foreign, id: ours })`. The map goes to Envoy's SPIFFE validator as `trust_bundles`.
  */
 import { X509Certificate } from 'node:crypto'
-import { bundleDocument, rootOfCertificate } from '../api/trust-bundle.ts'
+import { type BundleDocument, bundleDocument, rootOfCertificate } from '../api/trust-bundle.ts'
 
 export { spiffeId } from '../api/identity.ts'
 export { issueIdentity, issueRoot, type KeyPair } from './issue.ts'
 
 /** A SPIFFE trust bundle of roots (PEM): the roots of one trust domain. @param sequence grows with every change of them */
-export const spiffeBundle = (roots: readonly string[], sequence = 1): object =>
+export const spiffeBundle = (roots: readonly string[], sequence = 1): BundleDocument =>
   bundleDocument({ sequence, roots: roots.map((pem) => rootOfCertificate(new X509Certificate(pem))) })
 
 /** Trust domains and whom they are vouched for by, as Envoy reads it; the same for the same bundles in any order. */
-export const bundleMapText = (bundles: Readonly<Record<string, object>>): string =>
+export const bundleMapText = (bundles: Readonly<Record<string, BundleDocument>>): string =>
   JSON.stringify({
     trust_domains: Object.fromEntries(Object.entries(bundles).toSorted(([a], [b]) => (a < b ? -1 : 1))),
   })

@@ -38,8 +38,7 @@ export const runIdentity = async (
 ): Promise<void> => {
   const { namespace, meshName, clusterKey, lives } = options
   const trustDomain = trustDomainOf(clusterKey, options.trustDomain)
-  if (!isTrustDomain(trustDomain))
-    throw new Error(`${trustDomain} is no trust domain: at most 255 of a-z 0-9 - . _`)
+  if (!isTrustDomain(trustDomain)) throw new Error(`${trustDomain} is no trust domain: at most 255 of a-z 0-9 - . _`)
   const identity = `${options.identity}_${randomBytes(4).toString('hex')}`
   const metrics = createMetrics()
   collectDefaultMetrics({ register: metrics.registry })

@@ -68,6 +68,7 @@ const COMPONENTS = [
   { name: 'portolan-compiler', always: true },
   { name: 'portolan-dns', always: true },
   { name: 'portolan-gateway', always: false },
+  { name: 'portolan-identity', always: false },
   { name: 'portolan-federation', always: false },
 ] as const
 
@@ -161,7 +162,9 @@ const leaders: Check = {
   look: ({ leases, deployments, namespace, now }) =>
     reading(leases, { kind: 'Lease', namespace, name: 'all' }, (all) => {
       const running = deployments.ok ? deployments.value.map(({ metadata }) => metadata.name) : []
-      const needed = ['portolan-compiler', 'portolan-federation'].filter((name) => running.includes(name))
+      const needed = ['portolan-compiler', 'portolan-federation', 'portolan-identity'].filter((name) =>
+        running.includes(name),
+      )
       const leaseOf = (name: string) => all.find(({ metadata }) => metadata.name === name)
       return {
         seen: needed.map((name) => `${name.replace(/^portolan-/, '')} ${podOf(leaseOf(name))}`).join(', '),

@@ -118,6 +118,7 @@ describe('a release', () => {
       'portolan-dns': 2,
       'portolan-federation': 2,
       'portolan-gateway': 2,
+      'portolan-identity': 2,
       'portolan-webhook': 2,
     })
   })

@@ -59,7 +59,9 @@ async function startWebhook(port: number): Promise<void> {
 beforeAll(async () => {
   west = await installed()
   const [port = 0] = await freePorts(1)
-  const manifests = parseManifests(await render('--set', 'cluster.name=west', '--set', 'federation.enabled=false'))
+  const manifests = parseManifests(
+    await render('--set', 'cluster.name=west', '--set', 'federation.enabled=false,identity.enabled=false'),
+  )
   const wanted = /^(Deployment|Service|MeshConfig|.*WebhookConfiguration)$/
   await apply(
     ...manifests
@@ -194,6 +196,16 @@ describe('finds what is wrong', () => {
       ['leaders: error NobodyLeads portolan-federation'],
       1,
       () => run('delete', 'deployment', '-n', SYSTEM, 'portolan-federation'),
+    ],
+    [
+      'an identity server that nobody leads',
+      async () => {
+        await apply(...parseManifests(await render('--show-only', 'templates/identity/deployment.yaml')))
+        await nowReady('portolan-identity', 2)
+      },
+      ['leaders: error NobodyLeads portolan-identity'],
+      1,
+      () => run('delete', 'deployment', '-n', SYSTEM, 'portolan-identity'),
     ],
     [
       'a namespace that does not ask for sidecars',
