@@ -31,13 +31,12 @@ export const ROUTES_MOUNT = '/etc/portolan/routes'
 /** Where a gateway pod has its ConfigMap. */
 export const GATEWAY_MOUNT = '/etc/portolan/gateway'
 
-/** One per mesh namespace. Keys: bootstrap.json, cds.json or cds-mtls.json (or both), table.json, and TLS_FILES. */
+/** One per mesh namespace. Keys: table.json; bootstrap.json and cds.json, or MTLS_FILES and TLS_FILES with a file for each cluster; or both. */
 export const ROUTES_CONFIGMAP = 'portolan-routes'
-/** What proxies with an identity read as cds.json: others cannot speak TLS, and read another key. */
-export const MTLS_CLUSTERS = 'cds-mtls.json'
-/** Bootstrap of gateways with an identity. */
+/** What proxies with an identity read in place of bootstrap.json and cds.json: a pod that was made without one cannot speak TLS. */
 export const MTLS_BOOTSTRAP = 'bootstrap-mtls.json'
-/** Roots of the trust domains, and two files that tell proxies where these and their own certificate are. */
+export const MTLS_CLUSTERS = 'cds-mtls.json'
+/** Roots of the trust domains, and two files that tell proxies where their own certificate and these are. */
 export const TLS_FILES = ['trust.json', 'sds-identity.json', 'sds-trust.json'] as const
 /** In Portolan's own namespace. Keys: bootstrap.json, bootstrap-mtls.json, cds.json, rds.json, table.json, and TLS_FILES. */
 export const GATEWAY_CONFIGMAP = 'portolan-gateway'

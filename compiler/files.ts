@@ -1,19 +1,11 @@
 import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
-import {
-  DNS_CONFIGMAP,
-  GATEWAY_CONFIGMAP,
-  GATEWAY_MOUNT,
-  MTLS_BOOTSTRAP,
-  MTLS_CLUSTERS,
-  ROUTES_CONFIGMAP,
-  ROUTES_MOUNT,
-} from '../api/names.ts'
+import { DNS_CONFIGMAP, GATEWAY_CONFIGMAP, MTLS_BOOTSTRAP, MTLS_CLUSTERS, ROUTES_CONFIGMAP } from '../api/names.ts'
 import { perObject } from './memo.ts'
 import { gatewayBootstrap, gatewayCds, gatewayRds, gatewaySettings } from './render-gateway.ts'
 import { hostsFile } from './render-hosts.ts'
-import { sidecarBootstrap, sidecarCds, sidecarSettings } from './render-sidecar.ts'
-import { tlsFiles } from './render-tls.ts'
+import { plainSidecarCds, sidecarBootstrap, sidecarCds, sidecarSettings } from './render-sidecar.ts'
+import { gatewayTlsFiles, sidecarTlsFiles } from './render-tls.ts'
 import { type Part, tooLarge } from './size.ts'
 import type { DnsRecord, GatewayTable, SidecarTable } from './tables.ts'
 
@@ -29,12 +21,14 @@ const fileSet = (name: string, namespace: string, files: FileSet['files'], parts
   return { name, files, ...(refusal ? { refusal } : {}) }
 }
 
-const routeText = perObject((route: object) => JSON.stringify(route))
+/** Who a peer is stands once in the table, and not at each of its backends. */
+const routeText = perObject((route: object) => JSON.stringify(route, (key, value) => (key === 'tls' ? true : value)))
 const routeTexts = perObject((routes: readonly object[]) => routes.map(routeText).join(','))
 
 /** The neutral table as a file. Roots have one of their own. */
 export const tableFile = ({ routes, trust, ...rest }: SidecarTable | GatewayTable): string => {
-  const head = JSON.stringify(trust ? { ...rest, trustDomain: trust.trustDomain } : rest)
+  const { trustDomain, clusters: peers } = trust ?? {}
+  const head = JSON.stringify({ ...rest, trustDomain, peers })
   return `${head.slice(0, -1)},"routes":[${routeTexts(routes)}]}`
 }
 
@@ -48,15 +42,34 @@ const sizes =
     return [...bytes].map(([name, total]) => ({ name, bytes: total }))
   }
 
+/** For which sidecars a table is: those whose pod was made without an identity, with one, or both. */
+export interface Readers {
+  readonly plain: boolean
+  readonly mtls: boolean
+}
+
+/** Those who are made now. */
+export const newcomers = ({ trust }: SidecarTable): Readers => ({ plain: !trust, mtls: trust !== undefined })
+
+const plainFiles = (table: SidecarTable, clusterKey: string): FileSet['files'] => ({
+  'bootstrap.json': JSON.stringify(sidecarBootstrap(sidecarSettings(clusterKey))),
+  'cds.json': plainSidecarCds(table),
+})
+
+const mtlsFiles = (table: SidecarTable, clusterKey: string): FileSet['files'] => ({
+  [MTLS_BOOTSTRAP]: JSON.stringify(sidecarBootstrap(sidecarSettings(clusterKey, true))),
+  [MTLS_CLUSTERS]: sidecarCds(table),
+  ...(table.trust ? sidecarTlsFiles(table.trust) : {}),
+})
+
 /** What sidecars of one namespace read. */
-export const sidecarFiles = (table: SidecarTable, clusterKey: string): FileSet =>
+export const sidecarFiles = (table: SidecarTable, clusterKey: string, readers = newcomers(table)): FileSet =>
   fileSet(
     ROUTES_CONFIGMAP,
     table.namespace,
     {
-      'bootstrap.json': JSON.stringify(sidecarBootstrap(sidecarSettings(clusterKey))),
-      [table.trust ? MTLS_CLUSTERS : 'cds.json']: sidecarCds(table),
-      ...(table.trust ? tlsFiles(table.trust.bundle, ROUTES_MOUNT) : {}),
+      ...(readers.plain ? plainFiles(table, clusterKey) : {}),
+      ...(readers.mtls ? mtlsFiles(table, clusterKey) : {}),
       'table.json': tableFile(table),
     },
     sizes(table.routes, (route) => route.service),
@@ -78,7 +91,7 @@ export const gatewayFiles = (
         : {}),
       'cds.json': gatewayCds(table, previous),
       'rds.json': gatewayRds(table),
-      ...(table.trust ? tlsFiles(table.trust.bundle, GATEWAY_MOUNT) : {}),
+      ...(table.trust ? gatewayTlsFiles(table.trust) : {}),
       'table.json': tableFile(table),
     },
     sizes(table.routes, (route) => route.service),

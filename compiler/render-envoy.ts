@@ -10,6 +10,8 @@ export interface BootstrapSettings {
   readonly clusterKey: string
   /** Where the ConfigMap is mounted. */
   readonly directory: string
+  /** File of the clusters; cds.json by default. */
+  readonly clusters?: string
   readonly accessLog: boolean
   readonly adminPort: number
   readonly metricsPort: number
@@ -251,7 +253,7 @@ const KEPT_STATS = [
 
 /** The parts of a bootstrap that are the same for every proxy. node.id and node.cluster come by flags. */
 export const bootstrap = (
-  { clusterKey, directory, adminPort, metricsPort }: BootstrapSettings,
+  { clusterKey, directory, clusters = 'cds.json', adminPort, metricsPort }: BootstrapSettings,
   listeners: readonly Json[],
 ): Json => ({
   node: { locality: { zone: shortKey(clusterKey) } },
@@ -264,7 +266,7 @@ export const bootstrap = (
     ],
     stats_matcher: { inclusion_list: { patterns: KEPT_STATS } },
   },
-  dynamic_resources: { cds_config: fileSource(directory, 'cds.json') },
+  dynamic_resources: { cds_config: fileSource(directory, clusters) },
   static_resources: {
     clusters: [
       {

@@ -26,7 +26,7 @@ import {
   typed,
   UNSERVED,
 } from './render-envoy.ts'
-import { EITHER, gatewaySocket } from './render-tls.ts'
+import { EITHER, gatewaySocket, PLAIN, refusedLog } from './render-tls.ts'
 import type { GatewayRoute, GatewayTable } from './tables.ts'
 
 export interface GatewaySettings extends BootstrapSettings {
@@ -78,7 +78,7 @@ const gatewayManager = ({ directory, accessLog }: GatewaySettings): Json =>
 
 /** One port for both: the first bytes of a connection tell whether it is TLS. */
 const gatewayListener = (settings: GatewaySettings): Json => {
-  const plain = { name: 'plain', filters: [gatewayManager(settings)] }
+  const plain = { name: PLAIN, filters: [gatewayManager(settings)] }
   return {
     name: 'gateway',
     stat_prefix: 'gateway',
@@ -86,6 +86,7 @@ const gatewayListener = (settings: GatewaySettings): Json => {
     ...(settings.mtls
       ? {
           ...EITHER,
+          ...(settings.accessLog ? { access_log: [refusedLog()] } : {}),
           filter_chains: [
             {
               name: 'mtls',

@@ -1,4 +1,4 @@
-import { ADMIN_PORT, CAPTURE_PORT, METRICS_PORT, ROUTES_MOUNT } from '../api/names.ts'
+import { ADMIN_PORT, CAPTURE_PORT, METRICS_PORT, MTLS_CLUSTERS, ROUTES_MOUNT } from '../api/names.ts'
 import { perObject } from './memo.ts'
 import {
   APPLICATION_IDLE_TIMEOUT,
@@ -38,9 +38,10 @@ export interface SidecarSettings extends BootstrapSettings {
   readonly capturePort: number
 }
 
-/** As in an injected pod. */
-export const sidecarSettings = (clusterKey: string): SidecarSettings => ({
+/** As in an injected pod. @param mtls the pod has an identity */
+export const sidecarSettings = (clusterKey: string, mtls = false): SidecarSettings => ({
   clusterKey,
+  ...(mtls ? { clusters: MTLS_CLUSTERS } : {}),
   directory: ROUTES_MOUNT,
   accessLog: true,
   adminPort: ADMIN_PORT,
@@ -257,7 +258,7 @@ const clusterOf = ({ service, vip, port, sticky, backends: known }: ServiceRoute
     ...(sticky ? { metadata: STICKY, common_lb_config: PODS_ONLY } : {}),
     outlier_detection: OUTLIER_DETECTION,
     circuit_breakers: CIRCUIT_BREAKERS,
-    ...sidecarSockets(backends, ROUTES_MOUNT),
+    ...sidecarSockets(backends),
     load_assignment: {
       cluster_name: '-',
       ...(spills ? { policy: { overprovisioning_factor: 10000 } } : {}),
@@ -274,14 +275,23 @@ const clusterOf = ({ service, vip, port, sticky, backends: known }: ServiceRoute
   })
 }
 
-const clusterText = perObject((route: ServiceRoute) => JSON.stringify(clusterOf(route)))
+const textsOf = (render: (route: ServiceRoute) => Json) => {
+  const text = perObject((route: ServiceRoute) => JSON.stringify(render(route)))
+  return perObject((routes: readonly ServiceRoute[]) =>
+    routes
+      .filter((route) => route.backends.length > 0)
+      .map(text)
+      .join(','),
+  )
+}
 
-const clusterTexts = perObject((routes: readonly ServiceRoute[]) =>
-  routes
-    .filter((route) => route.backends.length > 0)
-    .map(clusterText)
-    .join(','),
+const clusterTexts = textsOf(clusterOf)
+const plainTexts = textsOf((route) =>
+  clusterOf({ ...route, backends: route.backends.map(({ tls: _, ...backend }) => backend) }),
 )
 
 /** The clusters of a table: `cds.json`. A route that no cluster takes has none, so its calls get 503. */
 export const sidecarCds = ({ version, routes }: SidecarTable): string => response(version, clusterTexts(routes))
+
+/** The same for a sidecar that cannot speak TLS. */
+export const plainSidecarCds = ({ version, routes }: SidecarTable): string => response(version, plainTexts(routes))

@@ -1,83 +1,108 @@
 /** TLS between a sidecar and the gateways of other clusters: who each of them is, and whom it takes for whom. */
-import { IDENTITY_MOUNT, TLS_FILES } from '../api/names.ts'
+import { createHash } from 'node:crypto'
+import { GATEWAY_MOUNT, IDENTITY_MOUNT, ROUTES_MOUNT, TLS_FILES } from '../api/names.ts'
 import { unique } from './order.ts'
-import { extension, type Json, response, shortKey, typed } from './render-envoy.ts'
-import type { Backend, Peer } from './tables.ts'
+import { extension, fileSource, type Json, response, shortKey, typed } from './render-envoy.ts'
+import type { Backend, Peer, Trust } from './tables.ts'
 
 const TLS = 'envoy.extensions.transport_sockets.tls.v3'
 const SOCKET = 'envoy.transport_sockets.tls'
 
 /** Files beside the tables. Envoy takes one secret from each. */
 const [TRUST_FILE, IDENTITY_FILE, VALIDATION_FILE] = TLS_FILES
-const OWN_SECRET = { name: 'identity', file: IDENTITY_FILE }
-const TRUST_SECRET = { name: 'trust', file: VALIDATION_FILE }
 
-/** The files themselves never change, so nothing watches them; what they name does, and says where to watch. */
-const secretFrom = ({ name, file }: { readonly name: string; readonly file: string }, directory: string): Json => ({
-  name,
-  sds_config: { path_config_source: { path: `${directory}/${file}` } },
+interface Secret {
+  readonly name: string
+  readonly file: string
+}
+
+const OWN: Secret = { name: 'identity', file: IDENTITY_FILE }
+const ANY_MEMBER: Secret = { name: 'trust', file: VALIDATION_FILE }
+
+/** Named after what is in it, so that it never changes: a gateway with another name has another file. */
+const peerSecret = (clusterKey: string, { gateway }: Peer): Secret => ({
+  name: shortKey(clusterKey),
+  file: `peer-${createHash('sha256').update(gateway).digest('hex').slice(0, 12)}.json`,
 })
 
-const secret = (name: string, value: Json): string =>
+const secretFile = ({ name }: Secret, value: Json): string =>
   response('1', JSON.stringify(typed(`${TLS}.Secret`, { name, ...value })))
 
-/**
- * What a proxy that speaks TLS reads beside its tables: its own certificate, from the Secret of its service account, and
- * the roots of the trust domains.
- * @param trust the SPIFFE bundle map
- * @param directory where the proxy has these files
- */
-export const tlsFiles = (
-  trust: string,
-  directory: string,
-  identity = IDENTITY_MOUNT,
-): Readonly<Record<(typeof TLS_FILES)[number], string>> => ({
-  [OWN_SECRET.file]: secret(OWN_SECRET.name, {
+/** Believes whom a root of its own trust domain vouches for. In the form by trust domain, files would never be read again. */
+const validation = (directory: string, names: Json = {}): Json => ({
+  validation_context: {
+    ...names,
+    custom_validator_config: extension('envoy.tls.cert_validator.spiffe', `${TLS}.SPIFFECertValidatorConfig`, {
+      trust_bundles: { filename: `${directory}/${TRUST_FILE}`, watched_directory: { path: directory } },
+    }),
+  },
+})
+
+const ownFiles = (trust: Trust, identity: string): Readonly<Record<string, string>> => ({
+  [TRUST_FILE]: trust.bundle,
+  [OWN.file]: secretFile(OWN, {
     tls_certificate: {
       certificate_chain: { filename: `${identity}/tls.crt` },
       private_key: { filename: `${identity}/tls.key` },
       watched_directory: { path: identity },
     },
   }),
-  [TRUST_SECRET.file]: secret(TRUST_SECRET.name, {
-    validation_context: {
-      custom_validator_config: extension('envoy.tls.cert_validator.spiffe', `${TLS}.SPIFFECertValidatorConfig`, {
-        // In the other form, by trust domain, files are never read again.
-        trust_bundles: { filename: `${directory}/${TRUST_FILE}`, watched_directory: { path: directory } },
-      }),
-    },
-  }),
-  [TRUST_FILE]: trust,
 })
 
-const context = (directory: string, expected: Json, more: Json = {}): Json => ({
-  tls_certificate_sds_secret_configs: [secretFrom(OWN_SECRET, directory)],
-  combined_validation_context: {
-    default_validation_context: expected,
-    validation_context_sds_secret_config: secretFrom(TRUST_SECRET, directory),
-  },
-  ...more,
+/**
+ * What a gateway reads beside its tables to speak TLS: roots, where its own certificate is, and that any member may call.
+ * @param directory where the gateway has these files
+ */
+export const gatewayTlsFiles = (trust: Trust, directory = GATEWAY_MOUNT, identity = IDENTITY_MOUNT) => ({
+  ...ownFiles(trust, identity),
+  [ANY_MEMBER.file]: secretFile(ANY_MEMBER, validation(directory)),
+})
+
+/** What a sidecar reads beside its tables to speak TLS: a file for each cluster says whom alone to take for its gateway. */
+export const sidecarTlsFiles = (trust: Trust, directory = ROUTES_MOUNT, identity = IDENTITY_MOUNT) => ({
+  ...ownFiles(trust, identity),
+  ...Object.fromEntries(
+    Object.entries(trust.clusters).map(([clusterKey, peer]) => {
+      const secret = peerSecret(clusterKey, peer)
+      const names = { match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { exact: peer.gateway } }] }
+      return [secret.file, secretFile(secret, validation(directory, names))]
+    }),
+  ),
 })
 
 /**
  * How a gateway takes calls of other clusters' proxies: with a certificate that a root of its trust domain has signed.
  * @param protocols ALPN, the preferred first
  */
-export const gatewaySocket = (directory: string, protocols: readonly string[]): Json =>
-  extension(SOCKET, `${TLS}.DownstreamTlsContext`, {
+export const gatewaySocket = (directory: string, protocols: readonly string[]): Json => {
+  // Roots that could not be read at first, as when there are none yet, are read again with the next tables.
+  const from = ({ name, file }: Secret): Json => ({ name, sds_config: fileSource(directory, file) })
+  return extension(SOCKET, `${TLS}.DownstreamTlsContext`, {
     require_client_certificate: true,
-    common_tls_context: context(directory, {}, { alpn_protocols: protocols }),
+    common_tls_context: {
+      tls_certificate_sds_secret_configs: [from(OWN)],
+      validation_context_sds_secret_config: from(ANY_MEMBER),
+      alpn_protocols: protocols,
+    },
   })
+}
+
+/** Written out for each gateway of each service-port, hence as short as it can be. */
+const briefly = ({ name, file }: Secret): Json => ({
+  name,
+  sds_config: { path_config_source: { path: `${ROUTES_MOUNT}/${file}` } },
+})
 
 /**
- * How a sidecar calls the gateway of one cluster: nobody else's certificate will do, whoever signed it. Without ALPN, as
+ * How a sidecar calls the gateways of one cluster: nobody else's certificate will do, whoever signed it. Without ALPN, as
  * the gateway would choose HTTP/2 by it, which the sidecar speaks only to whom its application does.
  */
-const sidecarSocket = ({ gateway }: Peer, directory: string): Json =>
-  extension(SOCKET, `${TLS}.UpstreamTlsContext`, {
-    common_tls_context: context(directory, {
-      match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { exact: gateway } }],
-    }),
+const sidecarSocket = (clusterKey: string, peer: Peer): Json =>
+  extension('tls', `${TLS}.UpstreamTlsContext`, {
+    common_tls_context: {
+      tls_certificate_sds_secret_configs: [briefly(OWN)],
+      validation_context_sds_secret_config: briefly(peerSecret(clusterKey, peer)),
+    },
   })
 
 /**
@@ -94,6 +119,35 @@ export const EITHER: Json = {
   continue_on_listener_filters_timeout: true,
 }
 
+/**
+ * A line for each handshake that fails: who called, what the certificate said, and why it would not do. What the inspector
+ * has against plain HTTP is no failure.
+ */
+export const refusedLog = (): Json => ({
+  ...extension('envoy.access_loggers.stdout', 'envoy.extensions.access_loggers.stream.v3.StdoutAccessLog', {
+    log_format: {
+      json_format: {
+        time: '%START_TIME%',
+        refused: 'TLS',
+        why: '%DOWNSTREAM_TRANSPORT_FAILURE_REASON%',
+        client: '%DOWNSTREAM_PEER_URI_SAN%',
+        issuer: '%DOWNSTREAM_PEER_ISSUER%',
+        valid_from: '%DOWNSTREAM_PEER_CERT_V_START%',
+        valid_until: '%DOWNSTREAM_PEER_CERT_V_END%',
+        from: '%DOWNSTREAM_REMOTE_ADDRESS%',
+      },
+    },
+  }),
+  filter: {
+    extension_filter: extension('portolan.refused', 'envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter', {
+      expression: `has(connection.transport_failure_reason) && xds.filter_chain_name != "${PLAIN}"`,
+    }),
+  },
+})
+
+/** Name of the filter chain for what comes without TLS. */
+export const PLAIN = 'plain'
+
 /** Envoy's own name for the metadata that an endpoint's socket is chosen by. */
 const MATCHED = 'envoy.transport_socket_match'
 const GATEWAY = 'gateway'
@@ -103,16 +157,10 @@ export const matchedSocket = ({ clusterKey, tls }: Backend): Json =>
   tls === undefined ? {} : { [MATCHED]: { [GATEWAY]: shortKey(clusterKey) } }
 
 /** Of a cluster: one socket for each gateway that is called with TLS. All other endpoints are called without. */
-export const sidecarSockets = (backends: readonly Backend[], directory: string): Json => {
-  const peers = unique(
-    backends.filter(({ tls }) => tls !== undefined),
-    ({ clusterKey }) => clusterKey,
-  )
-  if (peers.length === 0) return {}
-  return {
-    transport_socket_matches: peers.flatMap(({ clusterKey, tls }) => {
-      const name = shortKey(clusterKey)
-      return tls ? [{ name, match: { [GATEWAY]: name }, transport_socket: sidecarSocket(tls, directory) }] : []
-    }),
-  }
+export const sidecarSockets = (backends: readonly Backend[]): Json => {
+  const sockets = unique(backends, ({ clusterKey }) => clusterKey).flatMap(({ clusterKey, tls }) => {
+    const name = shortKey(clusterKey)
+    return tls ? [{ name, match: { [GATEWAY]: name }, transport_socket: sidecarSocket(clusterKey, tls) }] : []
+  })
+  return sockets.length > 0 ? { transport_socket_matches: sockets } : {}
 }

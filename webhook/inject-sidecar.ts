@@ -6,14 +6,13 @@ import {
   IDENTITY_VOLUME,
   INIT_CONTAINER,
   METRICS_PORT,
-  MTLS_CLUSTERS,
+  MTLS_BOOTSTRAP,
   PROXY_CONTAINER,
   PROXY_UID_BASE,
   PROXY_UID_COUNT,
   ROUTES_CONFIGMAP,
   ROUTES_MOUNT,
   ROUTES_VOLUME,
-  TLS_FILES,
 } from '../api/names.ts'
 import type { Container, Mesh, Pod } from './decision.ts'
 import { captureScript } from './inject-capture.ts'
@@ -56,7 +55,7 @@ export const proxyContainer = (mesh: Mesh, settings: Settings, uid: number): Con
   restartPolicy: 'Always',
   command: ['envoy'],
   args: [
-    ...['-c', `${ROUTES_MOUNT}/bootstrap.json`],
+    ...['-c', `${ROUTES_MOUNT}/${mesh.mtls ? MTLS_BOOTSTRAP : 'bootstrap.json'}`],
     ...['--service-node', '$(POD_NAME).$(POD_NAMESPACE)'],
     ...['--service-cluster', '$(POD_NAMESPACE)'],
     '--disable-hot-restart',
@@ -112,22 +111,16 @@ export const initContainer = (mesh: Mesh, settings: Settings, uid: number): Cont
   },
 })
 
-/** Which files of the table a proxy reads, by the names that it knows them by. */
-const TABLE_FILES = {
-  plain: { 'bootstrap.json': 'bootstrap.json', 'cds.json': 'cds.json' },
-  mtls: {
-    'bootstrap.json': 'bootstrap.json',
-    [MTLS_CLUSTERS]: 'cds.json',
-    ...Object.fromEntries(TLS_FILES.map((file) => [file, file])),
-  },
-} as const
-
-/** As a volume lists what it takes. */
+/** As a volume lists what it takes: keys, and the names that the proxy knows them by. */
 const itemsOf = (files: Readonly<Record<string, string>>) => Object.entries(files).map(([key, path]) => ({ key, path }))
 
+/** A proxy with an identity takes all, as it has a file for each of the other clusters. */
 const routesVolume = ({ mtls }: Mesh): Volume => ({
   name: ROUTES_VOLUME,
-  configMap: { name: ROUTES_CONFIGMAP, items: itemsOf(TABLE_FILES[mtls ? 'mtls' : 'plain']) },
+  configMap: {
+    name: ROUTES_CONFIGMAP,
+    ...(mtls ? {} : { items: itemsOf({ 'bootstrap.json': 'bootstrap.json', 'cds.json': 'cds.json' }) }),
+  },
 })
 
 /** The kubelet holds a pod back, and says so, until its service account has a certificate. */

@@ -159,6 +159,12 @@ export const ROUTING = {
     sentence: '{value} is not a cluster key, so this cluster goes by the one it was installed with, {own}',
     fix: 'Leave the ConfigMap to the hub; delete it where there is none',
   },
+  SidecarWithoutIdentity: {
+    level: 'warning',
+    sentence:
+      'its sidecar was made before sidecars had identities, so what it calls in other clusters is plain HTTP, which some exports refuse',
+    fix: 'Restart the workload',
+  },
   TrustUnreadable: {
     level: 'warning',
     sentence: 'it cannot be told whom to believe: {why}. Proxies go on believing whom they believed before',

@@ -19,6 +19,7 @@ import { type NudgerOptions, startNudger } from './nudger.ts'
 import { type Action, plan, tableHolders } from './plan.ts'
 import { isOver, type MeshPod } from './pods.ts'
 import { watchProxies } from './proxies.ts'
+import { readersIn, withoutIdentity } from './readers.ts'
 import { createReporter, type Finding } from './report.ts'
 import { startSources } from './sources.ts'
 
@@ -153,6 +154,7 @@ export function startController(options: ControllerOptions): Controller {
       place,
       renderer,
       recentGateways: recentGateways.map(({ table }) => table),
+      readersOf: readersIn(pods, sources.knowsPods),
       judge: proxies.judge(tables, pods, isGateway),
     })
     const actions = plan(desired, observed, new Date().toISOString().replace(/\.\d+/, ''))
@@ -170,6 +172,7 @@ export function startController(options: ControllerOptions): Controller {
       ...doubts.map((issue) => ({ issue, uid: undefined })),
       ...refusals.map((issue) => ({ issue, uid: uidOf(issue) })),
       ...audit(pods),
+      ...(trust ? withoutIdentity(pods).map(({ pod, issue }) => ({ issue, uid: pod.metadata.uid })) : []),
     ])
     return failedTables + failedStatuses
   }

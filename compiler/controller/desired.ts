@@ -1,7 +1,7 @@
 import { type Code, formatProblem } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
 import type { Condition } from '../../api/meta.ts'
-import { dnsFiles, type FileSet, gatewayFiles, sidecarFiles, tableFile } from '../files.ts'
+import { dnsFiles, type FileSet, gatewayFiles, newcomers, type Readers, sidecarFiles, tableFile } from '../files.ts'
 import type { GatewayTable, ObjectStatus, SidecarTable, Tables } from '../tables.ts'
 import { tableVersion } from '../version.ts'
 import { hashesOf, type Observed, type ObservedTable } from './observed.ts'
@@ -19,20 +19,20 @@ type Rendered = FileSet & { readonly hashes: DesiredTable['hashes'] }
 
 /** Renders tables, and remembers: most changes leave most tables alone, and namespaces of equal scope have equal clusters. */
 export interface Renderer {
-  readonly sidecar: (table: SidecarTable) => Rendered
+  readonly sidecar: (table: SidecarTable, readers?: Readers) => Rendered
   readonly keepOnly: (tables: readonly SidecarTable[]) => void
 }
 
 export function createRenderer({ clusterKey }: Place): Renderer {
-  const byNamespace = new Map<string, { readonly version: string; readonly rendered: Rendered }>()
-  const byVersion = new Map<string, Rendered>()
+  const byNamespace = new Map<string, { readonly content: string; readonly rendered: Rendered }>()
+  const byContent = new Map<string, Rendered>()
 
-  function render(table: SidecarTable): Rendered {
-    const twin = byVersion.get(table.version)
+  function render(table: SidecarTable, readers: Readers, content: string): Rendered {
+    const twin = byContent.get(content)
     if (twin === undefined) {
-      const set = sidecarFiles(table, clusterKey)
+      const set = sidecarFiles(table, clusterKey, readers)
       const rendered = { ...set, hashes: hashesOf(set.files) }
-      byVersion.set(table.version, rendered)
+      byContent.set(content, rendered)
       return rendered
     }
     const own = { 'table.json': tableFile(table) }
@@ -47,18 +47,19 @@ export function createRenderer({ clusterKey }: Place): Renderer {
   }
 
   return {
-    sidecar: (table) => {
+    sidecar: (table, readers = newcomers(table)) => {
+      const content = JSON.stringify([table.version, readers.plain, readers.mtls])
       const known = byNamespace.get(table.namespace)
-      if (known?.version === table.version) return known.rendered
-      const rendered = render(table)
-      byNamespace.set(table.namespace, { version: table.version, rendered })
+      if (known?.content === content) return known.rendered
+      const rendered = render(table, readers, content)
+      byNamespace.set(table.namespace, { content, rendered })
       return rendered
     },
     keepOnly: (tables) => {
       const namespaces = new Set(tables.map(({ namespace }) => namespace))
       const versions = new Set(tables.map(({ version }) => version))
       for (const key of byNamespace.keys()) if (!namespaces.has(key)) byNamespace.delete(key)
-      for (const key of byVersion.keys()) if (!versions.has(key)) byVersion.delete(key)
+      for (const key of byContent.keys()) if (!versions.has(JSON.parse(key)[0])) byContent.delete(key)
     },
   }
 }
@@ -70,15 +71,17 @@ export interface Situation {
   readonly renderer: Renderer
   /** Gateway tables of the last moments: a gateway may still run any of them. */
   readonly recentGateways: readonly GatewayTable[]
+  /** For whom the table of a namespace is written. */
+  readonly readersOf: (table: SidecarTable) => Readers
   /** What proxies say about the routes of a service, `ns/name`. */
   readonly judge: (service: string) => Verdict | undefined
 }
 
 /** What the cluster should hold, and which tables must not be written as they are. */
 export function desire(situation: Situation): { readonly desired: Desired; readonly refusals: readonly Issue<Code>[] } {
-  const { tables, place, renderer } = situation
+  const { tables, place, renderer, readersOf } = situation
   renderer.keepOnly(tables.sidecars)
-  const sidecars = tables.sidecars.map((table) => ({ table, set: renderer.sidecar(table) }))
+  const sidecars = tables.sidecars.map((table) => ({ table, set: sidecarThatFits(table, readersOf(table), renderer) }))
   const gateway = renderGateway(situation)
   const dns = hashed(dnsFiles(tables.dns, place.namespace))
 
@@ -109,6 +112,12 @@ export function desire(situation: Situation): { readonly desired: Desired; reado
 }
 
 const hashed = (set: FileSet): Rendered => ({ ...set, hashes: hashesOf(set.files) })
+
+/** Sidecars of before must not keep out those of now: they go on with what they have. */
+function sidecarThatFits(table: SidecarTable, readers: Readers, renderer: Renderer): Rendered {
+  const set = renderer.sidecar(table, readers)
+  return set.refusal === undefined ? set : renderer.sidecar(table, newcomers(table))
+}
 
 /** What is served on although nobody asks for it must not keep out what is asked for. */
 function gatewayThatFits({ gateway }: Tables, place: Place): GatewayTable {

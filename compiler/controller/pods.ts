@@ -1,5 +1,5 @@
 import type { KubeObject, ObjectMeta } from '../../api/meta.ts'
-import { PROXY_CONTAINER } from '../../api/names.ts'
+import { IDENTITY_VOLUME, PROXY_CONTAINER } from '../../api/names.ts'
 import type { LivePod } from '../../api/resources.ts'
 import type { Pod } from '../../webhook/decision.ts'
 
@@ -42,6 +42,10 @@ export function keepPod(pod: LivePod): MeshPod {
 
 export const hasSidecar = ({ spec }: MeshPod): boolean =>
   spec.initContainers?.some(({ name }) => name === PROXY_CONTAINER) ?? false
+
+/** Whether its proxy was given the certificate of its service account, without which it cannot speak TLS. */
+export const hasIdentity = ({ spec }: MeshPod): boolean =>
+  spec.volumes?.some(({ name }) => name === IDENTITY_VOLUME) ?? false
 
 /** Ended, or on its way out: nothing can be done for it, or needs to be. */
 export const isOver = (pod: MeshPod): boolean => pod.metadata.deletionTimestamp !== undefined || hasEnded(pod)

@@ -57,6 +57,8 @@ export interface Sources {
   readonly pods: () => readonly MeshPod[]
   readonly followPods: (namespaces: readonly string[]) => void
   /** False only when the namespace's pods are known and none of them has a sidecar that runs, or is to. */
+  /** Whether the pods of a namespace have been listed. */
+  readonly knowsPods: (namespace: string) => boolean
   readonly mayHaveSidecars: (namespace: string) => boolean
   /** Takes note of an object as the API server answered a write. */
   readonly written: (object: KubeObject) => void
@@ -184,6 +186,7 @@ export function startSources(options: SourceOptions): Sources {
         stopping.push(informer.stop())
       }
     },
+    knowsPods: (name) => pods.get(name)?.hasSynced() ?? false,
     mayHaveSidecars: (name) => {
       const informer = pods.get(name)
       return !informer?.hasSynced() || informer.list().some((pod) => hasSidecar(pod) && !hasEnded(pod))

@@ -15,6 +15,7 @@ const SAID_LATER = [
   'ExporterLeft',
   'ClusterIdentityMalformed',
   'TrustUnreadable',
+  'SidecarWithoutIdentity',
   'TableTooLarge',
   'Programmed',
   'NoProxies',

@@ -4,8 +4,8 @@ import { ROUTES_MOUNT } from '../../api/names.ts'
 import type { KeyPair } from '../../certs/issue.ts'
 import { gatewayBootstrap, gatewayCds, gatewayRds } from '../../compiler/render-gateway.ts'
 import { sidecarBootstrap, sidecarCds } from '../../compiler/render-sidecar.ts'
-import { tlsFiles } from '../../compiler/render-tls.ts'
-import type { GatewayTable, SidecarTable, Trust } from '../../compiler/tables.ts'
+import { gatewayTlsFiles, sidecarTlsFiles } from '../../compiler/render-tls.ts'
+import type { GatewayTable, SidecarTable } from '../../compiler/tables.ts'
 import { freePort, Mount, type RunningEnvoy, startEnvoy } from './proxy.ts'
 
 /** The range that tests take VIPs from: loopback, so that a proxy can listen on every one of them. */
@@ -37,9 +37,6 @@ export class Identity {
   }
 }
 
-const trustFiles = (trust: Trust | undefined, mount: Mount, identity: Identity | undefined) =>
-  trust && identity ? tlsFiles(trust.bundle, mount.directory, identity.directory) : {}
-
 export interface Sidecar extends RunningEnvoy {
   readonly swap: (table: SidecarTable) => Promise<void>
 }
@@ -69,7 +66,7 @@ export const startSidecar = async (
   const write = (table: SidecarTable): void =>
     mount.swap({
       'cds.json': sidecarCds(table).replaceAll(ROUTES_MOUNT, mount.directory),
-      ...trustFiles(table.trust, mount, identity),
+      ...(table.trust && identity ? sidecarTlsFiles(table.trust, mount.directory, identity.directory) : {}),
     })
   write(table)
   const [adminPort, metricsPort] = [await freePort(), await freePort()]
@@ -107,7 +104,7 @@ export const startGateway = async (
     mount.swap({
       'cds.json': gatewayCds(table, previous),
       'rds.json': gatewayRds(table),
-      ...trustFiles(table.trust, mount, identity),
+      ...(table.trust && identity ? gatewayTlsFiles(table.trust, mount.directory, identity.directory) : {}),
     })
   write(first)
   const [adminPort, metricsPort, port] = [await freePort(), await freePort(), at ?? (await freePort())]

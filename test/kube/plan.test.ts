@@ -9,7 +9,7 @@ import { hashesOf, type Observed, type ObservedTable, observeTable } from '../..
 import { type Desired, plan } from '../../compiler/controller/plan.ts'
 import type { MeshPod } from '../../compiler/controller/pods.ts'
 import { fullBucket, takeToken } from '../../compiler/controller/tokens.ts'
-import { gatewayFiles, sidecarFiles } from '../../compiler/files.ts'
+import { gatewayFiles, newcomers, sidecarFiles } from '../../compiler/files.ts'
 import type { GatewayTable, ObjectStatus } from '../../compiler/tables.ts'
 import { withWrites } from '../../kube/written.ts'
 
@@ -190,6 +190,7 @@ describe('the gateway’s files', () => {
       place,
       renderer: createRenderer(place),
       recentGateways,
+      readersOf: newcomers,
       judge: () => undefined,
     }).desired.tables.find(({ name }) => name === 'portolan-gateway')
   const clusters = (data: Readonly<Record<string, string>> | undefined) =>
@@ -227,6 +228,7 @@ describe('the gateway’s files', () => {
       place,
       renderer: createRenderer(place),
       recentGateways: [],
+      readersOf: newcomers,
       judge: () => undefined,
     })
     expect(refusals.map(({ code }) => code)).toEqual(['TableTooLarge'])
