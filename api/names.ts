@@ -38,7 +38,7 @@ export const MTLS_BOOTSTRAP = 'bootstrap-mtls.json'
 export const MTLS_CLUSTERS = 'cds-mtls.json'
 /** Roots of the trust domains, and two files that tell proxies where their own certificate and these are. */
 export const TLS_FILES = ['trust.json', 'sds-identity.json', 'sds-trust.json'] as const
-/** In Portolan's own namespace. Keys: bootstrap.json, bootstrap-mtls.json, cds.json, rds.json, table.json, and TLS_FILES. */
+/** In Portolan's own namespace. Keys: bootstraps by their form, cds.json, rds.json, table.json, and TLS_FILES. */
 export const GATEWAY_CONFIGMAP = 'portolan-gateway'
 /** In Portolan's own namespace. Key: hosts, a file for CoreDNS's plugin of that name. */
 export const DNS_CONFIGMAP = 'portolan-dns'

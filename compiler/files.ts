@@ -1,8 +1,9 @@
 import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
 import { DNS_CONFIGMAP, GATEWAY_CONFIGMAP, MTLS_BOOTSTRAP, MTLS_CLUSTERS, ROUTES_CONFIGMAP } from '../api/names.ts'
+import { gatewayBootstraps } from './gateway-bootstraps.ts'
 import { perObject } from './memo.ts'
-import { gatewayBootstrap, gatewayCds, gatewayRds, gatewaySettings } from './render-gateway.ts'
+import { gatewayCds, gatewayRds } from './render-gateway.ts'
 import { hostsFile } from './render-hosts.ts'
 import { plainSidecarCds, sidecarBootstrap, sidecarCds, sidecarSettings } from './render-sidecar.ts'
 import { gatewayTlsFiles, sidecarTlsFiles } from './render-tls.ts'
@@ -85,10 +86,7 @@ export const gatewayFiles = (
     GATEWAY_CONFIGMAP,
     place.namespace,
     {
-      'bootstrap.json': JSON.stringify(gatewayBootstrap(gatewaySettings(place.clusterKey))),
-      ...(table.trust
-        ? { [MTLS_BOOTSTRAP]: JSON.stringify(gatewayBootstrap({ ...gatewaySettings(place.clusterKey), mtls: true })) }
-        : {}),
+      ...gatewayBootstraps(place.clusterKey),
       'cds.json': gatewayCds(table, previous),
       'rds.json': gatewayRds(table),
       ...(table.trust ? gatewayTlsFiles(table.trust) : {}),

@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { parse } from 'yaml'
 import { INJECTION } from '../api/diagnostics/injection.ts'
 import { program } from '../cli/program.ts'
+import { GATEWAY_BOOTSTRAPS } from '../compiler/gateway-bootstraps.ts'
 import { SKIP_CODES } from '../webhook/decision.ts'
 import { SETTINGS } from '../webhook/inject-settings.ts'
 
@@ -25,6 +26,7 @@ export function generated(): ReadonlyMap<string, string> {
     ['docs/chart.md', chartPage()],
     ['docs/cli.md', cliPage()],
     ['docs/injection.md', injectionPage()],
+    ['charts/portolan/files/gateway-bootstraps.json', JSON.stringify(GATEWAY_BOOTSTRAPS, undefined, 2)],
   ])
 }
 

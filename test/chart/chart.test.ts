@@ -10,7 +10,11 @@ const GOLDEN = join(import.meta.dirname, '../golden/chart')
 describe('renders', () => {
   test.each(readdirSync(GOLDEN))('%s', async (name) => {
     const dir = join(GOLDEN, name)
-    await expect(await render('--values', join(dir, 'values.yaml'))).toMatchFileSnapshot(join(dir, 'rendered.yaml'))
+    const rendered = await render('--values', join(dir, 'values.yaml'))
+    // The form of a bootstrap has tests of its own.
+    await expect(rendered.replaceAll(/bootstrap-[0-9a-f]{10}/g, 'bootstrap-0000000000')).toMatchFileSnapshot(
+      join(dir, 'rendered.yaml'),
+    )
   })
 
   test('the golden with everything sets every value other than its default', () => {
