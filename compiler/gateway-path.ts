@@ -1,5 +1,8 @@
 /** What a gateway's listener makes of a path before it looks for a route, as Envoy does with the settings we give it. */
 
+/** Some applications take such a segment for dots; Envoy does where it is written without escapes. RE2, of a whole path. */
+export const DOTS_WITH_PARAMETERS = '.*/[.][.]?(;|%3[Bb]).*'
+
 /** Escapes of what needs none are resolved; `%2e` is a dot. */
 const unescaped = (path: string): string =>
   path.replaceAll(/%(2d|2e|3\d|4[1-9a-f]|5[0-9a]|5f|6[1-9a-f]|7[0-9a]|7e)/gi, (written, code) => {
@@ -27,8 +30,14 @@ const merged = (path: string): string => {
   return `/${segments.join('/')}${path.endsWith('/') ? '/' : ''}`
 }
 
+const REFUSED = new RegExp(`^${DOTS_WITH_PARAMETERS}$`)
+
+/** Without parameters of dot segments, as far as they are written without escapes. */
+const withoutParameters = (path: string): string => path.replaceAll(/\/([.][.]?);[^/]*/g, '/$1')
+
 /** @returns undefined for a path that is answered with 400 */
-export const normalized = (path: string): string | undefined =>
-  !path.startsWith('/') || /%2f|%5c|%00|[^\x21-\x7e]/i.test(path)
-    ? undefined
-    : merged(withoutDots(escaped(unescaped(path.replaceAll('\\', '/')))))
+export const normalized = (path: string): string | undefined => {
+  if (!path.startsWith('/') || /%2f|%5c|%00|[^\x21-\x7e]/i.test(path)) return undefined
+  const seen = merged(withoutDots(escaped(unescaped(withoutParameters(path.replaceAll('\\', '/'))))))
+  return REFUSED.test(seen) ? undefined : seen
+}

@@ -1,6 +1,6 @@
 /** Who may call what at a gateway: nobody anything, but for what the routes say. */
 import { spiffeIdOf } from './clients.ts'
-import { extension, type Json, OURS, typed } from './render-envoy.ts'
+import { extension, inWords, type Json, OURS, typed } from './render-envoy.ts'
 import type { Client, GatewayRoute } from './tables.ts'
 
 const RBAC = 'envoy.extensions.filters.http.rbac.v3.RBAC'
@@ -34,7 +34,11 @@ const named = (regex: string): Json => ({
 })
 
 /** Any client of any cluster. */
-const ANYBODY: Client = { trustDomain: '[^/,]+', namespace: '[^/,]+', serviceAccount: '[^/,]+' }
+export const ANYBODY: Client = {
+  trustDomain: '[-a-z0-9._]+',
+  namespace: '[-a-z0-9]+',
+  serviceAccount: '[-a-z0-9.]+',
+}
 
 /** A certificate with more names than one, or with one that is not of our form, is good for nothing, not even where all may call. */
 const ODD_NAMES = {
@@ -68,30 +72,13 @@ export const accessOf = ({ clients }: Pick<GatewayRoute, 'clients'>): Json => {
   return allowing({ rbac: { rules: { action: 'ALLOW', policies } } })
 }
 
-/** Only RBAC refuses by itself with 403. Who has shown no certificate is told that this is what was missing. */
-const refused = (body: string, filters: readonly Json[]): Json => ({
-  filter: {
-    and_filter: {
-      filters: [
-        {
-          status_code_filter: { comparison: { op: 'EQ', value: { default_value: 403, runtime_key: `${OURS}.none` } } },
-        },
-        ...filters,
-      ],
-    },
-  },
-  body: { inline_string: body },
-})
+const DENIED = 'response.code_details.startsWith("rbac_access_denied")'
 
-const hasCertificate = (present: boolean): Json => ({
-  header_filter: { header: { name: 'x-forwarded-client-cert', present_match: true, invert_match: !present } },
-})
-
-/** Local replies in words. */
+/** What who is refused reads: whose call said nothing of the caller is told that this is what was missing. */
 export const REFUSALS: readonly Json[] = [
-  refused(
-    'portolan: allowedClients of this export lets in certain clients only, and without a certificate nobody can tell who calls\n',
-    [hasCertificate(false)],
+  inWords(
+    `${DENIED} && !connection.mtls`,
+    'allowedClients of this export lets in certain clients only, and without a certificate nobody can tell who calls',
   ),
-  refused('portolan: allowedClients of this export does not let in this client\n', [hasCertificate(true)]),
+  inWords(`${DENIED} && connection.mtls`, 'allowedClients of this export does not let in this client'),
 ]

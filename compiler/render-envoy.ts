@@ -185,6 +185,16 @@ const accessLog = (): Json =>
     },
   })
 
+/** Words for local replies that would have other words or none. @param expression CEL */
+export const inWords = (expression: string, sentence: string): Json => ({
+  filter: {
+    extension_filter: extension(`${OURS}.reply`, 'envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter', {
+      expression,
+    }),
+  },
+  body: { inline_string: `portolan: ${sentence}\n` },
+})
+
 /** An HTTP connection manager that leaves messages as they are: no time limit, WebSocket passes, no header of the proxy's. */
 export const connectionManager = (statPrefix: string, log: boolean, value: Json): Json =>
   extension(
@@ -212,6 +222,7 @@ export const router = (value: Json = {}): Json =>
 const metricsListener = (port: number): Json => ({
   name: 'metrics',
   address: address({ host: '0.0.0.0', port }),
+  ignore_global_conn_limit: true,
   filter_chains: [
     {
       filters: [
@@ -255,10 +266,11 @@ const KEPT_STATS = [
 export const bootstrap = (
   { clusterKey, directory, clusters = 'cds.json', adminPort, metricsPort }: BootstrapSettings,
   listeners: readonly Json[],
+  runtime: Json = {},
 ): Json => ({
   node: { locality: { zone: shortKey(clusterKey) } },
-  admin: { address: address({ host: '127.0.0.1', port: adminPort }) },
-  layered_runtime: { layers: [{ name: 'portolan', static_layer: RUNTIME }] },
+  admin: { address: address({ host: '127.0.0.1', port: adminPort }), ignore_global_conn_limit: true },
+  layered_runtime: { layers: [{ name: 'portolan', static_layer: { ...RUNTIME, ...runtime } }] },
   stats_config: {
     stats_tags: [
       { tag_name: 'from_cluster', regex: '\\.zone\\.(([^.]+)\\.)[^.]+\\.upstream_rq' },

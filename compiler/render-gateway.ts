@@ -1,4 +1,5 @@
 import { ADMIN_PORT, GATEWAY_MOUNT, GATEWAY_PORT, METRICS_PORT } from '../api/names.ts'
+import { DOTS_WITH_PARAMETERS } from './gateway-path.ts'
 import { by, unique } from './order.ts'
 import { quoted } from './regex.ts'
 import { ACCESS_FILTERS, accessOf, OPEN, REFUSALS } from './render-access.ts'
@@ -26,6 +27,7 @@ import {
   typed,
   UNSERVED,
 } from './render-envoy.ts'
+import { CLEAN_HEADERS, GATEWAY_RUNTIME, HYGIENE, KEEPALIVE, NO_UPGRADE, OVERLOAD } from './render-hygiene.ts'
 import { EITHER, gatewaySocket, PLAIN, refusedLog } from './render-tls.ts'
 import type { GatewayRoute, GatewayTable } from './tables.ts'
 
@@ -64,16 +66,9 @@ const UNREACHED = { filter: { response_flag_filter: { flags: ['UF', 'UH', 'NC'] 
 const gatewayManager = ({ directory, accessLog }: GatewaySettings): Json =>
   connectionManager('gateway', accessLog, {
     rds: { route_config_name: ROUTES, config_source: fileSource(directory, 'rds.json') },
-    use_remote_address: true,
-    // Who the client is goes to the application in this header, which nobody else can set.
-    forward_client_cert_details: 'SANITIZE_SET',
-    set_current_client_cert_details: { uri: true },
-    preserve_external_request_id: true,
-    normalize_path: true,
-    merge_slashes: true,
-    path_with_escaped_slashes_action: 'REJECT_REQUEST',
-    http_filters: [...ACCESS_FILTERS, SESSIONS, CALLERS, router()],
-    local_reply_config: { mappers: [UNREACHED, ...REFUSALS] },
+    ...HYGIENE,
+    http_filters: [...ACCESS_FILTERS, SESSIONS, CALLERS, CLEAN_HEADERS, router()],
+    local_reply_config: { mappers: [UNREACHED, ...REFUSALS, NO_UPGRADE] },
   })
 
 /** One port for both: the first bytes of a connection tell whether it is TLS. */
@@ -83,6 +78,7 @@ const gatewayListener = (settings: GatewaySettings): Json => {
     name: 'gateway',
     stat_prefix: 'gateway',
     address: address({ host: '0.0.0.0', port: settings.port }),
+    ...KEEPALIVE,
     ...(settings.mtls
       ? {
           ...EITHER,
@@ -101,7 +97,10 @@ const gatewayListener = (settings: GatewaySettings): Json => {
   }
 }
 
-export const gatewayBootstrap = (settings: GatewaySettings): Json => bootstrap(settings, [gatewayListener(settings)])
+export const gatewayBootstrap = (settings: GatewaySettings): Json => ({
+  ...bootstrap(settings, [gatewayListener(settings)], GATEWAY_RUNTIME),
+  ...OVERLOAD,
+})
 
 /**
  * A cluster is named by the path that leads to it: a path that passes to another Service keeps its cluster, and no
@@ -272,12 +271,28 @@ const NO_EXPORT = {
   typed_per_filter_config: OPEN,
 }
 
+const answered = (match: Json, status: number, sentence: string): Json => ({
+  match,
+  direct_response: { status, body: { inline_string: `portolan: ${sentence}\n` } },
+  typed_per_filter_config: OPEN,
+})
+
+/** What is wrong with a request, wherever it is for. */
+const REFUSED = [
+  // Answered before it comes to that, as no upgrade to it is passed on.
+  answered({ connect_matcher: {} }, 405, 'gateways take no CONNECT'),
+  answered({ safe_regex: { regex: DOTS_WITH_PARAMETERS } }, 400, 'the path has a dot segment with parameters'),
+  answered(
+    { prefix: '/', headers: [{ name: ':authority', string_match: { contains: ',' } }] },
+    400,
+    'the request has more hosts than one',
+  ),
+]
+
 const routeConfiguration = (routes: readonly GatewayRoute[]): Json =>
   typed('envoy.config.route.v3.RouteConfiguration', {
     name: ROUTES,
     validate_clusters: false,
-    // About the caller's address, for gateways; nobody behind one asked for them.
-    request_headers_to_remove: ['x-envoy-internal', 'x-envoy-external-address', CALLER],
     // Only ours can be trusted. The other way round it would be taken away as well.
     response_headers_to_remove: [UNSERVED],
     most_specific_header_mutations_wins: true,
@@ -287,7 +302,7 @@ const routeConfiguration = (routes: readonly GatewayRoute[]): Json =>
         domains: ['*'],
         request_body_buffer_limit: REPLAY_BUFFER_BYTES,
         retry_policy: RETRY_UNSEEN,
-        routes: [...routes.map(routeOf), NO_EXPORT],
+        routes: [...REFUSED, ...routes.map(routeOf), NO_EXPORT],
       },
     ],
   })

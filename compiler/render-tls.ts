@@ -79,6 +79,9 @@ export const gatewaySocket = (directory: string, protocols: readonly string[]): 
   const from = ({ name, file }: Secret): Json => ({ name, sds_config: fileSource(directory, file) })
   return extension(SOCKET, `${TLS}.DownstreamTlsContext`, {
     require_client_certificate: true,
+    // Resuming a session shows no certificate, so whoever has one could go on when it has run out, or its root is gone.
+    disable_stateless_session_resumption: true,
+    disable_stateful_session_resumption: true,
     common_tls_context: {
       tls_certificate_sds_secret_configs: [from(OWN)],
       validation_context_sds_secret_config: from(ANY_MEMBER),

@@ -87,7 +87,10 @@ export const atGateway = ({ routes }: GatewayTable, pathAndQuery: string): Gatew
   const [raw, query] = split(pathAndQuery)
   const path = normalized(raw)
   if (path === undefined)
-    return { status: 400, why: 'the path has an escaped slash or a character that must be escaped' }
+    return {
+      status: 400,
+      why: 'the path has an escaped slash, a dot segment with parameters or a character that must be escaped',
+    }
   const route = routes.find((candidate) => matches(candidate, path))
   if (!route) return { status: 404, why: 'no export is served at this path' }
   const endpoints = route.endpoints.length > 0 ? route.endpoints : route.fallback ? [route.fallback] : []
