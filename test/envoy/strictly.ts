@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ROUTES_MOUNT } from '../../api/names.ts'
 import { gatewayBootstrap, gatewaySettings } from '../../compiler/render-gateway.ts'
 import { sidecarBootstrap, sidecarSettings } from '../../compiler/render-sidecar.ts'
 import { envoy } from '../lab/toolchain.ts'
@@ -42,14 +43,22 @@ export const gatewayAsStatic = (cds: string, rds: string): Bootstrap => {
   return JSON.parse(text)
 }
 
+/** Secrets from files are asked for in the name of a node. */
+const NODE = ['--service-node', 'pod.namespace', '--service-cluster', 'namespace']
+
 /** What Envoy has against a configuration; empty when nothing. */
 export const complaints = async (config: unknown): Promise<string> => {
   const directory = mkdtempSync(join(tmpdir(), 'portolan-strictly-'))
   const file = join(directory, 'config.json')
-  writeFileSync(file, JSON.stringify(config))
+  const text = JSON.stringify(config)
+  writeFileSync(file, text.replaceAll(ROUTES_MOUNT, directory))
+  // Files that it names have to be there, whatever they hold.
+  for (const [, name = ''] of text.matchAll(new RegExp(`${ROUTES_MOUNT}/([-\\w]+[.]json)`, 'g'))) {
+    writeFileSync(join(directory, name), '{}')
+  }
   const child = spawn(
     await envoy(),
-    ['--mode', 'validate', '--reject-unknown-dynamic-fields', '-l', 'error', '-c', file],
+    ['--mode', 'validate', '--reject-unknown-dynamic-fields', '-l', 'error', '-c', file, ...NODE],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   )
   let output = ''
