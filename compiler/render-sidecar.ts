@@ -50,7 +50,7 @@ export const sidecarSettings = (clusterKey: string, mtls = false): SidecarSettin
 })
 
 /** Scratch headers. Whatever reads one, we have overwritten it before: a caller cannot set it. */
-const DESTINATION = 'x-portolan-destination'
+export const DESTINATION = 'x-portolan-destination'
 const TARGET = 'x-portolan-target'
 const AUTHORITY = 'x-portolan-authority'
 
@@ -72,7 +72,7 @@ const remember = (key: string, value: string): Json => ({
 })
 
 /** Keeps path and host as the caller sent them, outside the message, so that each try starts from them again. */
-const rememberFilter = extension('portolan.remember', 'envoy.extensions.filters.http.set_filter_state.v3.Config', {
+export const rememberFilter = extension('portolan.remember', 'envoy.extensions.filters.http.set_filter_state.v3.Config', {
   on_request_headers: [
     remember('path', '%REQ(:PATH)%'),
     remember('host', '%REQ(:AUTHORITY)%'),
@@ -93,8 +93,12 @@ const MOVE_HEADERS = [
   'end',
 ].join('\n')
 
-/** Run once per try, with the endpoint of that try: put its path prefix in front, and its own Host where it has one. */
-const perTryFilters = [
+/**
+ * Run once per try, with the endpoint of that try: put its path prefix in front, and its own Host where it has one.
+ *
+ * @param caller format that yields the calling pod's address
+ */
+export const perTryFilters = (caller: string): readonly Json[] => [
   extension('envoy.filters.http.header_mutation', 'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation', {
     mutations: {
       request_mutations: [
@@ -102,7 +106,7 @@ const perTryFilters = [
         overwrite(AUTHORITY, `%FILTER_STATE(${OURS}.host:PLAIN)%`),
         // An absent value changes nothing, so the caller's Host stays.
         overwrite(AUTHORITY, ofEndpoint('host')),
-        overwrite(CALLER, '%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%'),
+        overwrite(CALLER, caller),
         overwrite(CALLER, ofEndpoint('direct')),
       ],
     },
@@ -121,13 +125,27 @@ const toDestination = (headers: readonly Json[], retry: Parameters<typeof retryU
 const IDEMPOTENT = { name: ':method', string_match: { safe_regex: { regex: IDEMPOTENT_METHODS.join('|') } } }
 const KEEPING = { name: KEEPS_SESSIONS, present_match: true }
 
-/** A session whose pod has gone tries its neighbours before other clusters, with which it would have to stay. */
-const ROUTES = [
-  toDestination([KEEPING, IDEMPOTENT], PEERS_FIRST.idempotent),
-  toDestination([KEEPING], PEERS_FIRST.unseen),
-  toDestination([IDEMPOTENT], RETRY_IDEMPOTENT),
-  toDestination([], RETRY_UNSEEN),
+/**
+ * A session whose pod has gone tries its neighbours before other clusters, with which it would have to stay.
+ *
+ * @param where what else the headers of a call have to match
+ */
+export const routesTo = (where: readonly Json[]): readonly Json[] => [
+  toDestination([KEEPING, IDEMPOTENT, ...where], PEERS_FIRST.idempotent),
+  toDestination([KEEPING, ...where], PEERS_FIRST.unseen),
+  toDestination([IDEMPOTENT, ...where], RETRY_IDEMPOTENT),
+  toDestination(where, RETRY_UNSEEN),
 ]
+
+/** What a call is told that no cluster takes. */
+export const NO_CLUSTER: Json = {
+  mappers: [
+    {
+      filter: { response_flag_filter: { flags: ['NC'] } },
+      body: { inline_string: 'portolan: no cluster takes calls to this service and port\n' },
+    },
+  ],
+}
 
 const outboundListener = ({ capturePort, accessLog }: SidecarSettings): Json => ({
   name: 'outbound',
@@ -142,14 +160,7 @@ const outboundListener = ({ capturePort, accessLog }: SidecarSettings): Json => 
         connectionManager('outbound', accessLog, {
           skip_xff_append: true,
           early_header_mutation_extensions: [destinationMutation],
-          local_reply_config: {
-            mappers: [
-              {
-                filter: { response_flag_filter: { flags: ['NC'] } },
-                body: { inline_string: 'portolan: no cluster takes calls to this service and port\n' },
-              },
-            ],
-          },
+          local_reply_config: NO_CLUSTER,
           route_config: {
             name: 'outbound',
             validate_clusters: false,
@@ -159,14 +170,14 @@ const outboundListener = ({ capturePort, accessLog }: SidecarSettings): Json => 
                 name: 'imports',
                 domains: ['*'],
                 request_body_buffer_limit: REPLAY_BUFFER_BYTES,
-                routes: ROUTES,
+                routes: routesTo([]),
               },
             ],
           },
           http_filters: [
             rememberFilter,
             ...sessionFilters(DESTINATION, `${OURS}.sticky`),
-            router({ upstream_http_filters: perTryFilters }),
+            router({ upstream_http_filters: perTryFilters('%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%') }),
           ],
         }),
       ],
@@ -212,7 +223,7 @@ const lbEndpoint = (backend: Backend, to: Address, weight: number): Json => ({
 })
 
 /** kube-proxy chooses a pod per connection, so connections to a Service's own address must not live long. */
-const REQUESTS_PER_LOCAL_CONNECTION = 10
+export const REQUESTS_PER_LOCAL_CONNECTION = 10
 
 const httpOptions = (backends: readonly Backend[]): Json => ({
   [HTTP_OPTIONS]: typed(HTTP_OPTIONS, {

@@ -43,6 +43,17 @@ export interface SidecarTable {
   readonly trust?: Trust
   /** Sorted by service, port. */
   readonly routes: readonly ServiceRoute[]
+  /** Sorted by service. Present where sidecars may be asked by name instead of capturing calls. */
+  readonly names?: readonly ImportName[]
+}
+
+/** An import as callers write it. */
+export interface ImportName {
+  /** namespace/name */
+  readonly service: string
+  readonly vip?: string
+  /** Where `name.namespace` leads: through the proxy, to the Service of this cluster, or nowhere. */
+  readonly plain: 'routed' | 'local' | 'refused'
 }
 
 /** One port of one routed service: where a call to vip:port goes. */
