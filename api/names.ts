@@ -31,6 +31,10 @@ export const ROUTES_MOUNT = '/etc/portolan/routes'
 /** Where a gateway pod has its ConfigMap. */
 export const GATEWAY_MOUNT = '/etc/portolan/gateway'
 
+/** Keys of it, where pods are that name their sidecar as a proxy: bootstraps of those without and with an identity, and what they have to know of names. */
+export const EXPLICIT_BOOTSTRAP = 'explicit.json'
+export const EXPLICIT_MTLS_BOOTSTRAP = 'explicit-mtls.json'
+export const EXPLICIT_NAMES = 'names.json'
 /** One per mesh namespace. Keys: table.json; bootstrap.json and cds.json, or MTLS_FILES and TLS_FILES with a file for each cluster; or both. */
 export const ROUTES_CONFIGMAP = 'portolan-routes'
 /** What proxies with an identity read in place of bootstrap.json and cds.json: a pod that was made without one cannot speak TLS. */

@@ -2,9 +2,10 @@ import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
 import { dnsRecords } from './dns.ts'
 import { gatewayRoutes, serveExports } from './gateway.ts'
+import { importNames } from './names.ts'
 import { by } from './order.ts'
 import { routeImport } from './routes.ts'
-import { scopesOf } from './scope.ts'
+import { type Scope, scopesOf } from './scope.ts'
 import type { Snapshot } from './snapshot.ts'
 import { exportStatus, importStatus, policyIssues, policyStatus } from './status.ts'
 import type { SidecarTable, Tables } from './tables.ts'
@@ -36,11 +37,24 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
 
   const scopes = scopesOf(snapshot)
   const trust = snapshot.trust ? { trust: snapshot.trust } : {}
+  const explicit = new Set(snapshot.explicit)
+  const named = imports.map(({ object, vip, routed }) => ({
+    namespace: object.metadata.namespace ?? 'default',
+    name: object.metadata.name,
+    vip,
+    routed: routed.routed,
+    localService: routed.localService,
+  }))
+  const everyName = { domain: snapshot.mesh.clusterDomain, imports: importNames(named) }
+  const namesFor = (includes: Scope['includes']) =>
+    includes ? { ...everyName, imports: everyName.imports.filter(({ service }) => includes(service)) } : everyName
   // One list for all who know everything, so that whatever is made of it is made once.
   const everything = imports.flatMap(({ routed }) => routed.routes)
   const sidecars = scopes.map(({ namespace, includes }): SidecarTable => {
     const routes = includes ? everything.filter(({ service }) => includes(service)) : everything
-    return { namespace, version: tableVersion(routes, snapshot.trust), ...trust, routes }
+    const names = explicit.has(namespace) ? { names: namesFor(includes) } : {}
+    const version = tableVersion(routes, snapshot.trust, names.names)
+    return { namespace, version, ...trust, ...names, routes }
   })
 
   const served = serveExports(world)
@@ -58,16 +72,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
     cluster: { key: snapshot.mesh.clusterKey, domain: snapshot.mesh.clusterDomain },
     sidecars,
     gateway: { version: tableVersion(routes, snapshot.trust), ...trust, routes },
-    dns: dnsRecords(
-      imports.map(({ object, vip, routed }) => ({
-        namespace: object.metadata.namespace ?? 'default',
-        name: object.metadata.name,
-        vip,
-        routed: routed.routed,
-        localService: routed.localService,
-      })),
-      snapshot.mesh.clusterDomain,
-    ),
+    dns: dnsRecords(named, snapshot.mesh),
     vips,
     statuses: [
       ...served.map(exportStatus),

@@ -1,8 +1,18 @@
 import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
-import { DNS_CONFIGMAP, GATEWAY_CONFIGMAP, MTLS_BOOTSTRAP, MTLS_CLUSTERS, ROUTES_CONFIGMAP } from '../api/names.ts'
+import {
+  DNS_CONFIGMAP,
+  EXPLICIT_BOOTSTRAP,
+  EXPLICIT_MTLS_BOOTSTRAP,
+  EXPLICIT_NAMES,
+  GATEWAY_CONFIGMAP,
+  MTLS_BOOTSTRAP,
+  MTLS_CLUSTERS,
+  ROUTES_CONFIGMAP,
+} from '../api/names.ts'
 import { gatewayBootstraps } from './gateway-bootstraps.ts'
 import { perObject } from './memo.ts'
+import { explicitBootstrap, explicitNames, explicitSettings } from './render-explicit.ts'
 import { gatewayCds, gatewayRds } from './render-gateway.ts'
 import { hostsFile } from './render-hosts.ts'
 import { plainSidecarCds, sidecarBootstrap, sidecarCds, sidecarSettings } from './render-sidecar.ts'
@@ -26,8 +36,9 @@ const fileSet = (name: string, namespace: string, files: FileSet['files'], parts
 const routeText = perObject((route: object) => JSON.stringify(route, (key, value) => (key === 'tls' ? true : value)))
 const routeTexts = perObject((routes: readonly object[]) => routes.map(routeText).join(','))
 
-/** The neutral table as a file. Roots have one of their own. */
-export const tableFile = ({ routes, trust, ...rest }: SidecarTable | GatewayTable): string => {
+/** The neutral table as a file. Roots and names have ones of their own. */
+export const tableFile = ({ routes, trust, ...others }: SidecarTable | GatewayTable): string => {
+  const { names: _, ...rest } = others as Omit<SidecarTable, 'routes' | 'trust'>
   const { trustDomain, clusters: peers } = trust ?? {}
   const head = JSON.stringify({ ...rest, trustDomain, peers })
   return `${head.slice(0, -1)},"routes":[${routeTexts(routes)}]}`
@@ -52,15 +63,20 @@ export interface Readers {
 /** Those who are made now. */
 export const newcomers = ({ trust }: SidecarTable): Readers => ({ plain: !trust, mtls: trust !== undefined })
 
+const explicitFile = (clusterKey: string, mtls: boolean): string =>
+  JSON.stringify(explicitBootstrap(explicitSettings(sidecarSettings(clusterKey, mtls))))
+
 const plainFiles = (table: SidecarTable, clusterKey: string): FileSet['files'] => ({
   'bootstrap.json': JSON.stringify(sidecarBootstrap(sidecarSettings(clusterKey))),
   'cds.json': plainSidecarCds(table),
+  ...(table.names ? { [EXPLICIT_BOOTSTRAP]: explicitFile(clusterKey, false) } : {}),
 })
 
 const mtlsFiles = (table: SidecarTable, clusterKey: string): FileSet['files'] => ({
   [MTLS_BOOTSTRAP]: JSON.stringify(sidecarBootstrap(sidecarSettings(clusterKey, true))),
   [MTLS_CLUSTERS]: sidecarCds(table),
   ...(table.trust ? sidecarTlsFiles(table.trust) : {}),
+  ...(table.names ? { [EXPLICIT_MTLS_BOOTSTRAP]: explicitFile(clusterKey, true) } : {}),
 })
 
 /** What sidecars of one namespace read. */
@@ -71,6 +87,7 @@ export const sidecarFiles = (table: SidecarTable, clusterKey: string, readers = 
     {
       ...(readers.plain ? plainFiles(table, clusterKey) : {}),
       ...(readers.mtls ? mtlsFiles(table, clusterKey) : {}),
+      ...(table.names ? { [EXPLICIT_NAMES]: explicitNames(table.version, table.names) } : {}),
       'table.json': tableFile(table),
     },
     sizes(table.routes, (route) => route.service),

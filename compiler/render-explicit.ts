@@ -22,8 +22,15 @@ import {
   typed,
 } from './render-envoy.ts'
 import { KEEPS_SESSIONS, SESSION, sessionFilters } from './render-sessions.ts'
-import { DESTINATION, NO_CLUSTER, perTryFilters, REQUESTS_PER_LOCAL_CONNECTION, rememberFilter, routesTo } from './render-sidecar.ts'
-import type { ImportName, SidecarTable } from './tables.ts'
+import {
+  DESTINATION,
+  NO_CLUSTER,
+  perTryFilters,
+  REQUESTS_PER_LOCAL_CONNECTION,
+  rememberFilter,
+  routesTo,
+} from './render-sidecar.ts'
+import type { ImportName, ImportNames } from './tables.ts'
 
 export interface ExplicitSettings extends BootstrapSettings {
   readonly explicitPort: number
@@ -96,24 +103,25 @@ const LETTER = { routed: 'r', local: 'l', refused: 'x' } as const
 const importsTable = (names: readonly ImportName[]): string =>
   `{${names.map(({ service, vip = '', plain }) => `["${service}"]="${LETTER[plain]}${vip}"`).join(',')}}`
 
-const namesProgram = (names: readonly ImportName[], namespace: string, domain: string): string =>
+/** The same for all namespaces that know the same imports: whose namespace it is, the container's environment says. */
+const namesProgram = ({ imports, domain }: ImportNames): string =>
   [
-    `local IMPORTS=${importsTable(names)}`,
+    `local IMPORTS=${importsTable(imports)}`,
     'local VIPS={} for _,e in pairs(IMPORTS) do VIPS[e:sub(2)]=true end VIPS[""]=nil',
-    `local OWN="${namespace}"`,
+    'local OWN=os.getenv("POD_NAMESPACE")',
     `local ACROSS="${ACROSS}"`,
     `local DOMAIN=".svc.${domain}"`,
     BY_NAME,
   ].join('\n')
 
 /** `names.json`: the filter that knows what is imported. */
-export const explicitNames = ({ version, names = [], namespace }: SidecarTable, domain: string): string =>
+export const explicitNames = (version: string, names: ImportNames): string =>
   response(
     version,
     JSON.stringify(
       typed('envoy.config.core.v3.TypedExtensionConfig', {
         name: NAMES,
-        typed_config: typed(LUA, { default_source_code: { inline_string: namesProgram(names, namespace, domain) } }),
+        typed_config: typed(LUA, { default_source_code: { inline_string: namesProgram(names) } }),
       }),
     ),
   )
@@ -182,11 +190,9 @@ const explicitListener = ({ explicitPort, accessLog, directory }: ExplicitSettin
             namesFilter(directory),
             rememberFilter,
             ...sessionFilters(DESTINATION, `${OURS}.sticky`),
-            extension(
-              'portolan.elsewhere',
-              'envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig',
-              { dns_cache_config: DNS_CACHE },
-            ),
+            extension('portolan.elsewhere', 'envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig', {
+              dns_cache_config: DNS_CACHE,
+            }),
             router({ upstream_http_filters: perTryFilters(`%ENVIRONMENT(${POD_ADDRESS})%`) }),
           ],
         }),

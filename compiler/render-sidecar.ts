@@ -72,13 +72,17 @@ const remember = (key: string, value: string): Json => ({
 })
 
 /** Keeps path and host as the caller sent them, outside the message, so that each try starts from them again. */
-export const rememberFilter = extension('portolan.remember', 'envoy.extensions.filters.http.set_filter_state.v3.Config', {
-  on_request_headers: [
-    remember('path', '%REQ(:PATH)%'),
-    remember('host', '%REQ(:AUTHORITY)%'),
-    remember('sticky', WHETHER_STICKY),
-  ],
-})
+export const rememberFilter = extension(
+  'portolan.remember',
+  'envoy.extensions.filters.http.set_filter_state.v3.Config',
+  {
+    on_request_headers: [
+      remember('path', '%REQ(:PATH)%'),
+      remember('host', '%REQ(:AUTHORITY)%'),
+      remember('sticky', WHETHER_STICKY),
+    ],
+  },
+)
 
 /** Metadata of an endpoint that is an application and no gateway. */
 const DIRECT = '-'

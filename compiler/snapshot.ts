@@ -1,8 +1,10 @@
 import type { EndpointSlice, Namespace, Service } from '../api/core.ts'
 import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
+import type { MeshConfig } from '../api/mesh-config.ts'
 import type { KubeObject } from '../api/meta.ts'
 import type { ServiceExport } from '../api/service-export.ts'
 import type { ServiceImport } from '../api/service-import.ts'
+import { explicitNamespaces } from './controller/explicit.ts'
 import type { LingeringRoute, Trust } from './tables.ts'
 
 /** Everything a compilation may look at: one cluster's objects at one moment, in any order. */
@@ -11,6 +13,8 @@ export interface Snapshot {
   readonly namespaces: readonly Namespace[]
   /** Names of namespaces that lost the mesh's label while sidecars run there: these need their table until the last is gone. */
   readonly leaving?: readonly string[]
+  /** Names of namespaces with pods, now or soon, that name their sidecar as a proxy instead of capturing calls. */
+  readonly explicit?: readonly string[]
   readonly services: readonly Service[]
   readonly endpointSlices: readonly EndpointSlice[]
   readonly imports: readonly ServiceImport[]
@@ -37,9 +41,11 @@ export interface MeshSettings {
 export const snapshotOf = (mesh: MeshSettings, objects: readonly KubeObject[]): Snapshot => {
   const ofKind = <T extends KubeObject>(kind: string): readonly T[] =>
     objects.filter((object): object is T => object.kind === kind)
+  const namespaces = ofKind<Namespace>('Namespace')
   return {
     mesh,
-    namespaces: ofKind<Namespace>('Namespace'),
+    namespaces,
+    explicit: explicitNamespaces(namespaces, ofKind<MeshConfig>('MeshConfig')[0]?.spec, []),
     services: ofKind<Service>('Service'),
     endpointSlices: ofKind<EndpointSlice>('EndpointSlice'),
     imports: ofKind<ServiceImport>('ServiceImport'),

@@ -43,8 +43,15 @@ export interface SidecarTable {
   readonly trust?: Trust
   /** Sorted by service, port. */
   readonly routes: readonly ServiceRoute[]
-  /** Sorted by service. Present where sidecars may be asked by name instead of capturing calls. */
-  readonly names?: readonly ImportName[]
+  /** Present where sidecars may be asked by name instead of capturing calls. */
+  readonly names?: ImportNames
+}
+
+export interface ImportNames {
+  /** DNS suffix of cluster-local names. */
+  readonly domain: string
+  /** Sorted by service. */
+  readonly imports: readonly ImportName[]
 }
 
 /** An import as callers write it. */

@@ -9,5 +9,7 @@ const versionOfItem = perObject((item: object) => hash(JSON.stringify(item)))
 export const versionOf = perObject((items: readonly object[]) => hash(items.map(versionOfItem).join(' ')))
 
 /** A version of a table. */
-export const tableVersion = (routes: readonly object[], trust?: object): string =>
-  trust === undefined ? versionOf(routes) : hash(`${versionOf(routes)} ${versionOfItem(trust)}`)
+export const tableVersion = (routes: readonly object[], ...parts: readonly (object | undefined)[]): string => {
+  const others = parts.filter((part) => part !== undefined).map(versionOfItem)
+  return others.length === 0 ? versionOf(routes) : hash([versionOf(routes), ...others].join(' '))
+}

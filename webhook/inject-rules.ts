@@ -2,9 +2,11 @@ import type { Issue, ObjectRef } from '../api/issue.ts'
 import {
   ADMIN_PORT,
   CAPTURE_PORT,
+  EXPLICIT_PORT,
   IDENTITY_VOLUME,
   INIT_CONTAINER,
   INJECTION,
+  type Interception,
   METRICS_PORT,
   MONITORED_BY,
   PROXY_CONTAINER,
@@ -140,11 +142,13 @@ export const takenNames = (pod: Pod, ref: ObjectRef): readonly Issue[] => {
 }
 
 /** Ports that both a container of the pod and the sidecar would listen on. */
-export const takenPorts = (pod: Pod, ref: ObjectRef): readonly Issue[] =>
+export const takenPorts = (pod: Pod, ref: ObjectRef, interception: Interception): readonly Issue[] =>
   pod.spec.containers.flatMap((container, c) => {
     const ports = Array.isArray(container['ports']) ? container['ports'] : []
     return ports.flatMap((port: { containerPort?: unknown } | null, p) =>
-      [ADMIN_PORT, CAPTURE_PORT, METRICS_PORT].some((own) => own === port?.containerPort)
+      [ADMIN_PORT, interception === 'explicit' ? EXPLICIT_PORT : CAPTURE_PORT, METRICS_PORT].some(
+        (own) => own === port?.containerPort,
+      )
         ? [
             {
               code: 'SidecarPortTaken',

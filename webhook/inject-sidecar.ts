@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import { identityKeys } from '../api/identity.ts'
 import {
+  EXPLICIT_NAMES,
   IDENTITY_MOUNT,
   IDENTITY_SECRET,
   IDENTITY_VOLUME,
   INIT_CONTAINER,
+  type Interception,
   METRICS_PORT,
   MTLS_BOOTSTRAP,
   PROXY_CONTAINER,
@@ -16,6 +18,7 @@ import {
 } from '../api/names.ts'
 import type { Container, Mesh, Pod } from './decision.ts'
 import { captureScript } from './inject-capture.ts'
+import { explicitBootstrapFile } from './inject-explicit.ts'
 import type { Settings } from './inject-settings.ts'
 import { quantityValue } from './setting-types.ts'
 
@@ -48,6 +51,9 @@ const hardened = () => ({
   seccompProfile: { type: 'RuntimeDefault' },
 })
 
+const bootstrapFile = ({ mtls }: Mesh, interception: Interception): string =>
+  interception === 'explicit' ? explicitBootstrapFile(mtls) : mtls ? MTLS_BOOTSTRAP : 'bootstrap.json'
+
 export const proxyContainer = (mesh: Mesh, settings: Settings, uid: number): Container => ({
   name: PROXY_CONTAINER,
   image: mesh.proxyImage,
@@ -55,7 +61,7 @@ export const proxyContainer = (mesh: Mesh, settings: Settings, uid: number): Con
   restartPolicy: 'Always',
   command: ['envoy'],
   args: [
-    ...['-c', `${ROUTES_MOUNT}/${mesh.mtls ? MTLS_BOOTSTRAP : 'bootstrap.json'}`],
+    ...['-c', `${ROUTES_MOUNT}/${bootstrapFile(mesh, settings.interception)}`],
     ...['--service-node', '$(POD_NAME).$(POD_NAMESPACE)'],
     ...['--service-cluster', '$(POD_NAMESPACE)'],
     '--disable-hot-restart',
@@ -115,13 +121,15 @@ export const initContainer = (mesh: Mesh, settings: Settings, uid: number): Cont
 const itemsOf = (files: Readonly<Record<string, string>>) => Object.entries(files).map(([key, path]) => ({ key, path }))
 
 /** A proxy with an identity takes all, as it has a file for each of the other clusters. */
-const routesVolume = ({ mtls }: Mesh): Volume => ({
-  name: ROUTES_VOLUME,
-  configMap: {
-    name: ROUTES_CONFIGMAP,
-    ...(mtls ? {} : { items: itemsOf({ 'bootstrap.json': 'bootstrap.json', 'cds.json': 'cds.json' }) }),
-  },
-})
+const routesVolume = (mesh: Mesh, interception: Interception): Volume => {
+  const files = [
+    bootstrapFile(mesh, interception),
+    'cds.json',
+    ...(interception === 'explicit' ? [EXPLICIT_NAMES] : []),
+  ]
+  const items = mesh.mtls ? {} : { items: itemsOf(Object.fromEntries(files.map((file) => [file, file]))) }
+  return { name: ROUTES_VOLUME, configMap: { name: ROUTES_CONFIGMAP, ...items } }
+}
 
 /** The kubelet holds a pod back, and says so, until its service account has a certificate. */
 const identityVolume = ({ spec }: Pod): Volume => {
@@ -133,8 +141,8 @@ const identityVolume = ({ spec }: Pod): Volume => {
   }
 }
 
-export const volumesFor = (mesh: Mesh, pod: Pod): readonly Volume[] => [
-  routesVolume(mesh),
+export const volumesFor = (mesh: Mesh, pod: Pod, interception: Interception): readonly Volume[] => [
+  routesVolume(mesh, interception),
   ...(mesh.mtls ? [identityVolume(pod)] : []),
 ]
 

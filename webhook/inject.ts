@@ -2,6 +2,7 @@ import { INJECTION, type InjectionCode } from '../api/diagnostics/injection.ts'
 import type { Issue, ObjectRef } from '../api/issue.ts'
 import { STATUS_ANNOTATION } from '../api/names.ts'
 import type { InjectRequest, InjectResult, RefusalCode } from './decision.ts'
+import { environments, explicitProxy, keptProxies } from './inject-explicit.ts'
 import { type Additions, toPatch, withAdditions } from './inject-patch.ts'
 import { firstFinding, podRef, takenNames, takenPorts } from './inject-rules.ts'
 import { resolveSettings, type Settings } from './inject-settings.ts'
@@ -28,8 +29,8 @@ export const inject = (request: InjectRequest): InjectResult => {
     ...(finding === null ? [] : [finding.issue]),
     ...issues,
     ...takenNames(pod, ref),
-    ...takenPorts(pod, ref),
-    ...keptDnsPolicy(request, ref),
+    ...takenPorts(pod, ref, settings.interception),
+    ...(settings.interception === 'explicit' ? keptProxies(pod, ref) : keptDnsPolicy(request, ref)),
     ...podSecurity(namespace, settings.interception),
   ]
   if (all.some(isError)) return untouched(request, all)
@@ -75,21 +76,38 @@ const keptDnsPolicy = ({ pod, mesh }: InjectRequest, ref: ObjectRef): readonly I
       ]
     : []
 
-const additionsFor = ({ pod, namespace, mesh, seed }: InjectRequest, settings: Settings): Additions => {
+/** With capture: an init container with its rules, and names that lead to addresses of imports. */
+const captured = ({ pod, namespace, mesh }: InjectRequest, settings: Settings, uid: number) => ({
+  // The sidecar is first, so that the init container can wait for it, and the pod's own init containers can call imports.
+  initContainers: [proxyContainer(mesh, settings, uid), initContainer(mesh, settings, uid)],
+  environments: [],
+  fields: ownDnsPolicy(pod.spec.dnsPolicy)
+    ? {}
+    : {
+        dnsPolicy: 'None',
+        dnsConfig: meshDnsConfig(mesh, namespace.metadata.name, pod.spec['dnsConfig'] ?? undefined),
+      },
+})
+
+/** Without: whoever does not ask the proxy goes on as if there were none, by names of the cluster's own DNS. */
+const told = ({ pod, mesh }: InjectRequest, settings: Settings, uid: number) => ({
+  initContainers: [explicitProxy(proxyContainer(mesh, settings, uid))],
+  environments: environments(pod),
+  fields: {},
+})
+
+const additionsFor = (request: InjectRequest, settings: Settings): Additions => {
+  const { pod, mesh, seed } = request
   const uid = chooseProxyUid(pod, seed)
-  const setsDns = !ownDnsPolicy(pod.spec.dnsPolicy)
   const setsDefault = pod.metadata.annotations?.[DEFAULT_CONTAINER] === undefined
   const first = pod.spec.containers[0]?.name ?? ''
   const defaults: Readonly<Record<string, string>> = setsDefault ? { [DEFAULT_CONTAINER]: first } : {}
-  const fields: Readonly<Record<string, unknown>> = setsDns
-    ? { dnsPolicy: 'None', dnsConfig: meshDnsConfig(mesh, namespace.metadata.name, pod.spec['dnsConfig'] ?? undefined) }
-    : {}
-  const status = statusOf(pod, uid, Object.keys(defaults), Object.keys(fields))
+  const { interception } = settings
+  const parts = (interception === 'explicit' ? told : captured)(request, settings, uid)
+  const status = statusOf(pod, { uid, annotations: Object.keys(defaults), ...parts, interception })
   return {
     annotations: { ...defaults, [STATUS_ANNOTATION]: JSON.stringify(status) },
-    // The sidecar is first, so that the init container can wait for it, and the pod's own init containers can call imports.
-    initContainers: [proxyContainer(mesh, settings, uid), initContainer(mesh, settings, uid)],
-    volumes: volumesFor(mesh, pod),
-    fields,
+    volumes: volumesFor(mesh, pod, interception),
+    ...parts,
   }
 }

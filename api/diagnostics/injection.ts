@@ -109,6 +109,12 @@ export const INJECTION = {
     sentence: 'the pod keeps its own dnsPolicy {value}, so names of imports do not resolve in it',
     fix: 'Remove spec.dnsPolicy, or query mesh DNS at {nameserver}',
   },
+  ProxyKept: {
+    level: 'warning',
+    sentence:
+      'container {container} keeps the HTTP proxy that it names itself, so its calls to imports do not reach the sidecar',
+    fix: 'Remove http_proxy and HTTP_PROXY from its environment, or have that proxy pass calls to imports on to {proxy}',
+  },
   PodSecurityRefuses: {
     level: 'warning',
     sentence:
@@ -118,7 +124,7 @@ export const INJECTION = {
   PodSecurityComplains: {
     level: 'info',
     sentence:
-      'namespace {namespace} asks to {mode} of what the Pod Security level {value} refuses, and pods with a sidecar have the capability NET_ADMIN in their init container',
+      'the Pod Security mode {mode} reports what level {value} refuses, and pods with a sidecar have the capability NET_ADMIN in their init container',
     fix: 'Annotate the namespace flomesh.io/interception=explicit, which needs no capability, before the level is enforced',
   },
   SidecarMissing: {

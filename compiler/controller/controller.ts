@@ -13,6 +13,7 @@ import type { GatewayTable, Tables, Trust } from '../tables.ts'
 import { auditMesh, auditSidecars } from './audit.ts'
 import { carryOut, describeAction } from './carry-out.ts'
 import { createRenderer, desire } from './desired.ts'
+import { explicitNamespaces } from './explicit.ts'
 import { firstEnd, servedUntil } from './linger.ts'
 import { type Components, isComponent, mountsIn, staleNudges } from './nudge.ts'
 import { type NudgerOptions, startNudger } from './nudger.ts'
@@ -83,6 +84,8 @@ export function startController(options: ControllerOptions): Controller {
   let stale = true
   /** Namespaces that have left the mesh, sidecars in them not yet. */
   let leaving: readonly string[] = []
+  /** Namespaces where sidecars are asked by name. */
+  let explicit: readonly string[] = []
   let recentGateways: readonly { readonly table: GatewayTable; readonly at: number }[] = []
   let nextEnd: NodeJS.Timeout | undefined
 
@@ -125,6 +128,11 @@ export function startController(options: ControllerOptions): Controller {
       leaving = stay
       stale = true
     }
+    const told = explicitNamespaces(sources.namespaces().values(), sources.meshConfig()?.spec, sources.pods())
+    if (!isDeepStrictEqual(told, explicit)) {
+      explicit = told
+      stale = true
+    }
     const identity = sources.identity()
     if (identity.clusterKey !== place.clusterKey) {
       log.info({ clusterKey: identity.clusterKey, before: place.clusterKey }, 'this cluster has another key now')
@@ -143,7 +151,7 @@ export function startController(options: ControllerOptions): Controller {
       // What gateways read counts, whoever wrote it: it knows of withdrawals before this process began.
       const gateway = observed.tables.get(`${namespace}/${GATEWAY_CONFIGMAP}`)?.gateway?.table ?? tables?.gateway
       const served = servedUntil(gateway?.routes ?? [], now, gatewayLingerSeconds)
-      tables = compile({ ...sources.snapshot(), ...(trust ? { trust } : {}), leaving, served }, tables)
+      tables = compile({ ...sources.snapshot(), explicit, ...(trust ? { trust } : {}), leaving, served }, tables)
       stale = false
       waitForEnd(tables.gateway, now)
     }

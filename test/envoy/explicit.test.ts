@@ -14,7 +14,6 @@ let local: Backend
 let proxy: RunningEnvoy
 let explicitPort: number
 const mount = new Mount()
-const DOMAIN = 'cluster.local'
 
 const routeTo = (service: string, vip: string, port: number): ServiceRoute => ({
   service,
@@ -43,13 +42,16 @@ const NAMES: readonly ImportName[] = [
 const tableOf = (names: readonly ImportName[], version: string): SidecarTable => ({
   namespace: 'shop',
   version,
-  names,
+  names: { domain: 'cluster.local', imports: names },
   routes: names.flatMap(({ service, vip }) =>
     vip === undefined ? [] : [routeTo(service, vip, 80), routeTo(service, vip, 8080)],
   ),
 })
 
-const filesOf = (table: SidecarTable) => ({ 'cds.json': sidecarCds(table), 'names.json': explicitNames(table, DOMAIN) })
+const filesOf = (table: SidecarTable) => ({
+  'cds.json': sidecarCds(table),
+  'names.json': explicitNames(table.version, table.names ?? { domain: '', imports: [] }),
+})
 
 beforeAll(async () => {
   ;[east, local] = await Promise.all([startBackend('east', '127.60.0.1'), startBackend('local', '127.43.0.1')])
@@ -57,7 +59,7 @@ beforeAll(async () => {
   const [adminPort, metricsPort] = [await freePort(), await freePort()]
   explicitPort = await freePort()
   const settings = { clusterKey: 'a/b/c/west', directory: mount.directory, accessLog: true, adminPort, metricsPort }
-  process.env['POD_IP'] = '10.1.2.3'
+  Object.assign(process.env, { POD_IP: '10.1.2.3', POD_NAMESPACE: 'shop' })
   proxy = await startEnvoy(explicitBootstrap({ ...settings, explicitPort }), settings)
   await proxy.runs('one')
 })
@@ -110,7 +112,9 @@ describe('a call by name', () => {
       const { status, text } = await curl(`http://${authority}/`)
       expect({ status, text }).toEqual({
         status: 503,
-        text: expect.stringMatching(/^portolan: shop\/\w+ is imported, but not in this cluster, and no policy routes it/),
+        text: expect.stringMatching(
+          /^portolan: shop\/\w+ is imported, but not in this cluster, and no policy routes it/,
+        ),
       })
     },
   )
@@ -122,11 +126,19 @@ describe('a call by name', () => {
 
   test('through a tunnel too, as some clients want one for everything', async () => {
     const { status, seen } = await curl('-p', 'http://web.shop:8080/tunnelled')
-    expect({ status, name: seen?.name, path: seen?.path }).toEqual({ status: 200, name: 'east', path: '/east/web/tunnelled' })
+    expect({ status, name: seen?.name, path: seen?.path }).toEqual({
+      status: 200,
+      name: 'east',
+      path: '/east/web/tunnelled',
+    })
   })
 
   test('a caller cannot say where it goes', async () => {
-    const { status, seen } = await curl('-H', 'x-portolan-destination: 240.240.0.1:80', `http://${local.host}:${local.port}/`)
+    const { status, seen } = await curl(
+      '-H',
+      'x-portolan-destination: 240.240.0.1:80',
+      `http://${local.host}:${local.port}/`,
+    )
     expect({ status, name: seen?.name }).toEqual({ status: 200, name: 'local' })
     expect(seen.headers['x-portolan-destination']).toBeUndefined()
   })
@@ -161,18 +173,22 @@ describe('what is no import is passed on', () => {
     expect(await converse('127.0.0.1', explicitPort, request, () => false)).toMatch(/^HTTP\/1.1 501 .*by CONNECT/s)
   })
 
-  test.each([['GET / HTTP/1.1\r\nhost: [::1\r\nconnection: close\r\n\r\n'], ['GET / HTTP/1.0\r\n\r\n'], ['GET / HTTP/1.1\r\nhost: a:b:c\r\nconnection: close\r\n\r\n']])(
-    'nonsense is answered: %j',
-    async (request) => {
-      expect(await converse('127.0.0.1', explicitPort, request, () => false)).toMatch(/^HTTP\/1.[01] [45]/)
-    },
-  )
+  test.each([
+    ['GET / HTTP/1.1\r\nhost: [::1\r\nconnection: close\r\n\r\n'],
+    ['GET / HTTP/1.0\r\n\r\n'],
+    ['GET / HTTP/1.1\r\nhost: a:b:c\r\nconnection: close\r\n\r\n'],
+  ])('nonsense is answered: %j', async (request) => {
+    expect(await converse('127.0.0.1', explicitPort, request, () => false)).toMatch(/^HTTP\/1.[01] [45]/)
+  })
 })
 
 test('imports that come and go lose no call of others', async () => {
   const load = startLoad({ host: '127.0.0.1', port: explicitPort, path: 'http://web.shop:8080/load' })
   for (let round = 1; round <= 20; round++) {
-    const more = Array.from({ length: round % 5 }, (_, i): ImportName => ({ service: `shop/n${i}`, vip: `240.240.1.${i}`, plain: 'routed' }))
+    const more = Array.from(
+      { length: round % 5 },
+      (_, i): ImportName => ({ service: `shop/n${i}`, vip: `240.240.1.${i}`, plain: 'routed' }),
+    )
     mount.swap(filesOf(tableOf([...NAMES, ...more], `r${round}`)))
     await proxy.runs(`r${round}`)
     // The one that has just come is there.

@@ -11,7 +11,9 @@ const container: fc.Arbitrary<Container> = fc.record(
     image: name,
     ports: fc.array(fc.record({ containerPort: fc.integer({ min: 1, max: 65535 }) }), { maxLength: 2 }),
     securityContext: fc.record({ runAsUser: fc.integer({ min: 14_990, max: 16_010 }) }),
-    env: fc.array(fc.record({ name, value: fc.string() }), { maxLength: 2 }),
+    env: fc.array(fc.record({ name: fc.oneof(name, fc.constantFrom('HTTP_PROXY', 'no_proxy')), value: fc.string() }), {
+      maxLength: 2,
+    }),
   },
   { requiredKeys: ['name'] },
 )
@@ -27,6 +29,7 @@ const settings = fc.record(
     'openservicemesh.io/outbound-ip-range-exclusion-list': fc
       .array(fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })), { maxLength: 4 })
       .map((ranges) => ranges.map(([address, bits]) => `${address}/${bits}`).join(',')),
+    'flomesh.io/interception': fc.constantFrom('iptables', 'explicit'),
     'flomesh.io/sidecar-log-level': fc.constantFrom('debug', 'warning'),
     'flomesh.io/sidecar-cpu-request': fc.constantFrom('1m', '0.5', '1500m'),
   },
