@@ -17,9 +17,9 @@ import { type DomainRecord, planDomain } from './domain.ts'
 import { lackingIn } from './held.ts'
 import { type Demand, type LeafAction, type LeafFact, planLeaves } from './leaves.ts'
 import type { Metrics } from './metrics.ts'
-import { FORCE_ANNOTATION, publication, publishedRoots, ROLL_ANNOTATION } from './published.ts'
+import { FORCE_ANNOTATION, publication, publishedRoots, ROLL_ANNOTATION, toldPhases } from './published.ts'
 import { type RootState, readRoots, rootOf, type StoredRoot, writeRoots } from './root-secret.ts'
-import { after, candidateOf, planRoots, type RootAction, signerOf } from './roots.ts'
+import { after, candidateOf, lostPhase, planRoots, type RootAction, signerOf } from './roots.ts'
 import { startSources } from './sources.ts'
 
 export interface ControllerOptions {
@@ -152,11 +152,15 @@ export function startController(options: ControllerOptions): Controller {
   function orphans(stored: readonly StoredRoot[]): readonly StoredRoot[] {
     const known = new Set(stored.map(({ id }) => id))
     const lost = publishedRoots(sources.published())
-      .map(({ der }) => ({ ...rootOf({ cert: pemOf(der) }, now()), phase: 'retiring' as const }))
+      .map(({ der }) => rootOf({ cert: pemOf(der) }, now()))
       .filter(({ id, notAfter }) => !known.has(id) && notAfter > now())
     if (lost.length === 0) return []
     const used = inUse(lost)
-    return lost.filter(({ id }) => used.has(id))
+    const told = toldPhases(sources.published())
+    return lost.flatMap((root) => {
+      const phase = lostPhase(told.get(root.id), used.has(root.id), now(), lives.settleMs)
+      return phase === undefined ? [] : [{ ...root, ...phase }]
+    })
   }
 
   const leaves = (): readonly LeafFact[] =>

@@ -4,7 +4,7 @@ import { BUNDLE_KEY, TRUST_DOMAIN_KEY } from '../../api/identity.ts'
 import type { ConfigMap } from '../../api/resources.ts'
 import { type Bundle, bundleDocument, type Root, readBundle, rootOfCertificate } from '../../api/trust-bundle.ts'
 import type { StoredRoot } from './root-secret.ts'
-import type { Phase } from './roots.ts'
+import { PHASES, type Phase, type Told } from './roots.ts'
 
 /** Key of the ConfigMap portolan-identity: how far each root has come, for `portolan ca` and for people. */
 export const ROOTS_KEY = 'roots.json'
@@ -34,6 +34,30 @@ const bundleIn = (there: Pick<ConfigMap, 'data'> | undefined): Bundle | undefine
 /** The roots that others read now. */
 export const publishedRoots = (there: Pick<ConfigMap, 'data'> | undefined): readonly Root[] =>
   bundleIn(there)?.roots ?? []
+
+/** How far each root had come when it was last published; nothing of what cannot be read. */
+export const toldPhases = (there: Pick<ConfigMap, 'data'> | undefined): ReadonlyMap<string, Told> =>
+  new Map(
+    readRootList(there).flatMap(({ id, phase, since }) => {
+      const at = Date.parse(since)
+      return Number.isNaN(at) ? [] : [[id, { phase, since: at }] as const]
+    }),
+  )
+
+/** The roots as the ConfigMap tells of them; none when it cannot be read. */
+export const readRootList = (there: Pick<ConfigMap, 'data'> | undefined): readonly PublishedRoot[] => {
+  try {
+    const list: unknown = JSON.parse(there?.data?.[ROOTS_KEY] ?? '[]')
+    return Array.isArray(list) ? list.filter(isPublishedRoot) : []
+  } catch {
+    return []
+  }
+}
+
+const isPublishedRoot = (value: unknown): value is PublishedRoot => {
+  const { id, phase, since, notAfter } = (value ?? {}) as Partial<PublishedRoot>
+  return [id, since, notAfter].every((text) => typeof text === 'string') && PHASES.some((each) => each === phase)
+}
 
 const time = (ms: number): string => new Date(ms).toISOString()
 

@@ -3,7 +3,7 @@ import type { Secret } from '../../api/resources.ts'
 import { type KeyPair, SKEW_MS } from '../issue.ts'
 import { fingerprintOf } from '../spiffe.ts'
 import type { DomainRecord } from './domain.ts'
-import type { Phase, RootRecord } from './roots.ts'
+import { PHASES, type Phase, type RootRecord } from './roots.ts'
 
 /** A root as the Secret portolan-ca keeps it. */
 export interface StoredRoot extends RootRecord {
@@ -23,8 +23,6 @@ export interface RootState {
 const BUNDLE = 'ca.crt'
 /** How far each root has come, and the trust domain. */
 const STATE = 'state.json'
-
-const PHASES: readonly string[] = ['new', 'trusted', 'signing', 'retiring', 'retired'] satisfies readonly Phase[]
 
 interface StateFile {
   readonly roots?: Readonly<Record<string, { readonly phase?: string; readonly since?: string }>>
@@ -82,7 +80,7 @@ export const readRoots = (secret: Pick<Secret, 'data'> | undefined, now: number)
       const root = rootOf(key !== undefined && belong({ cert, key }) ? { cert, key } : { cert }, now)
       const told = state.roots?.[root.id]
       const since = Date.parse(told?.since ?? '')
-      if (!PHASES.includes(told?.phase ?? '') || Number.isNaN(since)) return [root]
+      if (!PHASES.some((phase) => phase === told?.phase) || Number.isNaN(since)) return [root]
       return [{ ...root, phase: told?.phase as Phase, since }]
     } catch {
       return []

@@ -7,7 +7,8 @@
  * - `retiring`: another signs; leaves of this one are still about.
  * - `retired`: the last of its leaves has been replaced; pods may not have read theirs anew yet.
  */
-export type Phase = 'new' | 'trusted' | 'signing' | 'retiring' | 'retired'
+export const PHASES = ['new', 'trusted', 'signing', 'retiring', 'retired'] as const
+export type Phase = (typeof PHASES)[number]
 
 /** One root as the plan sees it. Times in milliseconds since the epoch. */
 export interface RootRecord {
@@ -143,4 +144,22 @@ export const after = (
         return root.phase === 'retired' ? root : moved(root, 'retiring')
       })
   }
+}
+
+/** As it was last told of a root: how far it had come, and since when. */
+export interface Told {
+  readonly phase: Phase
+  readonly since: number
+}
+
+/**
+ * How far a root has come whose private key is lost, or nothing when nobody needs it: others must go on to trust it for as
+ * long as pods may show a leaf of it.
+ * @param told absent when nothing is known of it
+ */
+export const lostPhase = (told: Told | undefined, inUse: boolean, now: number, settleMs: number): Told | undefined => {
+  if (inUse) return { phase: 'retiring', since: now }
+  if (told?.phase === 'signing' || told?.phase === 'retiring') return { phase: 'retired', since: now }
+  // What has been retired for long enough was dropped by plan, and the publication is yet to follow.
+  return told?.phase === 'retired' && told.since + settleMs > now ? told : undefined
 }
