@@ -8,6 +8,8 @@ import { PHASES, type Phase, type Told } from './roots.ts'
 
 /** Key of the ConfigMap portolan-identity: how far each root has come, for `portolan ca` and for people. */
 export const ROOTS_KEY = 'roots.json'
+/** Key of the same: name of the Secret that the roots come from, when Portolan does not make them. */
+export const SOURCE_KEY = 'source'
 /** Annotation on it: the fingerprint of the root that is to have a successor. */
 export const ROLL_ANNOTATION = 'flomesh.io/roll-after'
 /** Annotation on it: the fingerprint of a root that need not wait for members that lack it. */

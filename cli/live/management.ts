@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Adding, collect, type Printing, printing, withColors } from '../flags.ts'
+import type { CaRollOptions } from './ca-roll.ts'
 import type { CleanupOptions } from './cleanup.ts'
 import type { JoinOptions } from './cluster-join.ts'
 import type { LeaveOptions } from './cluster-leave.ts'
@@ -11,6 +12,7 @@ export function addManagement(root: Command, adding: Adding): void {
   addInstall(root, adding)
   addNamespace(root, adding)
   addCluster(root, adding)
+  addCa(root, adding)
   addCleanup(root, adding)
 }
 
@@ -122,6 +124,35 @@ function addCluster(root: Command, { io, done }: Adding): void {
     .action(async (options: Printing & LiveFlags) => {
       const { clusterList } = await import('./cluster-list.ts')
       done(await clusterList(withColors(options, io), io))
+    })
+}
+
+function addCa(root: Command, { io, done }: Adding): void {
+  const parent = root.command('ca').summary('see and renew the certificate authority of a cluster')
+  printing(live(parent.command('status')))
+    .summary('show the roots of a cluster, and how far each has come')
+    .description(
+      'Exits with 1 when one of them needs somebody. Private keys are read by nobody but the identity server.',
+    )
+    .action(async (options: Printing & LiveFlags) => {
+      const { caStatus } = await import('./ca-status.ts')
+      done(await caStatus(withColors(options, io), io))
+    })
+  live(parent.command('roll'))
+    .summary('give a cluster a new root, with live traffic')
+    .description(
+      'A new root is published first, signs when all members hold it, and the old one goes when its last certificate has been replaced. Done again, it goes on with a roll that is under way.',
+    )
+    .option(
+      '--force',
+      'do not wait for members that lack the new root: they refuse calls of this cluster until the hub reaches them',
+      false,
+    )
+    .option('--no-wait', 'begin, and do not wait until it is over')
+    .option('--timeout <seconds>', 'how long to wait', seconds, 1_800)
+    .action(async (options: CaRollOptions) => {
+      const { caRoll } = await import('./ca-roll.ts')
+      done(await caRoll(options, io))
     })
 }
 

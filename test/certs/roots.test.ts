@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest'
 import {
   after,
   type Circumstances,
-  type Phase,
   lostPhase,
+  type Phase,
   planRoots,
   type RootAction,
   type RootRecord,

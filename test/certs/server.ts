@@ -46,6 +46,7 @@ export interface IdentityStage {
     readonly trustDomain: string
     readonly number: number
     readonly ids: readonly string[]
+    readonly pems: readonly string[]
     readonly roots: readonly PublishedRoot[]
   }>
   readonly stop: () => Promise<void>
@@ -127,6 +128,7 @@ export async function startStage(): Promise<IdentityStage> {
         trustDomain: data['trustDomain'] ?? '',
         number: JSON.parse(data['bundle.json'] ?? '').sequence_number,
         ids: publishedRoots(found).map(({ fingerprint }) => fingerprint),
+        pems: publishedRoots(found).map(({ der }) => new X509Certificate(Buffer.from(der, 'base64')).toString()),
         roots: JSON.parse(data['roots.json'] ?? '[]'),
       }
     },
