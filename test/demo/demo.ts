@@ -1,12 +1,43 @@
-/** The four-cluster walkthrough in a terminal: `node test/demo/demo.ts PART…`, where ../../demo says what the parts are. */
+/** The walkthroughs in a terminal: `node test/demo/demo.ts [dapr] PART…`, where ../../demo says what the parts are. */
+import { labProvider } from '../lab/lab-provider.ts'
 import { chooseProvider } from '../lab/provider.ts'
 import { CLUSTERS, raise, setScene, writeEnvironment } from './clusters.ts'
+import { cleanDapr, INSTALLING, loadDapr } from './dapr/install.ts'
+import { DAPR, CALL as DAPR_CALL } from './dapr/walkthrough.ts'
 import { clean, installing } from './install.ts'
 import { CALL, CALLER, type Chapter } from './printed.ts'
 import { stage } from './stage.ts'
 import { walkthrough } from './walkthrough.ts'
 
-const clusters = await chooseProvider()
+const beside = process.argv[2] === 'dapr'
+// Dapr and Redis are the lab's.
+const clusters = beside ? labProvider() : await chooseProvider()
+
+/** What one walkthrough is made of. */
+interface Play {
+  readonly installing: readonly Chapter[]
+  readonly chapters: () => readonly Chapter[]
+  readonly clean: () => Promise<void>
+  /** How it is called, and what to try when it is over. */
+  readonly command: string
+  readonly tries: readonly string[]
+}
+
+const FSM: Play = {
+  installing: [installing()],
+  chapters: walkthrough,
+  clean: () => clean(clusters),
+  command: './demo',
+  tries: [CALL.replace(/"[^"]*"/, 'deploy/curl'), `kubectl --context ${CALLER} -n httpbin edit gtp httpbin`],
+}
+const BESIDE_DAPR: Play = {
+  installing: INSTALLING,
+  chapters: () => DAPR,
+  clean: () => cleanDapr(clusters),
+  command: './demo dapr',
+  tries: [DAPR_CALL.replace(/"[^"]*"/, 'deploy/curl'), `kubectl --context ${CALLER} -n dapr-test edit gtp nodeapp`],
+}
+const play = beside ? BESIDE_DAPR : FSM
 
 let chapter = 0
 async function perform(chapters: readonly Chapter[]): Promise<void> {
@@ -21,33 +52,33 @@ async function perform(chapters: readonly Chapter[]): Promise<void> {
 async function requireClusters(): Promise<void> {
   const up = await clusters.running()
   const missing = CLUSTERS.filter((name) => !up.includes(name))
-  if (missing.length > 0) throw new Error(`${missing.join(', ')}: not up; ./demo -i makes the clusters`)
+  if (missing.length > 0) throw new Error(`${missing.join(', ')}: not up; ${play.command} -i makes the clusters`)
 }
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   async install() {
     console.log(`Four clusters (${clusters.kind}). The first time on a machine this takes minutes; then it is cached.`)
     await raise(clusters)
-    await perform([installing])
+    if (beside) await loadDapr(clusters)
+    await perform(play.installing)
   },
   async run() {
     await requireClusters()
-    await clean(clusters)
-    await perform(walkthrough())
+    await play.clean()
+    await perform(play.chapters())
     console.log(`
 The clusters are still up. To go on:
 
   . ${await writeEnvironment(clusters)}
-  ${CALL.replace(/"[^"]*"/, 'deploy/curl')}
-  kubectl --context ${CALLER} -n httpbin edit gtp httpbin
+  ${play.tries.join('\n  ')}
 
-  ./demo -d      the walkthrough again
-  ./demo -r      remove what it made
+  ${play.command} -d      the walkthrough again
+  ${play.command} -r      remove what it made
   ./demo -u      remove the clusters`)
   },
   async clean() {
     await requireClusters()
-    await clean(clusters)
+    await play.clean()
     console.log('What the walkthrough made is gone; the clusters and Portolan are still there.')
   },
   async remove() {
@@ -58,7 +89,7 @@ The clusters are still up. To go on:
 
 const started = performance.now()
 try {
-  for (const part of process.argv.slice(2)) await PARTS[part]?.()
+  for (const part of process.argv.slice(beside ? 3 : 2)) await PARTS[part]?.()
   console.log(`\nDone in ${((performance.now() - started) / 1000).toFixed(0)} s.`)
 } catch (error) {
   console.error(`\n${(error as Error).message}`)

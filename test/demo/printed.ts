@@ -47,30 +47,36 @@ export function answeredBy(...members: readonly Member[]) {
 /** One of the published manifests, which lie beside this file word by word. */
 const printed = (name: string) => file(`printed/${name}`)
 
+/** Applies a manifest with its variables filled in; `path` as typed from the top of the repository. */
+export function applyFilled(
+  path: string,
+  values: Readonly<Record<string, string>>,
+  context: string,
+  ...flags: readonly string[]
+): string {
+  return `${filled(path, values)} | kubectl --context ${context} apply ${[...flags, '-f', '-'].join(' ')}`
+}
+
 /** A file with what the walkthrough shows. */
 function shown(name: string): unknown {
   return JSON.parse(readFileSync(join(import.meta.dirname, '../golden/seeds', name), 'utf8'))
 }
 
-/** A printed manifest with its variables filled in. */
-function filled(name: string, values: Readonly<Record<string, string>>): string {
+/** A manifest with its variables filled in. */
+function filled(path: string, values: Readonly<Record<string, string>>): string {
   const edits = Object.entries(values).map(([variable, value]) => `s/\${${variable}}/${value}/g`)
-  return `sed '${edits.join('; ')}' ${printed(name)}`
-}
-
-function applyFilled(name: string, values: Readonly<Record<string, string>>, context: string, ...flags: string[]) {
-  return `${filled(name, values)} | kubectl --context ${context} apply ${[...flags, '-f', '-'].join(' ')}`
+  return `sed '${edits.join('; ')}' ${path}`
 }
 
 /** Applies the app and its Services in members. */
 function deployApp({ showAll }: Stage, members: readonly Member[], manifest: string): Promise<void> {
-  const commands = members.map((name) => applyFilled(manifest, { CLUSTER_NAME: name }, name, '-n', 'httpbin'))
+  const commands = members.map((name) => applyFilled(printed(manifest), { CLUSTER_NAME: name }, name, '-n', 'httpbin'))
   return showAll(commands, { output: /deployment.apps\/httpbin created/ })
 }
 
 /** Applies both exports of a member. */
 export function exportIn(name: Member): string {
-  return applyFilled('export.yaml', { NAMESPACE_MESH: 'httpbin', CLUSTER_NAME: name }, name)
+  return applyFilled(printed('export.yaml'), { NAMESPACE_MESH: 'httpbin', CLUSTER_NAME: name }, name)
 }
 
 export function rolledOut(context: string, namespace: string, deployment: string): string {
@@ -82,15 +88,18 @@ function gatewayCalls({ address }: Scene, name: Member): readonly string[] {
   return [`curl -s ${base}`, `curl -s ${base}-${name}`]
 }
 
-const federate: Chapter = {
+export const federate: Chapter = {
   title: 'Federate: cluster-1, cluster-2 and cluster-3 come under the control plane',
   async run({ show, say }, { address }) {
     for (const name of MEMBERS) {
       const values = { CLUSTER_NAME: name, HOST_IP: address[name], PORT: String(GATEWAY_PORT[name]) }
       const kubeconfig = `kubectl config view --raw --minify --context ${name} | sed 's/^/    /'`
-      await show(`{ ${filled('cluster.yaml', values)}; ${kubeconfig}; } | kubectl --context ${HUB} apply -f -`, {
-        output: new RegExp(`cluster.*/${name} created`),
-      })
+      await show(
+        `{ ${filled(printed('cluster.yaml'), values)}; ${kubeconfig}; } | kubectl --context ${HUB} apply -f -`,
+        {
+          output: new RegExp(`cluster.*/${name} created`),
+        },
+      )
     }
     say('The control plane connects to each of them:')
     await show(`kubectl --context ${HUB} wait --for=condition=Managed clusters --all --timeout=60s`)

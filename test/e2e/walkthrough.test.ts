@@ -25,7 +25,7 @@ describe('the four-cluster walkthrough', { timeout: 300_000 }, () => {
   })
   afterAll(() => clusters.down(CLUSTERS))
 
-  test.each([installing, ...walkthrough()])('$title', async ({ run }) => {
+  test.each([installing(), ...walkthrough()])('$title', async ({ run }) => {
     expect(broken, 'an earlier chapter failed').toBe(false)
     typed = ''
     try {

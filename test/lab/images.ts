@@ -15,6 +15,7 @@ import { mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CACHE, cached, filesBelow, forgetOlder, shortHash } from './cache.ts'
+import { DAPR, DAPR_PARTS, dapr } from './dapr.ts'
 import { type Image, type Layer, readLayer, writeLayer } from './oci.ts'
 import { HUB } from './registry.ts'
 import { run } from './run.ts'
@@ -28,6 +29,8 @@ export const IMAGE = {
   base: `${REGISTRY}/base:1`,
   portolan: `${REGISTRY}/portolan:dev`,
   demoApp: `${REGISTRY}/demo-app:dev`,
+  /** Every part of Dapr. */
+  dapr: `${HUB}/daprio/dapr:${DAPR}`,
 } as const
 
 /** What /opt/portolan holds besides node_modules; the Dockerfile copies the same. Tests stay out. */
@@ -228,6 +231,15 @@ async function pipyLayer(): Promise<Layer> {
   })
 }
 
+/** A server of one file of ours under the name of an image that is pulled: `node /app/FILE`. */
+async function serverLayer(file: string): Promise<Layer> {
+  return freshLayer(file.replace(/\.ts$/, ''), (dir) => {
+    mkdirSync(join(dir, 'app'))
+    cpSync(join(import.meta.dirname, 'app', file), join(dir, 'app', file))
+    writeFileSync(join(dir, 'app/package.json'), JSON.stringify({ type: 'module' }))
+  })
+}
+
 /** What the nodes' registry has under names of Docker Hub: the images that the published walkthrough's manifests name. */
 export async function publishedImages(): Promise<readonly Image[]> {
   const base = await baseLayer()
@@ -241,6 +253,11 @@ export async function publishedImages(): Promise<readonly Image[]> {
       name: `${HUB}/flomesh/pipy:latest`,
       layers: [base, await nodeLayer(), await pipyLayer()],
       config: { Cmd: ['pipy'], Env: [PATH] },
+    },
+    {
+      name: `${HUB}/addozhang/dapr-nodeapp:latest`,
+      layers: [base, await nodeLayer(), await serverLayer('nodeapp.ts')],
+      config: { Cmd: ['node', '/app/nodeapp.ts'], Env: [PATH] },
     },
   ]
 }
@@ -290,10 +307,21 @@ export async function demoAppImage(): Promise<Image> {
   return { name: IMAGE.demoApp, layers, config: { Cmd: ['node', '/app/server.ts'], Env: [PATH] } }
 }
 
+/** Dapr as its chart wants it: `/daprd`, `/operator` and so on, here links to one program. */
+async function daprImage(): Promise<Image> {
+  const program = await dapr()
+  const layer = await cachedLayer('dapr', program.slice(CACHE.length), async (dir) => {
+    await copyBinary(program, join(dir, 'dapr'))
+    for (const part of DAPR_PARTS) symlinkSync('dapr', join(dir, part))
+  })
+  return { name: IMAGE.dapr, layers: [layer], config: { Entrypoint: ['/daprd'], User: '65532:65532' } }
+}
+
 /** By the name users type; what `loadImage` takes. Throws, naming those there are, for any other. */
 export async function imageByName(name: string): Promise<Image> {
   if (name === IMAGE.portolan) return portolanImage()
   if (name === IMAGE.demoApp) return demoAppImage()
+  if (name === IMAGE.dapr) return daprImage()
   const born = await bornImages()
   const found = born.find((image) => image.name === name)
   if (found === undefined) throw new Error(`image ${name}: there are ${[...Object.values(IMAGE)].join(', ')}`)

@@ -1,9 +1,10 @@
 /** The real parts the lab is made of: found in the cache, or fetched and built by name. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { chmod, copyFile, mkdir, readdir, rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cached, filesBelow, shortHash } from './cache.ts'
-import { run, tryRun } from './run.ts'
+import { distribution, unpackPackages } from './debian.ts'
+import { buildGo } from './go.ts'
+import { run } from './run.ts'
 
 export const KUBERNETES = '1.35.4'
 export const ENVOY = '1.40.0'
@@ -36,29 +37,11 @@ const KUBERNETES_LDFLAGS = [
   `-X ${VERSION_PACKAGE}.gitMinor=${KUBERNETES.split('.')[1]}`,
 ].join(' ')
 const GO_PROGRAMS = { hyperkube: KUBERNETES_LDFLAGS, coredns: '-s -w', pause: '-s -w' } as const
-const GO_ENV = { CGO_ENABLED: '0', GOFLAGS: '-trimpath -buildvcs=false' }
 
 /** Directory with all of Kubernetes, etcd, helm, kubectl (one binary under many names), coredns and pause. */
-export function binaries(): Promise<string> {
-  const sources = filesBelow(GO_SOURCE).map((file) => `${file}\n${readFileSync(join(GO_SOURCE, file), 'utf8')}`)
-  const key = shortHash(JSON.stringify([GO_PROGRAMS, GO_ENV, process.arch]), ...sources)
+export async function binaries(): Promise<string> {
   const step = { title: `Kubernetes ${KUBERNETES}, etcd, helm, CoreDNS from source`, expect: '6 min on two cores' }
-  return cached(`bin-${key}`, step, async (dir, progress) => {
-    progress('fetching modules')
-    // Some distributions' Go would not fetch the newer toolchain that go.mod names.
-    const env = { ...GO_ENV, GOTOOLCHAIN: process.env['GOTOOLCHAIN'] ?? 'auto' }
-    const go = (args: readonly string[], onLine?: (line: string) => void) =>
-      run('go', args, { cwd: GO_SOURCE, env, ...(onLine === undefined ? {} : { onLine }) })
-    await go(['mod', 'download'])
-    const total = (await go(['list', '-deps', './...'])).trim().split('\n').length
-    let built = 0
-    for (const [name, ldflags] of Object.entries(GO_PROGRAMS))
-      await go(['build', '-v', '-ldflags', ldflags, '-o', join(dir, name), `./${name}`], () => {
-        built += 1
-        progress(`${built} of ${total} packages compiled`)
-      })
-    for (const name of COMPONENTS) await symlink('hyperkube', join(dir, name))
-  })
+  return buildGo(GO_SOURCE, 'bin', GO_PROGRAMS, step, { hyperkube: COMPONENTS })
 }
 
 /** Path of one of the binaries, ready to run. */
@@ -109,27 +92,11 @@ export interface DebianPackages {
 /** Debian packages, unpacked beside each other: no maintainer script runs, nothing is installed. */
 export async function debianPackages(): Promise<DebianPackages> {
   const { triplet } = architecture()
-  const release = readFileSync('/etc/os-release', 'utf8')
-  const field = (name: string) => new RegExp(`^${name}="?([^"\n]*)`, 'm').exec(release)?.[1] ?? 'unknown'
-  const key = `${field('ID')}${field('VERSION_ID')}-${shortHash(JSON.stringify([HOST_PACKAGES, IMAGE_PACKAGES, 1]))}`
+  const key = `${distribution()}-${shortHash(JSON.stringify([HOST_PACKAGES, IMAGE_PACKAGES, 1]))}`
   const step = { title: 'containerd, runc, CNI plugins, iptables, curl from Debian packages', expect: '10 s' }
   const dir = await cached(`packages-${key}`, step, async (dir, progress) => {
-    if (!hasPackageLists()) {
-      progress('apt-get update')
-      await run('apt-get', ['update'])
-    }
-    const host = (await withDependencies(HOST_PACKAGES)).filter((name) => !/^(libc6|libgcc-s1|gcc-.*-base)$/.test(name))
-    const image = await withDependencies(IMAGE_PACKAGES)
-    const debs = join(dir, 'debs')
-    await mkdir(debs)
-    await download(debs, [...new Set([...host, ...image])].sort())
-    for (const [root, names] of Object.entries({ host, image })) {
-      await mkdir(join(dir, root))
-      for (const deb of (await readdir(debs)).sort())
-        if (names.includes(deb.split('_')[0] ?? '')) await run('dpkg', ['-x', join(debs, deb), join(dir, root)])
-      await linkIptables(join(dir, root, 'usr/sbin'))
-    }
-    await rm(debs, { recursive: true })
+    await unpackPackages(dir, { host: HOST_PACKAGES, image: IMAGE_PACKAGES }, progress)
+    for (const root of ['host', 'image']) await linkIptables(join(dir, root, 'usr/sbin'))
   })
   const host = join(dir, 'host')
   const libraries = join(host, 'usr/lib', triplet)
@@ -147,26 +114,6 @@ export async function debianPackages(): Promise<DebianPackages> {
 /** Everything, side by side: the downloads are over long before Kubernetes is built. */
 export async function wholeToolchain(): Promise<void> {
   await Promise.all([binaries(), envoy(), node(), debianPackages()])
-}
-
-function hasPackageLists(): boolean {
-  const lists = '/var/lib/apt/lists'
-  return existsSync(lists) && readdirSync(lists).some((file) => file.includes('_Packages'))
-}
-
-/** The packages and everything they depend on, recursively; virtual names are left out. */
-async function withDependencies(names: readonly string[]): Promise<readonly string[]> {
-  const kinds = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances']
-  const tree = await run('apt-cache', ['depends', '--recurse', ...kinds.map((kind) => `--no-${kind}`), ...names])
-  return [...new Set(tree.split('\n').filter((line) => /^\w/.test(line)))].filter((name) => !name.includes(':')).sort()
-}
-
-/** Old package lists name files that the mirror has since replaced: then they are renewed once. */
-async function download(dir: string, names: readonly string[]): Promise<void> {
-  const first = await tryRun('apt-get', ['download', ...names], { cwd: dir })
-  if (first.code === 0) return
-  await run('apt-get', ['update'])
-  await run('apt-get', ['download', ...names], { cwd: dir })
 }
 
 /** Names that update-alternatives makes when the package is installed. */

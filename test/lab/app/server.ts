@@ -4,16 +4,16 @@
  * Port 8080, HTTP/1.1: `/` greets; `/echo…` tells the request as JSON; `/headers`; `/status/N`; `/delay/MS`;
  * `/count` tells how many POSTs came in, POST `/count` adds one, POST `/count/die` adds one and breaks the connection
  * without an answer; `/ws` echoes WebSocket messages; any other path greets as well.
- * Port 8081, HTTP/2 without TLS: echoes gRPC messages, tells other requests as JSON.
+ * Port 8081, HTTP/2 without TLS: gRPC, see grpc-server.ts; tells other requests as JSON.
  * Port 8082, TCP: speaks first, then echoes.
  *
  * CLUSTER is the name it greets with. On SIGTERM it serves on for DRAIN milliseconds (1000), since calls still come
  * until every proxy has heard, and then finishes what it has begun.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import http2 from 'node:http2'
 import net from 'node:net'
 import { hostname } from 'node:os'
+import { grpcServer } from './grpc-server.ts'
 import { acceptWebSocket } from './websocket.ts'
 
 const cluster = process.env['CLUSTER'] ?? 'nowhere'
@@ -74,25 +74,7 @@ web.on('upgrade', (request, socket) => {
   else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
 })
 
-const grpc = http2.createServer()
-grpc.on('stream', (stream, headers) => {
-  stream.on('error', () => {}) // the caller went away
-  bodyOf(stream).then(
-    (body) => {
-      const isGrpc = headers['content-type']?.startsWith('application/grpc') ?? false
-      const type = isGrpc ? 'application/grpc' : 'application/json'
-      stream.respond(
-        { ':status': 200, 'content-type': type, 'x-cluster': cluster, 'x-pod': pod },
-        { waitForTrailers: isGrpc },
-      )
-      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
-      stream.end(
-        isGrpc ? body : JSON.stringify({ cluster, pod, path: headers[':path'], headers, body: body.toString() }),
-      )
-    },
-    () => {},
-  )
-})
+const grpc = grpcServer({ 'x-cluster': cluster, 'x-pod': pod })
 
 const greeter = net.createServer((socket) => {
   socket.on('error', () => {})
