@@ -313,6 +313,10 @@ async function daprImage(): Promise<Image> {
   const layer = await cachedLayer('dapr', program.slice(CACHE.length), async (dir) => {
     await copyBinary(program, join(dir, 'dapr'))
     for (const part of DAPR_PARTS) symlinkSync('dapr', join(dir, part))
+    // Dapr insists on this group, and it is from here that a user's group is known.
+    mkdirSync(join(dir, 'etc'))
+    writeFileSync(join(dir, 'etc/passwd'), 'nonroot:x:65532:65532::/:/sbin/nologin\n')
+    writeFileSync(join(dir, 'etc/group'), 'nonroot:x:65532:\n')
   })
   return { name: IMAGE.dapr, layers: [layer], config: { Entrypoint: ['/daprd'], User: '65532:65532' } }
 }

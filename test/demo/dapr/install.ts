@@ -9,7 +9,7 @@ import type { LabPlan } from '../../lab/plan.ts'
 import type { ClusterProvider } from '../../lab/provider.ts'
 import { redis, startRedis } from '../../lab/redis.ts'
 import { labDirectory, loadLab } from '../../lab/state.ts'
-import { file, MEMBERS } from '../clusters.ts'
+import { CLUSTERS, file, MEMBERS } from '../clusters.ts'
 import { clean, installing } from '../install.ts'
 import type { Chapter } from '../printed.ts'
 
@@ -48,7 +48,7 @@ const installDapr: Chapter = {
     await showAll(
       MEMBERS.map(
         (name) =>
-          `helm --kube-context ${name} upgrade --install dapr ${chart} --namespace dapr-system --create-namespace --wait -f ${file('dapr/dapr.yaml')}`,
+          `helm --kube-context ${name} upgrade --install dapr ${chart} --namespace dapr-system --create-namespace --wait --timeout=120s -f ${file('dapr/dapr.yaml')}`,
       ),
     )
     await show('kubectl --context cluster-2 get pods -n dapr-system')
@@ -79,7 +79,10 @@ const outside: Chapter = {
 export const INSTALLING: readonly Chapter[] = [
   installing(
     [file('dapr/portolan.yaml')],
-    MEMBERS.map((name) => `kubectl --context ${name} create namespace osm-system`),
+    CLUSTERS.map(
+      (name) =>
+        `kubectl --context ${name} create namespace osm-system --dry-run=client -o yaml | kubectl --context ${name} apply -f -`,
+    ),
   ),
   direct,
   installDapr,

@@ -35,24 +35,27 @@ export function grpcServer(self: Self): http2.Http2Server {
     const nothing = () => {}
     switch (headers[':path']?.split('/').at(-1)) {
       case 'Chat':
-        return begin((message) => stream.write(grpcFrame(message)), nothing)
+        begin((message) => stream.write(grpcFrame(message)), nothing)
+        break
       case 'Refuse':
         // Without a message there are no trailers either: the status comes with the headers.
         stream.respond(
           { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '7', 'grpc-message': 'not for you' },
           { endStream: true },
         )
-        return
+        break
       case 'Wait':
         stream.on('aborted', () => {
           cancelled++
         })
-        return void stream.resume()
+        stream.resume()
+        break
       case 'Cancelled':
-        return begin(nothing, () => stream.write(grpcFrame(String(cancelled))))
+        begin(nothing, () => stream.write(grpcFrame(String(cancelled))))
+        break
       default: {
         const all: Buffer[] = []
-        return begin(
+        begin(
           (message) => all.push(message),
           () => stream.write(grpcFrame(Buffer.concat(all))),
         )

@@ -104,6 +104,8 @@ func config(flags *options.Options, handler security.Handler, health healthz.Hea
 		DaprBlockShutdownDuration:     flags.DaprBlockShutdownDuration,
 		MaxRequestSize:                flags.MaxRequestSize,
 		ReadBufferSize:                flags.ReadBufferSize,
+		ProfilePort:                   flags.ProfilePort,
+		EnableProfiling:               flags.EnableProfiling,
 		AllowedOrigins:                flags.AllowedOrigins,
 		EnableAPILogging:              flags.EnableAPILogging,
 		UnixDomainSocket:              flags.UnixDomainSocket,
