@@ -8,8 +8,12 @@ export type LoadBalancer = (typeof LOAD_BALANCERS)[number]
 
 const RuleSchema = Type.Object(
   {
-    portNumber: port('Port of the Service that the path leads to.'),
-    path: gatewayPath('Path at the gateway, literally. No two rules of a cluster may have the same.'),
+    portNumber: port('Port of the Service.'),
+    path: Type.Optional(
+      gatewayPath(
+        'Path at the gateway, literally. No two rules of a cluster may have the same. Unset = /<namespace>/<name>/<port>. A port that is not HTTP has none.',
+      ),
+    ),
     pathType: Type.Optional(
       Type.Enum([...PATH_TYPES], {
         description: 'Prefix matches whole path elements (/a matches /a and /a/b, not /ab); Exact matches path alone.',
@@ -18,9 +22,9 @@ const RuleSchema = Type.Object(
     ),
   },
   {
-    description: 'One port at one path of the gateway.',
+    description: 'One port, if it is HTTP at one path of the gateway.',
     ...cel({
-      rule: "self.path == '/' || self.pathType == 'Exact' || !self.path.endsWith('/')",
+      rule: "!has(self.path) || self.path == '/' || self.pathType == 'Exact' || !self.path.endsWith('/')",
       message: 'a Prefix matches whole path elements and ends without a slash; remove the slash at the end',
       messageExpression:
         "'\"' + self.path + '\" ends with a slash, but a Prefix matches whole path elements; remove the slash at the end or set pathType: Exact'",
@@ -75,12 +79,11 @@ export const ServiceExportSpecSchema = Type.Object(
     rules: Type.Optional(
       Type.Array(RuleSchema, {
         description:
-          'Which ports the gateway serves, and where. Unset = every TCP port of the Service at /<namespace>/<name>/<port>.',
+          'Which ports the gateway serves, and where. Unset = every TCP port of the Service, those that are HTTP at /<namespace>/<name>/<port>.',
         maxItems: 64,
-        'x-kubernetes-list-type': 'map',
-        'x-kubernetes-list-map-keys': ['path'],
+        'x-kubernetes-list-type': 'atomic',
         ...cel({
-          rule: 'self.all(a, self.exists_one(b, b.path == a.path))',
+          rule: 'self.all(a, !has(a.path) || self.exists_one(b, has(b.path) && b.path == a.path))',
           message: 'two rules have the same path; give each rule a path of its own',
         }),
       }),
@@ -165,7 +168,7 @@ export const ServiceExportSpecSchema = Type.Object(
 export const ServiceExportStatusSchema = Type.Object(
   {
     conditions: Type.Optional(ConditionsSchema),
-    paths: Type.Optional(inALine('Paths that the gateway serves')),
+    paths: Type.Optional(inALine('Paths that the gateway serves, and ports that are not HTTP as 5432/TCP')),
     clients: Type.Optional(inALine('Who may call: namespace/service account of cluster')),
     importers: Type.Optional(inALine('Clusters that import the service from here')),
     clusters: Type.Optional(

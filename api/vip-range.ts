@@ -12,6 +12,13 @@ export interface VipRange {
   /** Whether it is one that imports may have, in its only spelling. */
   readonly has: (address: string) => boolean
   readonly last: string
+  /** The upper half of the addresses that imports may have. */
+  readonly upper: {
+    readonly cidr: string
+    /** Index of its first address. */
+    readonly from: number
+    readonly has: (address: string) => boolean
+  }
 }
 
 const MOST = 2 ** 32
@@ -54,18 +61,26 @@ export const parseVipRange = (cidr: string): VipRange => {
   }
   const usable = Number(host > 32n ? BigInt(MOST) : 1n << host) - 2
   const last = base + (1n << host) - 1n
+  const half = (usable + 2) / 2
+  const middle = base + BigInt(half)
+  const has = (ip: string): boolean => {
+    const number = numberOf(ip)
+    return (
+      isIP(ip) === family && number !== undefined && textOf(number, family) === ip && number > base && number < last
+    )
+  }
   return {
     cidr,
     family,
     usable,
     at: (index) => textOf(base + 1n + BigInt(index), family),
-    has: (ip) => {
-      const number = numberOf(ip)
-      return (
-        isIP(ip) === family && number !== undefined && textOf(number, family) === ip && number > base && number < last
-      )
-    },
+    has,
     last: textOf(last, family),
+    upper: {
+      cidr: `${textOf(middle, family)}/${(family === 6 ? 128 : 32) - Math.log2(half)}`,
+      from: half - 1,
+      has: (ip) => has(ip) && (numberOf(ip) ?? 0n) >= middle,
+    },
   }
 }
 

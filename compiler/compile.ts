@@ -1,16 +1,16 @@
 import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
 import { dnsRecords } from './dns.ts'
-import { gatewayRoutes, serveExports } from './gateway.ts'
+import { gatewayRoutes, gatewayTcp, serveExports } from './gateway.ts'
 import { importNames } from './names.ts'
 import { by } from './order.ts'
-import { routeImport } from './routes.ts'
+import { carriesStreams, routeImport } from './routes.ts'
 import { type Scope, scopesOf } from './scope.ts'
 import type { Snapshot } from './snapshot.ts'
 import { exportStatus, importStatus, policyIssues, policyStatus } from './status.ts'
 import type { SidecarTable, Tables } from './tables.ts'
 import { tableVersion } from './version.ts'
-import { vipsFrom } from './vips.ts'
+import { tcpRangeOf, vipsFrom } from './vips.ts'
 import { keyOf, worldOf } from './world.ts'
 
 /**
@@ -22,7 +22,12 @@ import { keyOf, worldOf } from './world.ts'
  */
 export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
   const world = worldOf(snapshot)
-  const { vips, issues: vipIssues } = vipsFrom(snapshot.mesh.vipRange).allocate(world.imports, previous?.vips ?? [])
+  const { vips, issues: vipIssues } = vipsFrom(snapshot.mesh.vipRange).allocate(
+    world.imports,
+    previous?.vips ?? [],
+    (object) => carriesStreams(world, object),
+  )
+  const tcpRange = tcpRangeOf(snapshot.mesh.vipRange)
   const vipOf = new Map(vips.map((vip) => [`${vip.namespace}/${vip.name}`, vip.ips[0]]))
 
   const imports = [...world.imports].sort(by(keyOf)).map((object) => {
@@ -54,11 +59,12 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
     const routes = includes ? everything.filter(({ service }) => includes(service)) : everything
     const names = explicit.has(namespace) ? { names: namesFor(includes) } : {}
     const version = tableVersion(routes, snapshot.trust, names.names)
-    return { namespace, version, ...trust, ...names, routes }
+    return { namespace, version, ...trust, ...names, tcpRange, routes }
   })
 
   const served = serveExports(world)
   const routes = gatewayRoutes(world, served, snapshot.served ?? [])
+  const tcp = gatewayTcp(served)
 
   const issues: readonly Issue<Code>[] = [
     ...served.flatMap((each) => [...each.faults, ...each.remarks]),
@@ -71,7 +77,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
   return {
     cluster: { key: snapshot.mesh.clusterKey, domain: snapshot.mesh.clusterDomain },
     sidecars,
-    gateway: { version: tableVersion(routes, snapshot.trust), ...trust, routes },
+    gateway: { version: tableVersion([...routes, ...tcp], snapshot.trust), ...trust, routes, tcp },
     dns: dnsRecords(named, snapshot.mesh),
     vips,
     statuses: [

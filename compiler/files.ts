@@ -63,20 +63,20 @@ export interface Readers {
 /** Those who are made now. */
 export const newcomers = ({ trust }: SidecarTable): Readers => ({ plain: !trust, mtls: trust !== undefined })
 
-const explicitFile = (clusterKey: string, mtls: boolean): string =>
-  JSON.stringify(explicitBootstrap(explicitSettings(sidecarSettings(clusterKey, mtls))))
+const explicitFile = ({ tcpRange }: SidecarTable, clusterKey: string, mtls: boolean): string =>
+  JSON.stringify(explicitBootstrap(explicitSettings(sidecarSettings(clusterKey, tcpRange, mtls))))
 
 const plainFiles = (table: SidecarTable, clusterKey: string): FileSet['files'] => ({
-  'bootstrap.json': JSON.stringify(sidecarBootstrap(sidecarSettings(clusterKey))),
+  'bootstrap.json': JSON.stringify(sidecarBootstrap(sidecarSettings(clusterKey, table.tcpRange))),
   'cds.json': plainSidecarCds(table),
-  ...(table.names ? { [EXPLICIT_BOOTSTRAP]: explicitFile(clusterKey, false) } : {}),
+  ...(table.names ? { [EXPLICIT_BOOTSTRAP]: explicitFile(table, clusterKey, false) } : {}),
 })
 
 const mtlsFiles = (table: SidecarTable, clusterKey: string): FileSet['files'] => ({
-  [MTLS_BOOTSTRAP]: JSON.stringify(sidecarBootstrap(sidecarSettings(clusterKey, true))),
+  [MTLS_BOOTSTRAP]: JSON.stringify(sidecarBootstrap(sidecarSettings(clusterKey, table.tcpRange, true))),
   [MTLS_CLUSTERS]: sidecarCds(table),
   ...(table.trust ? sidecarTlsFiles(table.trust) : {}),
-  ...(table.names ? { [EXPLICIT_MTLS_BOOTSTRAP]: explicitFile(clusterKey, true) } : {}),
+  ...(table.names ? { [EXPLICIT_MTLS_BOOTSTRAP]: explicitFile(table, clusterKey, true) } : {}),
 })
 
 /** What sidecars of one namespace read. */
@@ -109,7 +109,7 @@ export const gatewayFiles = (
       ...(table.trust ? gatewayTlsFiles(table.trust) : {}),
       'table.json': tableFile(table),
     },
-    sizes(table.routes, (route) => route.service),
+    sizes([...table.routes, ...table.tcp], (route) => route.service),
   )
 
 /** What mesh DNS reads. */

@@ -5,12 +5,13 @@ import { clientsOf, unknownClusters } from './clients.ts'
 import { referenceOf } from './conditions.ts'
 import { type Offer, type OfferedRule, offersOf } from './offers.ts'
 import { by, unique } from './order.ts'
-import { isHttp2 } from './protocol.ts'
-import type { GatewayRoute, LingeringRoute } from './tables.ts'
+import { isHttp2, serverName } from './protocol.ts'
+import type { GatewayRoute, GatewayTcp, LingeringRoute } from './tables.ts'
 import { clusterAddress, isExternalName, keyOf, readyEndpoints, tcpPorts, type World } from './world.ts'
 
 export interface ServedExport extends Offer {
   readonly routes: readonly GatewayRoute[]
+  readonly passed: readonly GatewayTcp[]
 }
 
 /** Where the calls to one port of a Service end. */
@@ -78,16 +79,39 @@ const clientRemarks = ({ trust }: World, { object }: Offer): Offer['remarks'] =>
     }),
   )
 
+const tcpOf = (world: World, { object }: Offer, service: Service, port: ServicePort): GatewayTcp => {
+  const key = keyOf(object)
+  return {
+    service: key,
+    port: port.port,
+    sni: serverName(key, port.port),
+    ...clientsOfExport(world, object),
+    ...reachOf(world, key, service, port),
+  }
+}
+
 /** All exports of the cluster, the oldest first, each with what the gateway does for it. */
 export const serveExports = (world: World): readonly ServedExport[] =>
-  offersOf(world).map((offer) => {
-    const { service, rules, remarks } = offer
+  offersOf(world, world.trust !== undefined).map((offer) => {
+    const { service, rules, tcp, remarks } = offer
     return {
       ...offer,
       remarks: [...remarks, ...clientRemarks(world, offer)],
       routes: service ? rules.map((rule) => routeOf(world, offer, service, rule)) : [],
+      passed: service ? tcp.map((port) => tcpOf(world, offer, service, port)) : [],
     }
   })
+
+/** Nobody is served on here: who is refused in the handshake goes elsewhere by itself. */
+export const gatewayTcp = (served: readonly ServedExport[]): readonly GatewayTcp[] =>
+  served
+    .flatMap((each) => each.passed)
+    .toSorted(
+      by(
+        ({ service }) => service,
+        ({ port }) => port,
+      ),
+    )
 
 const bySpecificity = by<GatewayRoute>(
   (route) => (route.pathType === 'Exact' ? 0 : 1),

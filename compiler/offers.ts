@@ -2,9 +2,10 @@ import type { Service, ServicePort } from '../api/core.ts'
 import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceExport } from '../api/service-export.ts'
-import { isHttp } from './protocol.ts'
+import { by, unique } from './order.ts'
+import { isStream, type Spoken, streamName } from './protocol.ts'
 import { rewriteProblem } from './regex.ts'
-import { isExternalName, keyOf, tcpPorts, type World } from './world.ts'
+import { isExternalName, isTcp, keyOf, tcpPorts, type World } from './world.ts'
 
 /** What an export comes to in its own cluster: which ports its gateway serves, and where. */
 export interface Offer {
@@ -13,6 +14,8 @@ export interface Offer {
   readonly service?: Service
   /** Sorted as the export lists them, by port where it lists none. */
   readonly rules: readonly OfferedRule[]
+  /** Ports that are no HTTP, each once, sorted: gateways pass their connections on. */
+  readonly tcp: readonly ServicePort[]
   /** Why the export is not valid, or not in all of its rules. */
   readonly faults: readonly Issue<Code>[]
   /** What else is to be said. */
@@ -29,7 +32,10 @@ export interface OfferedRule {
 
 interface Rule {
   readonly port: number
+  /** As written; of a rule that names none, the one that it would have had unwritten. */
   readonly path: string
+  /** Whether somebody wrote the path. */
+  readonly named: boolean
   readonly pathType: 'Prefix' | 'Exact'
   /** Where the rule stands in the object; `spec.rules` for a rule that nobody wrote. */
   readonly field: string
@@ -48,17 +54,28 @@ const rulesOf = (object: ServiceExport, service: Service | undefined): readonly 
   if (rules && rules.length > 0) {
     return rules.map(({ portNumber, path, pathType = 'Prefix' }, index) => ({
       port: portNumber,
-      path: pathType === 'Exact' ? path : withoutFinalSlash(path),
+      path: path === undefined ? ownPath(object, portNumber) : pathType === 'Exact' ? path : withoutFinalSlash(path),
+      named: path !== undefined,
       pathType,
       field: `spec.rules[${index}]`,
     }))
   }
-  return (service ? tcpPorts(service) : []).map(({ port }) => ({
+  const ports = unique(service?.spec.ports ?? [], ({ port }) => String(port))
+  return ports.toSorted(by(({ port }) => port)).map(({ port }) => ({
     port,
-    path: `/${keyOf(object)}/${port}`,
+    path: ownPath(object, port),
+    named: false,
     pathType: 'Prefix',
     field: OMITTED,
   }))
+}
+
+const ownPath = (object: ServiceExport, port: number): string => `/${keyOf(object)}/${port}`
+
+/** Port of a rule, by number: of two with the same number, the one that is TCP. */
+const portOf = (service: Service | undefined, number: number): ServicePort | undefined => {
+  const found = (service?.spec.ports ?? []).filter(({ port }) => port === number)
+  return found.find(isTcp) ?? found[0]
 }
 
 const issueOf = (
@@ -70,7 +87,12 @@ const issueOf = (
 ): Issue<Code> => ({ code, object, path, ...(value === undefined ? {} : { value }), ...(params ? { params } : {}) })
 
 /** One export, given who holds which path. A rule that cannot be served leaves the export's other rules alone. */
-const offerOf = (object: ServiceExport, service: Service | undefined, owners: ReadonlyMap<string, string>): Offer => {
+const offerOf = (
+  object: ServiceExport,
+  service: Service | undefined,
+  owners: ReadonlyMap<string, string>,
+  identity: boolean,
+): Offer => {
   const key = keyOf(object)
   const { namespace = 'default', name } = object.metadata
   const reference = { kind: 'ServiceExport', namespace, name }
@@ -85,19 +107,28 @@ const offerOf = (object: ServiceExport, service: Service | undefined, owners: Re
   else if (isExternalName(service)) fault('ExportOfExternalName', '')
   const why = pathRewrite && rewriteProblem(pathRewrite)
   if (why !== undefined) fault('RewriteUnusable', 'spec.pathRewrite', undefined, { why })
-  if (!service || isExternalName(service) || why !== undefined) return { object, rules: [], faults, remarks }
+  if (!service || isExternalName(service) || why !== undefined) {
+    return { object, rules: [], tcp: [], faults, remarks }
+  }
 
   const rules: OfferedRule[] = []
-  const ports = tcpPorts(service)
+  const streams: ServicePort[] = []
   for (const rule of rulesOf(object, service)) {
-    const port = ports.find((candidate) => candidate.port === rule.port)
+    const port = portOf(service, rule.port)
     const owner = owners.get(rule.path)
-    if (!port) {
-      const known = ports.map((candidate) => candidate.port).join(', ') || 'none'
-      fault('PortNotInService', `${rule.field}.portNumber`, rule.port, { ports: known })
-    } else if (!isHttp(port.appProtocol)) {
-      const issue = issueOf(reference, 'PortNotServed', rule.field, port.appProtocol, { port: port.port })
+    const aside = (code: Code, value: unknown): void => {
+      const issue = issueOf(reference, code, rule.field, value, { port: rule.port })
       ;(rule.field === OMITTED ? remarks : faults).push(issue)
+    }
+    if (!port) {
+      const known = tcpPorts(service).map((candidate) => candidate.port)
+      fault('PortNotInService', `${rule.field}.portNumber`, rule.port, { ports: known.join(', ') || 'none' })
+    } else if (!isTcp(port)) {
+      aside('PortNotServed', port.protocol)
+    } else if (isStream(port)) {
+      if (rule.named) remarks.push(issueOf(reference, 'PathOfStream', `${rule.field}.path`, rule.path, said(port)))
+      if (identity) streams.push(port)
+      else aside('StreamWithoutIdentity', streamName(port))
     } else if (!canMatch(rule.path)) {
       fault('PathNeverMatches', `${rule.field}.path`, rule.path)
     } else if (owner !== key) {
@@ -110,20 +141,35 @@ const offerOf = (object: ServiceExport, service: Service | undefined, owners: Re
       rules.push({ port, path: rule.path, pathType: rule.pathType })
     }
   }
-  if (rules.length === 0 && faults.length === 0) fault('NothingToServe', 'spec.rules')
-  return { object, service, rules, faults, remarks }
+  if (rules.length === 0 && streams.length === 0 && faults.length === 0) fault('NothingToServe', 'spec.rules')
+  const each = unique(streams, ({ port }) => String(port)).toSorted(by(({ port }) => port))
+  return { object, service, rules, tcp: each, faults, remarks }
 }
+
+const said = (port: ServicePort & Spoken): Issue['params'] => ({ port: port.port, spoken: streamName(port) })
+
+/** Rules that need a path: those of a port that is known for a stream need none. */
+const pathsOf = (object: ServiceExport, service: Service | undefined): readonly string[] =>
+  rulesOf(object, service).flatMap(({ port, path }) => {
+    const known = portOf(service, port)
+    return known && (!isTcp(known) || isStream(known)) ? [] : [path]
+  })
 
 /**
  * All exports of a cluster, the oldest first. A path belongs to the oldest export that names it, whether its Service
  * is there or not: ownership must not move back and forth with a Service's life.
+ *
+ * @param identity whether the cluster's proxies have one, without which no stream crosses clusters
  */
-export const offersOf = ({ exports, services }: Pick<World, 'exports' | 'services'>): readonly Offer[] => {
+export const offersOf = (
+  { exports, services }: Pick<World, 'exports' | 'services'>,
+  identity: boolean,
+): readonly Offer[] => {
   const owners = new Map<string, string>()
   for (const object of exports) {
-    for (const { path } of rulesOf(object, services.get(keyOf(object)))) {
+    for (const path of pathsOf(object, services.get(keyOf(object)))) {
       if (!owners.has(path)) owners.set(path, keyOf(object))
     }
   }
-  return exports.map((object) => offerOf(object, services.get(keyOf(object)), owners))
+  return exports.map((object) => offerOf(object, services.get(keyOf(object)), owners, identity))
 }

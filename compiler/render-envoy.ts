@@ -52,6 +52,9 @@ export const response = (version: string, resources: string): string =>
  * as long as it stays ejected.
  */
 const RUNTIME = {
+  // A listener of the proxy's own that has done with a connection would reset it, and with the reset go the last bytes
+  // for a caller that has closed its own direction already.
+  'envoy.reloadable_features.enable_send_rst_on_user_space_socket': false,
   'upstream.healthy_panic_threshold': 1,
   'outlier_detection.interval_ms': 1000,
   'outlier_detection.base_ejection_time_ms': 5000,
@@ -270,6 +273,10 @@ export const bootstrap = (
 ): Json => ({
   node: { locality: { zone: shortKey(clusterKey) } },
   admin: { address: address({ host: '127.0.0.1', port: adminPort }), ignore_global_conn_limit: true },
+  // Listeners that only the proxy's own clusters reach.
+  bootstrap_extensions: [
+    extension('envoy.bootstrap.internal_listener', 'envoy.extensions.bootstrap.internal_listener.v3.InternalListener'),
+  ],
   layered_runtime: { layers: [{ name: 'portolan', static_layer: { ...RUNTIME, ...runtime } }] },
   stats_config: {
     stats_tags: [

@@ -28,6 +28,7 @@ import {
   UNSERVED,
 } from './render-envoy.ts'
 import { CLEAN_HEADERS, GATEWAY_RUNTIME, HYGIENE, KEEPALIVE, NO_UPGRADE, OVERLOAD } from './render-hygiene.ts'
+import { gatewayTcpChain, gatewayTcpListeners, tcpClusters } from './render-tcp.ts'
 import { EITHER, gatewaySocket, PLAIN, refusedLog } from './render-tls.ts'
 import type { GatewayRoute, GatewayTable } from './tables.ts'
 
@@ -84,6 +85,7 @@ const gatewayListener = (settings: GatewaySettings): Json => {
           ...EITHER,
           ...(settings.accessLog ? { access_log: [refusedLog()] } : {}),
           filter_chains: [
+            gatewayTcpChain(settings.accessLog),
             {
               name: 'mtls',
               filter_chain_match: { transport_protocol: 'tls' },
@@ -98,7 +100,11 @@ const gatewayListener = (settings: GatewaySettings): Json => {
 }
 
 export const gatewayBootstrap = (settings: GatewaySettings): Json => ({
-  ...bootstrap(settings, [gatewayListener(settings)], GATEWAY_RUNTIME),
+  ...bootstrap(
+    settings,
+    [gatewayListener(settings), ...(settings.mtls ? gatewayTcpListeners(settings.directory, settings.accessLog) : [])],
+    GATEWAY_RUNTIME,
+  ),
   ...OVERLOAD,
 })
 
@@ -185,7 +191,10 @@ const clusterOf = (route: GatewayRoute): Json => {
 export const gatewayCds = (table: GatewayTable, previous?: GatewayTable): string => {
   const kept = previous && previous.version !== table.version ? previous.routes : []
   const routes = unique([...table.routes, ...kept], clusterName)
-  const clusters = [...routes].sort(by(clusterName)).map((route) => JSON.stringify(clusterOf(route)))
+  const clusters = [
+    ...[...routes].sort(by(clusterName)).map(clusterOf),
+    ...(table.trust ? table.tcp.flatMap(tcpClusters) : []),
+  ].map((cluster) => JSON.stringify(cluster))
   return response(table.version, clusters.join(','))
 }
 
@@ -308,5 +317,5 @@ const routeConfiguration = (routes: readonly GatewayRoute[]): Json =>
   })
 
 /** The gateway's `rds.json`. */
-export const gatewayRds = ({ version, routes }: GatewayTable): string =>
+export const gatewayRds = ({ version, routes }: Pick<GatewayTable, 'version' | 'routes'>): string =>
   response(version, JSON.stringify(routeConfiguration(routes)))

@@ -30,16 +30,27 @@ import {
   typed,
 } from './render-envoy.ts'
 import { KEEPS_SESSIONS, SESSION, STICKY, sessionFilters, WHETHER_STICKY } from './render-sessions.ts'
+import {
+  CALLER_STATE,
+  STREAM_CLUSTER,
+  sidecarTcpChain,
+  streamClusterName,
+  streamHandshake,
+  webCluster,
+  webListener,
+} from './render-tcp.ts'
 import { matchedSocket, sidecarSockets } from './render-tls.ts'
 import type { Backend, ServiceRoute, SidecarTable } from './tables.ts'
 import type { Address } from './world.ts'
 
 export interface SidecarSettings extends BootstrapSettings {
   readonly capturePort: number
+  /** As in the table. */
+  readonly tcpRange: string
 }
 
 /** As in an injected pod. @param mtls the pod has an identity */
-export const sidecarSettings = (clusterKey: string, mtls = false): SidecarSettings => ({
+export const sidecarSettings = (clusterKey: string, tcpRange: string, mtls = false): SidecarSettings => ({
   clusterKey,
   ...(mtls ? { clusters: MTLS_CLUSTERS } : {}),
   directory: ROUTES_MOUNT,
@@ -47,6 +58,7 @@ export const sidecarSettings = (clusterKey: string, mtls = false): SidecarSettin
   adminPort: ADMIN_PORT,
   metricsPort: METRICS_PORT,
   capturePort: CAPTURE_PORT,
+  tcpRange,
 })
 
 /** Scratch headers. Whatever reads one, we have overwritten it before: a caller cannot set it. */
@@ -111,6 +123,7 @@ export const perTryFilters = (caller: string): readonly Json[] => [
         // An absent value changes nothing, so the caller's Host stays.
         overwrite(AUTHORITY, ofEndpoint('host')),
         overwrite(CALLER, caller),
+        overwrite(CALLER, `%FILTER_STATE(${CALLER_STATE}:PLAIN)%`),
         overwrite(CALLER, ofEndpoint('direct')),
       ],
     },
@@ -151,46 +164,44 @@ export const NO_CLUSTER: Json = {
   ],
 }
 
-const outboundListener = ({ capturePort, accessLog }: SidecarSettings): Json => ({
+const outboundManager = (accessLog: boolean): Json =>
+  connectionManager('outbound', accessLog, {
+    skip_xff_append: true,
+    early_header_mutation_extensions: [destinationMutation],
+    local_reply_config: NO_CLUSTER,
+    route_config: {
+      name: 'outbound',
+      validate_clusters: false,
+      request_headers_to_remove: [DESTINATION, SESSION, KEEPS_SESSIONS],
+      virtual_hosts: [
+        {
+          name: 'imports',
+          domains: ['*'],
+          request_body_buffer_limit: REPLAY_BUFFER_BYTES,
+          routes: routesTo([]),
+        },
+      ],
+    },
+    http_filters: [
+      rememberFilter,
+      ...sessionFilters(DESTINATION, `${OURS}.sticky`),
+      router({ upstream_http_filters: perTryFilters('%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%') }),
+    ],
+  })
+
+const outboundListener = ({ capturePort, accessLog, tcpRange }: SidecarSettings): Json => ({
   name: 'outbound',
   stat_prefix: 'outbound',
   address: address({ host: '0.0.0.0', port: capturePort }),
   listener_filters: [
     extension('envoy.filters.listener.original_dst', 'envoy.extensions.filters.listener.original_dst.v3.OriginalDst'),
   ],
-  filter_chains: [
-    {
-      filters: [
-        connectionManager('outbound', accessLog, {
-          skip_xff_append: true,
-          early_header_mutation_extensions: [destinationMutation],
-          local_reply_config: NO_CLUSTER,
-          route_config: {
-            name: 'outbound',
-            validate_clusters: false,
-            request_headers_to_remove: [DESTINATION, SESSION, KEEPS_SESSIONS],
-            virtual_hosts: [
-              {
-                name: 'imports',
-                domains: ['*'],
-                request_body_buffer_limit: REPLAY_BUFFER_BYTES,
-                routes: routesTo([]),
-              },
-            ],
-          },
-          http_filters: [
-            rememberFilter,
-            ...sessionFilters(DESTINATION, `${OURS}.sticky`),
-            router({ upstream_http_filters: perTryFilters('%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%') }),
-          ],
-        }),
-      ],
-    },
-  ],
+  filter_chains: [sidecarTcpChain(tcpRange, accessLog), { name: 'http', filters: [outboundManager(accessLog)] }],
 })
 
 /** The same for every sidecar of a cluster: what differs between pods comes by flags, what changes by CDS. */
-export const sidecarBootstrap = (settings: SidecarSettings): Json => bootstrap(settings, [outboundListener(settings)])
+export const sidecarBootstrap = (settings: SidecarSettings): Json =>
+  bootstrap(settings, [outboundListener(settings), webListener(outboundManager(settings.accessLog))])
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b))
 
@@ -255,7 +266,8 @@ const standIns = (backends: readonly Backend[]): readonly Backend[] =>
   })
 
 /** One service-port. Endpoints are never given by EDS, which drops the second of two with the same address. */
-const clusterOf = ({ service, vip, port, sticky, backends: known }: ServiceRoute): Json => {
+const clusterOf = (route: ServiceRoute): Json => {
+  const { service, vip, port, tcp, sticky, backends: known } = route
   const backends = [...known, ...standIns(known)]
   const weights = endpointWeights(backends)
   const hosts = backends.flatMap((backend) => backend.endpoints.map(({ host }) => host))
@@ -266,14 +278,15 @@ const clusterOf = ({ service, vip, port, sticky, backends: known }: ServiceRoute
       peers.some(({ priority }) => priority < last) && peers.flatMap(({ endpoints }) => endpoints).length > 1,
   )
   return typed('envoy.config.cluster.v3.Cluster', {
-    name: `${vip}:${port}`,
+    name: tcp ? streamClusterName(`${vip}:${port}`) : `${vip}:${port}`,
     alt_stat_name: `out|${service}|${port}`,
     ...(hosts.some(isDnsName) ? { type: 'STRICT_DNS', dns_lookup_family: 'V4_PREFERRED' } : {}),
     connect_timeout: '1s',
     ...(sticky ? { metadata: STICKY, common_lb_config: PODS_ONLY } : {}),
     outlier_detection: OUTLIER_DETECTION,
     circuit_breakers: CIRCUIT_BREAKERS,
-    ...sidecarSockets(backends),
+    ...sidecarSockets(backends, tcp && streamHandshake(route)),
+    ...(tcp ? STREAM_CLUSTER : {}),
     load_assignment: {
       cluster_name: '-',
       ...(spills ? { policy: { overprovisioning_factor: 10000 } } : {}),
@@ -286,24 +299,36 @@ const clusterOf = ({ service, vip, port, sticky, backends: known }: ServiceRoute
         })),
       })),
     },
-    typed_extension_protocol_options: httpOptions(backends),
+    ...(tcp ? {} : { typed_extension_protocol_options: httpOptions(backends) }),
   })
 }
 
-const textsOf = (render: (route: ServiceRoute) => Json) => {
-  const text = perObject((route: ServiceRoute) => JSON.stringify(render(route)))
+/** A route that no cluster takes has none; that it is HTTP must be known all the same, for its calls to be told so. */
+const clustersOf = (route: ServiceRoute): readonly Json[] => [
+  ...(route.amongTcp ? [webCluster(route)] : []),
+  ...(route.backends.length > 0 ? [clusterOf(route)] : []),
+]
+
+const textsOf = (seen: (route: ServiceRoute) => ServiceRoute) => {
+  const text = perObject((route: ServiceRoute) =>
+    clustersOf(seen(route))
+      .map((cluster) => JSON.stringify(cluster))
+      .join(','),
+  )
   return perObject((routes: readonly ServiceRoute[]) =>
     routes
-      .filter((route) => route.backends.length > 0)
       .map(text)
+      .filter((each) => each !== '')
       .join(','),
   )
 }
 
-const clusterTexts = textsOf(clusterOf)
-const plainTexts = textsOf((route) =>
-  clusterOf({ ...route, backends: route.backends.map(({ tls: _, ...backend }) => backend) }),
-)
+const clusterTexts = textsOf((route) => route)
+/** HTTP that all may call goes without TLS; a stream that is not local goes nowhere. */
+const plainTexts = textsOf((route) => ({
+  ...route,
+  backends: route.backends.flatMap(({ tls, ...backend }) => (route.tcp && tls ? [] : [backend])),
+}))
 
 /** The clusters of a table: `cds.json`. A route that no cluster takes has none, so its calls get 503. */
 export const sidecarCds = ({ version, routes }: SidecarTable): string => response(version, clusterTexts(routes))

@@ -100,13 +100,21 @@ const briefly = ({ name, file }: Secret): Json => ({
  * How a sidecar calls the gateways of one cluster: nobody else's certificate will do, whoever signed it. Without ALPN, as
  * the gateway would choose HTTP/2 by it, which the sidecar speaks only to whom its application does.
  */
-const sidecarSocket = (clusterKey: string, peer: Peer): Json =>
+const sidecarSocket = (clusterKey: string, peer: Peer, stream?: Stream): Json =>
   extension('tls', `${TLS}.UpstreamTlsContext`, {
+    ...(stream ? { sni: stream.sni } : {}),
     common_tls_context: {
       tls_certificate_sds_secret_configs: [briefly(OWN)],
       validation_context_sds_secret_config: briefly(peerSecret(clusterKey, peer)),
+      ...(stream ? { alpn_protocols: [stream.protocol] } : {}),
     },
   })
+
+/** What a handshake says of the connection that follows, when that is no HTTP. */
+interface Stream {
+  readonly sni: string
+  readonly protocol: string
+}
 
 /**
  * Of a listener that takes both: a client that says nothing for a while is one without TLS, as one that had connected in
@@ -160,10 +168,10 @@ export const matchedSocket = ({ clusterKey, tls }: Backend): Json =>
   tls === undefined ? {} : { [MATCHED]: { [GATEWAY]: shortKey(clusterKey) } }
 
 /** Of a cluster: one socket for each gateway that is called with TLS. All other endpoints are called without. */
-export const sidecarSockets = (backends: readonly Backend[]): Json => {
+export const sidecarSockets = (backends: readonly Backend[], stream?: Stream): Json => {
   const sockets = unique(backends, ({ clusterKey }) => clusterKey).flatMap(({ clusterKey, tls }) => {
     const name = shortKey(clusterKey)
-    return tls ? [{ name, match: { [GATEWAY]: name }, transport_socket: sidecarSocket(clusterKey, tls) }] : []
+    return tls ? [{ name, match: { [GATEWAY]: name }, transport_socket: sidecarSocket(clusterKey, tls, stream) }] : []
   })
   return sockets.length > 0 ? { transport_socket_matches: sockets } : {}
 }

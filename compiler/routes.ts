@@ -3,13 +3,14 @@ import type { Code } from '../api/diagnostics.ts'
 import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
-import { addressOf, backendsOf, type ImportPort, localBackend, remoteBackends } from './backends.ts'
+import { parseVipRange } from '../api/vip-range.ts'
+import { addressOf, backendsOf, type ImportPort, localBackend, type Remote, remoteBackends } from './backends.ts'
 import { LastAnswers } from './memo.ts'
 import { planOf } from './plan.ts'
-import { isHttp } from './protocol.ts'
+import { isStream, type Spoken, streamName } from './protocol.ts'
 import type { ServiceRoute } from './tables.ts'
 import { type TargetState, targetStates } from './targets.ts'
-import { isExternalName, keyOf, tcpPorts, type World } from './world.ts'
+import { isExternalName, isTcp, keyOf, tcpPorts, type World } from './world.ts'
 
 export interface RoutedImport {
   /** Whether the plain name `name.namespace` leads to the proxy. */
@@ -29,7 +30,7 @@ interface Port {
 
 /** The import's ports and the local Service's: a name that leads to the proxy must go on working for all of them. */
 const portsOf = (imported: ServiceImport, served: readonly ServicePort[]): readonly Port[] => {
-  const tcp = imported.spec.ports.filter((port) => (port.protocol ?? 'TCP') === 'TCP')
+  const tcp = imported.spec.ports.filter(isTcp)
   const numbers = [...new Set([...tcp.map((port) => port.port), ...served.map((port) => port.port)])]
   return numbers
     .sort((a, b) => a - b)
@@ -40,7 +41,17 @@ const portsOf = (imported: ServiceImport, served: readonly ServicePort[]): reado
     }))
 }
 
-const appProtocolOf = (port: Port): string | undefined => port.imported?.appProtocol ?? port.served?.appProtocol
+/** What the import says, which is the same in all clusters; of a port that nobody imports, what the Service says. */
+const spokenAt = ({ imported, served }: Port): Spoken => imported ?? served ?? {}
+
+const servedHere = (world: World, imported: ServiceImport): readonly ServicePort[] => {
+  const service = world.services.get(keyOf(imported))
+  return service && !isExternalName(service) ? tcpPorts(service) : []
+}
+
+/** Whether connections to an import's address must be taken as streams, as a proxy would wait for HTTP in vain. */
+export const carriesStreams = (world: World, imported: ServiceImport): boolean =>
+  portsOf(imported, servedHere(world, imported)).some((port) => isStream(spokenAt(port)))
 
 const answers = new LastAnswers<ServiceImport, RoutedImport>()
 
@@ -79,7 +90,8 @@ const routed = (
   const plan = planOf(policy, ownKey)
   const sticky = imported.spec.sessionSticky === true
   const localObject = world.services.get(service)
-  const ports = portsOf(imported, localObject && !isExternalName(localObject) ? tcpPorts(localObject) : [])
+  const ports = portsOf(imported, servedHere(world, imported))
+  const amongTcp = vip !== undefined && parseVipRange(world.mesh.vipRange).upper.has(vip)
 
   const issues: Issue<Code>[] = []
   const routes: ServiceRoute[] = []
@@ -95,30 +107,32 @@ const routed = (
         issues.push({ code: 'EndpointWithoutAddress', object, path, value: endpoint.clusterKey })
       }
     })
-    if ((port.protocol ?? 'TCP') !== 'TCP' && plan.type !== 'Locality') {
+    if (!isTcp(port) && plan.type !== 'Locality') {
       const params = { port: port.port }
       issues.push({ code: 'PortNotRouted', object, path: `spec.ports[${p}].protocol`, value: port.protocol, params })
     }
   })
 
   for (const port of ports) {
-    const remotes = remoteBackends(port.imported, ownKey, world.trust)
+    const spoken = spokenAt(port)
+    const stream = isStream(spoken)
+    const { able: remotes, unable } = apart(remoteBackends(port.imported, ownKey, world.trust), stream)
+    if (plan.type !== 'Locality') {
+      for (const { clusterKey } of unable) {
+        const params = { port: port.number, spoken: streamName(spoken) }
+        issues.push({ code: 'ExporterWithoutIdentity', object, path: 'spec.ports', value: clusterKey, params })
+      }
+    }
     for (const { clusterKey, addresses } of remotes) {
       exporting.set(clusterKey, Math.max(exporting.get(clusterKey) ?? 0, addresses.length))
     }
-    const appProtocol = appProtocolOf(port)
-    if (!isHttp(appProtocol)) {
-      if (plan.type !== 'Locality') {
-        const params = { port: port.number }
-        issues.push({ code: 'PortNotRouted', object, path: 'spec.ports', value: appProtocol, params })
-      }
-      continue
-    }
-    const local = localBackend(world, service, port.number, sticky)
+    const local = localBackend(world, service, port.number, sticky && !stream)
     if (local) localReady = Math.max(localReady ?? 0, local.ready)
     const backends = backendsOf(plan, ownKey, local, remotes)
-    const session = sticky ? ({ sticky } as const) : {}
-    if (vip !== undefined) routes.push({ service, vip, port: port.number, policy: plan.type, ...session, backends })
+    const kind: Pick<ServiceRoute, 'tcp' | 'amongTcp' | 'sticky'> = stream
+      ? { tcp: true }
+      : { ...(amongTcp ? { amongTcp } : {}), ...(sticky ? { sticky } : {}) }
+    if (vip !== undefined) routes.push({ service, vip, port: port.number, policy: plan.type, ...kind, backends })
     imports ||= port.imported !== undefined
     if (backends.length === 0 && plan.type !== 'Locality') {
       issues.push({ code: 'NoBackend', object, path: 'spec.ports', params: { port: port.number } })
@@ -137,3 +151,9 @@ const routed = (
     issues,
   }
 }
+
+/** A stream is known to a gateway by its TLS handshake alone. */
+const apart = (remotes: readonly Remote[], stream: boolean) => ({
+  able: remotes.filter(({ tls }) => !stream || tls !== undefined),
+  unable: remotes.filter(({ tls }) => stream && tls === undefined),
+})

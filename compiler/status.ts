@@ -9,9 +9,9 @@ import type { Offer } from './offers.ts'
 import type { RoutedImport } from './routes.ts'
 import type { ObjectStatus } from './tables.ts'
 
-export const exportStatus = ({ object, rules, faults, remarks }: Offer): ObjectStatus => {
+export const exportStatus = ({ object, rules, tcp, faults, remarks }: Offer): ObjectStatus => {
   const wrong = nonEmpty(faults)
-  const paths = rules.map((rule) => rule.path)
+  const paths = [...rules.map((rule) => rule.path), ...tcp.map(({ port }) => `${port}/TCP`)]
   const extra = { paths: listed(paths), clients: clientsListed(object.spec.allowedClients) }
   if (wrong) return statusOf(object, [verdict('Valid', 'False', [...wrong, ...remarks])], extra)
   const params = { paths: paths.join(', ') }

@@ -41,6 +41,8 @@ export interface SidecarTable {
   readonly version: string
   /** Absent: proxies have no identity, and call in plain HTTP. */
   readonly trust?: Trust
+  /** The addresses whose connections are taken as streams, whatever they carry. A part of the VIP range. */
+  readonly tcpRange: string
   /** Sorted by service, port. */
   readonly routes: readonly ServiceRoute[]
   /** Present where sidecars may be asked by name instead of capturing calls. */
@@ -63,16 +65,20 @@ export interface ImportName {
   readonly plain: 'routed' | 'local' | 'refused'
 }
 
-/** One port of one routed service: where a call to vip:port goes. */
+/** One port of one routed service: where a call to vip:port goes, or of a stream: a connection. */
 export interface ServiceRoute {
   /** namespace/name */
   readonly service: string
   readonly vip: string
   readonly port: number
   readonly policy: 'Locality' | 'FailOver' | 'ActiveActive'
+  /** Not HTTP: whole connections are routed. Other clusters' backends have mutual TLS. */
+  readonly tcp?: true
+  /** HTTP at an address of `tcpRange`, as another port of the service is none. */
+  readonly amongTcp?: true
   /** Calls of one session go to the same endpoint; absent = spread one by one. */
   readonly sticky?: true
-  /** Tried in order of priority; within one priority shared by weight. Sorted by priority, then local first, then clusterKey. None = 503. */
+  /** Tried in order of priority; within one priority shared by weight. Sorted by priority, then local first, then clusterKey. None = 503, or a connection that is closed. */
   readonly backends: readonly Backend[]
 }
 
@@ -100,6 +106,23 @@ export interface GatewayTable {
   readonly trust?: Trust
   /** Most specific first: Exact before Prefix, longer before shorter. */
   readonly routes: readonly GatewayRoute[]
+  /** Ports that are not HTTP. Sorted by service, port. */
+  readonly tcp: readonly GatewayTcp[]
+}
+
+/** One port whose connections a gateway passes on. */
+export interface GatewayTcp {
+  /** namespace/name */
+  readonly service: string
+  readonly port: number
+  /** What clients name in their TLS handshake to get there. */
+  readonly sni: string
+  /** Who may connect, of those with an identity; absent = anybody with one. */
+  readonly clients?: readonly Client[]
+  /** Ready pods, sorted. None: whoever asks for it is refused in the handshake, so that it goes elsewhere. */
+  readonly endpoints: readonly { readonly host: string; readonly port: number }[]
+  /** The Service's own address, where it has one. */
+  readonly fallback?: { readonly host: string; readonly port: number }
 }
 
 export interface GatewayRoute {

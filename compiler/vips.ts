@@ -11,10 +11,13 @@ export interface VipAllocator {
   /**
    * @param imports the oldest first: of two that hold the same address the older keeps it
    * @param remembered addresses given before that may not have been written to the imports yet
+   * @param carriesStreams whether an import needs an address of the upper half; any other gets one of the lower while there
+   * is one, and keeps what it has: whoever calls it stays connected
    */
   readonly allocate: (
     imports: readonly ServiceImport[],
     remembered: readonly VipAssignment[],
+    carriesStreams?: (each: ServiceImport) => boolean,
   ) => { readonly vips: readonly VipAssignment[]; readonly issues: readonly Issue<Code>[] }
 }
 
@@ -25,49 +28,61 @@ const hash = (text: string): number => {
   return value
 }
 
+/** The part of a VIP range where services have their addresses that are not HTTP in all of their ports. */
+export const tcpRangeOf = (vipRange: string): string => parseVipRange(vipRange).upper.cidr
+
 /**
  * Addresses out of one CIDR of either family, without its first and last.
  *
  * @throws when it is none
  */
-export const vipsFrom = (cidr: string): VipAllocator => {
-  const range = parseVipRange(cidr)
-  const inRange = (ip: string | undefined): boolean => ip !== undefined && range.has(ip)
+export const vipsFrom = (vipRange: string): VipAllocator => {
+  const range = parseVipRange(vipRange)
+  const { upper } = range
 
-  const firstFree = (name: string, taken: ReadonlySet<string>): string | undefined => {
-    const { usable } = range
-    if (taken.size >= usable) return undefined
-    for (let step = hash(name) % usable, tried = 0; tried < usable; step = (step + 1) % usable, tried++) {
-      const candidate = range.at(step)
+  const firstFree = (name: string, taken: ReadonlySet<string>, from: number, to: number): string | undefined => {
+    const count = to - from
+    for (let step = hash(name) % count, tried = 0; tried < count; step = (step + 1) % count, tried++) {
+      const candidate = range.at(from + step)
       if (!taken.has(candidate)) return candidate
     }
     return undefined
   }
 
   return {
-    allocate: (imports, remembered) => {
+    allocate: (imports, remembered, carriesStreams = () => false) => {
       const taken = new Set<string>()
       const given = new Map<string, string>()
+      const streams = new Set(imports.filter(carriesStreams).map(keyOf))
+      const rangeFor = (key: string) => (streams.has(key) ? upper : range)
+      const fits = (key: string, ip: string | undefined): ip is string => ip !== undefined && rangeFor(key).has(ip)
       const claim = (key: string, ip: string | undefined): void => {
-        if (ip === undefined || given.has(key) || taken.has(ip) || !inRange(ip)) return
+        if (given.has(key) || !fits(key, ip) || taken.has(ip)) return
         given.set(key, ip)
         taken.add(ip)
+      }
+      const free = (key: string): string | undefined => {
+        const inUpper = () => firstFree(key, taken, upper.from, range.usable)
+        if (streams.has(key)) return inUpper()
+        return firstFree(key, taken, 0, upper.from) ?? inUpper()
       }
       // What is written wins over what is remembered, and both over what is new: a running client's address moves last.
       for (const each of imports) claim(keyOf(each), each.spec.ips?.[0])
       const memory = new Map(remembered.map((vip) => [`${vip.namespace}/${vip.name}`, vip.ips[0]]))
       for (const each of imports) claim(keyOf(each), memory.get(keyOf(each)))
-      for (const each of imports) if (!given.has(keyOf(each))) claim(keyOf(each), firstFree(keyOf(each), taken))
+      for (const each of imports) if (!given.has(keyOf(each))) claim(keyOf(each), free(keyOf(each)))
 
       const issues: Issue<Code>[] = []
       for (const each of imports) {
         const { namespace = 'default', name } = each.metadata
         const object = { kind: 'ServiceImport', namespace, name }
-        const [wanted, got] = [each.spec.ips?.[0], given.get(keyOf(each))]
+        const key = keyOf(each)
+        const { cidr } = rangeFor(key)
+        const [wanted, got] = [each.spec.ips?.[0], given.get(key)]
         if (got === undefined) {
-          issues.push({ code: 'AddressesExhausted', object, path: 'spec.ips', params: { range: range.cidr } })
+          issues.push({ code: 'AddressesExhausted', object, path: 'spec.ips', params: { range: cidr } })
         } else if (wanted !== undefined && wanted !== got) {
-          const why = inRange(wanted) ? 'an older import has it' : `it is not in ${range.cidr}`
+          const why = fits(key, wanted) ? 'an older import has it' : `it is not in ${cidr}`
           issues.push({
             code: 'AddressReplaced',
             object,

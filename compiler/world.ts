@@ -94,4 +94,6 @@ export const clusterAddress = (service: Service): string | undefined => {
 }
 
 export const tcpPorts = (service: Service): readonly ServicePort[] =>
-  [...(service.spec.ports ?? [])].filter((port) => (port.protocol ?? 'TCP') === 'TCP').sort(by((port) => port.port))
+  (service.spec.ports ?? []).filter(isTcp).sort(by((port) => port.port))
+
+export const isTcp = ({ protocol = 'TCP' }: Pick<ServicePort, 'protocol'>): boolean => protocol === 'TCP'

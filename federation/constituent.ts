@@ -32,18 +32,21 @@ export interface OfferedPort {
   /** Empty when the port has none, which is a name like any other. */
   readonly name: string
   readonly appProtocol?: string
-  /** Where the gateway serves it. */
-  readonly path: string
+  /** Where the gateway serves it; absent when it is not HTTP. */
+  readonly path?: string
 }
 
 /** Ports that can be imported: callers put the path in front of theirs, which a rule of type Exact never matches. */
-const portsOf = ({ rules }: Offer): readonly OfferedPort[] => {
+const portsOf = ({ rules, tcp }: Offer): readonly OfferedPort[] => {
   // Of several paths to one port any will do, but always the same one.
   const prefixes = rules.filter(({ pathType }) => pathType === 'Prefix').sort((a, b) => compare(a.path, b.path))
   const ports = new Map<number, OfferedPort>()
   for (const { port, path } of prefixes) {
     const { port: number, name = '', appProtocol } = port
     if (!ports.has(number)) ports.set(number, { port: number, name, ...(appProtocol ? { appProtocol } : {}), path })
+  }
+  for (const { port, name = '', appProtocol } of tcp) {
+    ports.set(port, { port, name, ...(appProtocol ? { appProtocol } : {}) })
   }
   return [...ports.values()].sort(by(({ port }) => port))
 }
@@ -60,12 +63,13 @@ export const constituentsOf = (site: Site, member: Member): readonly Constituent
   // By content: a Cluster's status changes all the time.
   const known = JSON.stringify(site)
   return perMember.get(member, [known], () =>
-    offersOf({ exports: oldestFirst(member.exports), services: byKey(member.services) })
+    // Whether a member has an identity is for those to judge who call it.
+    offersOf({ exports: oldestFirst(member.exports), services: byKey(member.services) }, true)
       .filter(({ object }) => !object.metadata.deletionTimestamp)
       .map((offer) => {
-        const { object, service, rules, faults, remarks } = offer
+        const { object, service, rules, tcp, faults, remarks } = offer
         // Rules and faults are made of other exports too, which may want the same path.
-        const parts = [known, service, JSON.stringify([rules, faults, remarks])]
+        const parts = [known, service, JSON.stringify([rules, tcp, faults, remarks])]
         return perExport.get(object, parts, () => constituentOf(site, offer))
       }),
   )

@@ -2,6 +2,7 @@ import { API_VERSION, MANAGED_BY } from '../api/names.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { perObject } from '../compiler/memo.ts'
 import { by } from '../compiler/order.ts'
+import { isStream } from '../compiler/protocol.ts'
 import { type Constituent, isFor } from './constituent.ts'
 import type { PortOffer, Resolution, ResolvedPort } from './resolve.ts'
 import type { Site } from './site.ts'
@@ -14,17 +15,18 @@ const endpointOf = perObject(({ by: { site }, offered }: PortOffer): Endpoint =>
   const { host, ip, port } = site.gateway
   return {
     clusterKey: site.clusterKey,
-    target: { host, ...(ip === undefined ? {} : { ip }), port, path: offered.path },
+    target: { host, ...(ip === undefined ? {} : { ip }), port, ...(offered.path ? { path: offered.path } : {}) },
   }
 })
 
-const portOf = ({ name, port, appProtocol, offers }: ResolvedPort, givers: readonly Constituent[]): ImportPort => ({
-  ...(name === '' ? {} : { name }),
-  port,
+const portOf = ({ offers, ...decided }: ResolvedPort, givers: readonly Constituent[]): ImportPort => ({
+  ...(decided.name === '' ? {} : { name: decided.name }),
+  port: decided.port,
   protocol: 'TCP',
-  ...(appProtocol === undefined ? {} : { appProtocol }),
+  ...(decided.appProtocol === undefined ? {} : { appProtocol: decided.appProtocol }),
   endpoints: offers
-    .filter((offer) => givers.includes(offer.by))
+    // Who serves HTTP where callers speak something else, or the other way round, cannot be called.
+    .filter((offer) => givers.includes(offer.by) && isStream(offer.offered) === isStream(decided))
     .map(endpointOf)
     .sort(by(({ clusterKey }) => clusterKey)),
 })

@@ -19,7 +19,7 @@ const FRAME_BYTES = 80
 /** What an endpoint takes at most, written as JSON. */
 export const bytesOf = ({ by: { site }, offered }: PortOffer): number => {
   const { host, ip = '' } = site.gateway
-  return FRAME_BYTES + site.clusterKey.length + host.length + ip.length + offered.path.length
+  return FRAME_BYTES + site.clusterKey.length + host.length + ip.length + (offered.path?.length ?? 0)
 }
 
 /** `64 ports, 256 clusters a port, 900 kB` */

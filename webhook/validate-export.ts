@@ -72,7 +72,8 @@ function* takenPaths(root: At, rules: readonly At[], ref: ObjectRef, world: Worl
   const self = { created: text(created) ?? '9999', namespace: ref.namespace ?? '', name: ref.name }
   const owners = new Map<string, string>()
   for (const { metadata, spec } of (world.exports ?? []).filter((other) => isOlder(other, self))) {
-    for (const { path } of spec.rules ?? []) owners.set(path, `${metadata.namespace}/${metadata.name}`)
+    for (const { path } of spec.rules ?? [])
+      if (path !== undefined) owners.set(path, `${metadata.namespace}/${metadata.name}`)
   }
   for (const path of rules.map((rule) => field(rule, 'path'))) {
     const owner = owners.get(text(path) ?? '')

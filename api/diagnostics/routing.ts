@@ -26,7 +26,8 @@ export const ROUTING = {
   },
   NoBackend: {
     level: 'warning',
-    sentence: 'no cluster takes calls to port {port}: they are answered with 503',
+    sentence:
+      'no cluster takes calls to port {port}: they are answered with 503, connections that are not HTTP are closed',
     fix: 'Deploy the service here, or export it in a cluster whose weight is above 0',
   },
 
@@ -58,13 +59,19 @@ export const ROUTING = {
   },
   PortNotRouted: {
     level: 'warning',
-    sentence: 'port {port} speaks {value}, and only HTTP is routed so far',
-    fix: 'Reach this port by another name, or set appProtocol: http when it is HTTP after all',
+    sentence: 'port {port} is {value}, and only TCP is routed',
+    fix: 'Reach this port by another name',
   },
   NothingToRoute: {
     level: 'warning',
-    sentence: 'no port speaks HTTP, so the policy routes nothing and the name keeps its plain meaning',
-    fix: 'Set appProtocol: http on the ports that are HTTP after all',
+    sentence: 'no port is TCP, so the policy routes nothing and the name keeps its plain meaning',
+    fix: 'Reach these ports by another name',
+  },
+  ExporterWithoutIdentity: {
+    level: 'warning',
+    sentence:
+      'port {port} speaks {spoken}, which is not HTTP and crosses clusters only under mutual TLS, and cluster {value} has no identity that is known here, so it gets no connections',
+    fix: 'Install both clusters with identity.enabled and wait for the hub to spread their roots, or set appProtocol: http on the port when it is HTTP after all',
   },
   EndpointWithoutAddress: {
     level: 'error',
@@ -90,13 +97,24 @@ export const ROUTING = {
   },
   NothingToServe: {
     level: 'error',
-    sentence: 'the Service has no port that speaks HTTP, so the gateway serves nothing',
-    fix: 'Set appProtocol: http on the ports that are HTTP after all',
+    sentence: 'no port of the Service can be served, so the gateway serves nothing',
+    fix: 'Give the Service a port of protocol TCP',
   },
   PortNotServed: {
     level: 'warning',
-    sentence: 'port {port} speaks {value}, and gateways serve only HTTP so far',
-    fix: 'Leave the port out, or set appProtocol: http on it when it is HTTP after all',
+    sentence: 'port {port} is {value}, and gateways serve only TCP',
+    fix: 'Leave the port out',
+  },
+  StreamWithoutIdentity: {
+    level: 'warning',
+    sentence:
+      'port {port} speaks {value}, which is not HTTP and crosses clusters only under mutual TLS, and this cluster has no identity, so the gateway does not serve it',
+    fix: 'Install with identity.enabled, or set appProtocol: http on the port when it is HTTP after all',
+  },
+  PathOfStream: {
+    level: 'warning',
+    sentence: 'path {value} has no effect: port {port} speaks {spoken}, which has no paths',
+    fix: 'Leave the path out, or set appProtocol: http on the port when it is HTTP after all',
   },
   PathConflict: {
     level: 'error',

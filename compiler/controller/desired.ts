@@ -96,7 +96,8 @@ export function desire(situation: Situation): { readonly desired: Desired; reado
     if (set.refusal !== undefined)
       for (const { service } of table.routes) tooLarge.set(`GlobalTrafficPolicy ${service}`, set.refusal)
   if (gateway?.refusal !== undefined)
-    for (const { service } of tables.gateway.routes) tooLarge.set(`ServiceExport ${service}`, gateway.refusal)
+    for (const { service } of [...tables.gateway.routes, ...tables.gateway.tcp])
+      tooLarge.set(`ServiceExport ${service}`, gateway.refusal)
 
   return {
     desired: {
@@ -124,7 +125,7 @@ function gatewayThatFits({ gateway }: Tables, place: Place): GatewayTable {
   const wanted = gateway.routes.filter(({ until }) => until === undefined)
   if (wanted.length === gateway.routes.length) return gateway
   if (gatewayFiles(gateway, undefined, place).refusal === undefined) return gateway
-  return { ...gateway, version: tableVersion(wanted, gateway.trust), routes: wanted }
+  return { ...gateway, version: tableVersion([...wanted, ...gateway.tcp], gateway.trust), routes: wanted }
 }
 
 /** Nothing when the gateway's files are fine as they are, although they may hold clusters of one generation ago. */
@@ -137,7 +138,7 @@ function renderGateway({ tables, observed, place, recentGateways }: Situation): 
   const recent = recentGateways.toReversed().flatMap((table) => table.routes)
   // What gateways may still route to is kept as far as it fits.
   for (const routes of [[...last, ...recent], last]) {
-    const set = gatewayFiles(gateway, { version: 'recent', routes }, place)
+    const set = gatewayFiles(gateway, { version: 'recent', routes, tcp: [] }, place)
     if (set.refusal === undefined) return hashed(set)
   }
   return fresh

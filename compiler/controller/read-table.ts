@@ -7,7 +7,8 @@ import type { GatewayRoute, GatewayTable } from '../tables.ts'
  */
 export function readGatewayTable(text: string | undefined): GatewayTable | undefined {
   const table = readTable(text)
-  return table && { ...table, routes: table.routes.filter(isRoute) }
+  // Streams leave nothing behind that anybody would have to know.
+  return table && { ...table, routes: table.routes.filter(isRoute), tcp: [] }
 }
 
 /** Any table of ours, as far as all are alike. */

@@ -84,7 +84,7 @@ const weigh = async (files: Record<string, string>, start: (directory: string) =
 
 const weighSidecar = (cds: string) =>
   weigh({ 'cds.json': cds }, async (directory) => {
-    const all = { ...(await settings(directory)), capturePort: await freePort() }
+    const all = { ...(await settings(directory)), capturePort: await freePort(), tcpRange: '240.240.128.0/17' }
     return startEnvoy(sidecarBootstrap(all), all)
   })
 

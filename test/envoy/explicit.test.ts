@@ -42,6 +42,7 @@ const NAMES: readonly ImportName[] = [
 const tableOf = (names: readonly ImportName[], version: string): SidecarTable => ({
   namespace: 'shop',
   version,
+  tcpRange: '240.240.128.0/17',
   names: { domain: 'cluster.local', imports: names },
   routes: names.flatMap(({ service, vip }) =>
     vip === undefined ? [] : [routeTo(service, vip, 80), routeTo(service, vip, 8080)],

@@ -70,7 +70,11 @@ export const startSidecar = async (
     })
   write(table)
   const [adminPort, metricsPort] = [await freePort(), await freePort()]
-  const settings = { clusterKey, directory: mount.directory, accessLog: true, adminPort, metricsPort, capturePort: 0 }
+  const { tcpRange } = table
+  const settings = {
+    ...{ clusterKey, directory: mount.directory, accessLog: true, adminPort, metricsPort },
+    ...{ capturePort: 0, tcpRange },
+  }
   const places = [...table.routes.map((route) => `${route.vip}:${route.port}`), ...elsewhere]
   const proxy = await startEnvoy(capturedAt(sidecarBootstrap(settings), places), settings)
   return {

@@ -14,7 +14,11 @@ const configs = cases.flatMap(({ name, tables, previous }) => [
   })),
   {
     name: `${name}: gateway`,
-    config: gatewayAsStatic(gatewayCds(tables.gateway, previous?.gateway), gatewayRds(tables.gateway)),
+    config: gatewayAsStatic(
+      gatewayCds(tables.gateway, previous?.gateway),
+      gatewayRds(tables.gateway),
+      tables.gateway.trust !== undefined,
+    ),
   },
 ])
 

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ROUTES_MOUNT } from '../../api/names.ts'
+import { GATEWAY_MOUNT, ROUTES_MOUNT } from '../../api/names.ts'
 import { gatewayBootstrap, gatewaySettings } from '../../compiler/render-gateway.ts'
 import { sidecarBootstrap, sidecarSettings } from '../../compiler/render-sidecar.ts'
 import { envoy } from '../lab/toolchain.ts'
@@ -22,16 +22,16 @@ type Bootstrap = { static_resources: { clusters: Resource[]; listeners: Resource
 /** `cds.json` of a sidecar with its bootstrap. */
 export const sidecarAsStatic = (cds: string): Bootstrap => {
   const { dynamic_resources: _, ...bootstrap } = structuredClone(
-    sidecarBootstrap(sidecarSettings('a/b/c/d')),
+    sidecarBootstrap(sidecarSettings('a/b/c/d', '240.240.128.0/17')),
   ) as Bootstrap
   bootstrap.static_resources.clusters.push(...resourcesOf(cds))
   return bootstrap
 }
 
 /** `cds.json` and `rds.json` of a gateway with its bootstrap; routes to clusters that do not exist are refused. */
-export const gatewayAsStatic = (cds: string, rds: string): Bootstrap => {
+export const gatewayAsStatic = (cds: string, rds: string, mtls = false): Bootstrap => {
   const { dynamic_resources: _, ...bootstrap } = structuredClone(
-    gatewayBootstrap(gatewaySettings('a/b/c/d')),
+    gatewayBootstrap({ ...gatewaySettings('a/b/c/d'), mtls }),
   ) as Bootstrap
   bootstrap.static_resources.clusters.push(...resourcesOf(cds))
   const [routes] = resourcesOf(rds)
@@ -50,12 +50,10 @@ const NODE = ['--service-node', 'pod.namespace', '--service-cluster', 'namespace
 export const complaints = async (config: unknown): Promise<string> => {
   const directory = mkdtempSync(join(tmpdir(), 'portolan-strictly-'))
   const file = join(directory, 'config.json')
-  const text = JSON.stringify(config)
-  writeFileSync(file, text.replaceAll(ROUTES_MOUNT, directory))
-  // Files that it names have to be there, whatever they hold.
-  for (const [, name = ''] of text.matchAll(new RegExp(`${ROUTES_MOUNT}/([-\\w]+[.]json)`, 'g'))) {
-    writeFileSync(join(directory, name), '{}')
-  }
+  const text = JSON.stringify(config).replaceAll(ROUTES_MOUNT, directory).replaceAll(GATEWAY_MOUNT, directory)
+  // What is fetched while it runs must be there all the same, though nobody looks into it now.
+  for (const [path] of text.matchAll(new RegExp(`${directory}/[^"/]+`, 'g'))) writeFileSync(path, '{}')
+  writeFileSync(file, text)
   const child = spawn(
     await envoy(),
     ['--mode', 'validate', '--reject-unknown-dynamic-fields', '-l', 'error', '-c', file, ...NODE],
@@ -85,13 +83,16 @@ export const merged = (configs: readonly Bootstrap[]): Bootstrap => {
       clusters: apart.flatMap((config) => config.static_resources.clusters),
       listeners: apart
         .flatMap((config) => config.static_resources.listeners)
-        .map((listener, index) => ({
-          ...listener,
-          address: { socket_address: { address: '127.0.0.1', port_value: 10_000 + index } },
-        })),
+        .map((listener, index) =>
+          listener['internal_listener']
+            ? listener
+            : { ...listener, address: { socket_address: { address: '127.0.0.1', port_value: 10_000 + index } } },
+        ),
     },
   }
 }
 
 const isOurs = (name: string): boolean =>
-  /^(Prefix |Exact |\d+\.\d+\.\d+\.\d+:|admin$|outbound$|gateway$|metrics$|imports$|exports$)/.test(name)
+  /^(Prefix |Exact |(tcp )?\d+\.\d+\.\d+\.\d+:|(handshake|gate|tcp) \d+\.|(admin|outbound|gateway|metrics|imports|exports|web|tcp-handshakes|tcp-pods)$)/.test(
+    name,
+  )

@@ -151,6 +151,7 @@ describe('the gateway’s files', () => {
   const place = { namespace: 'system', clusterKey: 'a/b/c/d' }
   const table = (...services: readonly string[]): GatewayTable => ({
     version: services.join('-') || 'none',
+    tcp: [],
     routes: services.map((service) => ({
       service: `shop/${service}`,
       port: 80,
@@ -212,7 +213,7 @@ describe('the gateway’s files', () => {
 
   test('over the limit without what is kept: the exports say so, and nothing is written', () => {
     const path = `/a${'a'.repeat(400_000)}`
-    const wide = { version: 'wide', routes: table('a').routes.map((route) => ({ ...route, path })) }
+    const wide = { version: 'wide', tcp: [], routes: table('a').routes.map((route) => ({ ...route, path })) }
     const status = { object: { kind: 'ServiceExport', namespace: 'shop', name: 'a' }, generation: 1, conditions: [] }
     const { desired, refusals } = desire({
       tables: {
@@ -244,7 +245,7 @@ describe('the gateway’s files', () => {
     expect(clusters(wanted(table('b'), NOTHING, many)?.data)).toEqual(['b'])
     // So is what is served on although nobody asks for it any more.
     const lingering = wide.routes.map((route) => ({ ...route, until: '2026-01-01T00:00:30Z' }))
-    const files = wanted({ version: 'both', routes: [...lingering, ...table('b').routes] }, NOTHING)?.data
+    const files = wanted({ version: 'both', tcp: [], routes: [...lingering, ...table('b').routes] }, NOTHING)?.data
     expect(clusters(files)).toEqual(['b'])
     expect(JSON.parse(files?.['table.json'] ?? '').routes).toEqual(table('b').routes)
   })
@@ -259,7 +260,12 @@ describe('the gateway’s files', () => {
 
 test('what the renderer remembers is what rendering anew gives', () => {
   const routes = [{ service: 'shop/a', vip: '240.240.0.1', port: 80, policy: 'Locality' as const, backends: [] }]
-  const tables = ['one', 'two', 'one'].map((namespace) => ({ namespace, version: 'v1', routes }))
+  const tables = ['one', 'two', 'one'].map((namespace) => ({
+    namespace,
+    version: 'v1',
+    tcpRange: '240.240.128.0/17',
+    routes,
+  }))
   const renderer = createRenderer({ namespace: 'system', clusterKey: 'a/b/c/d' })
   for (const table of tables) {
     const { hashes, ...set } = renderer.sidecar(table)

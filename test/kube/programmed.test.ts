@@ -26,6 +26,7 @@ describe('judge', () => {
   ): SidecarTable => ({
     namespace: ns,
     version,
+    tcpRange: '240.240.128.0/17',
     routes: Object.entries(policies).map(([name, lbType]) => ({
       service: name,
       vip: '240.240.0.1',
@@ -136,6 +137,7 @@ describe('asked of a real Envoy', () => {
       adminPort,
       metricsPort,
       capturePort,
+      tcpRange: '240.240.128.0/17',
     }
     envoy = await startEnvoy(sidecarBootstrap(settings), { adminPort, metricsPort })
   })

@@ -33,9 +33,14 @@ describe('a sidecar', () => {
   const mount = new Mount()
   let envoy: RunningEnvoy
   beforeAll(async () => {
-    mount.swap({ 'cds.json': sidecarCds({ namespace: 'shop', version: 'none', routes: [] }) })
+    mount.swap({
+      'cds.json': sidecarCds({ namespace: 'shop', version: 'none', tcpRange: '240.240.128.0/17', routes: [] }),
+    })
     const given = await settings(mount)
-    envoy = await startEnvoy(sidecarBootstrap({ ...given, capturePort: await freePort() }), given)
+    envoy = await startEnvoy(
+      sidecarBootstrap({ ...given, capturePort: await freePort(), tcpRange: '240.240.128.0/17' }),
+      given,
+    )
   })
   afterAll(async () => {
     await envoy?.stop()
@@ -63,7 +68,7 @@ describe('a sidecar', () => {
         policies: [build.policy('shop/pay', 'ActiveActive', []), build.policy('shop/cart', 'ActiveActive', [])],
       }),
     )
-    return sidecarCds(sidecars[0] ?? { namespace: '', version: '', routes: [] })
+    return sidecarCds(sidecars[0] ?? { namespace: '', version: '', tcpRange: '', routes: [] })
   }
   const text = (report: ProxyReport) => `\n${reportText('Sidecar', report, painter(false))}`
 
@@ -112,7 +117,7 @@ describe('a gateway', () => {
   const mount = new Mount()
   let envoy: RunningEnvoy
   beforeAll(async () => {
-    const table = { version: 'none', routes: [] }
+    const table = { version: 'none', routes: [], tcp: [] }
     mount.swap({ 'cds.json': gatewayCds(table), 'rds.json': gatewayRds(table) })
     const given = await settings(mount)
     envoy = await startEnvoy(gatewayBootstrap({ ...given, port: await freePort() }), given)
