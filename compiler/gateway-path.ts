@@ -1,5 +1,11 @@
 /** What a gateway's listener makes of a path before it looks for a route, as Envoy does with the settings we give it. */
 
+/**
+ * A path that leads up, however it is written: from an import's prefix at the gateway to the export beside it. Sidecars
+ * refuse it. RE2, of a whole path.
+ */
+export const LEADS_UP = String.raw`.*[/\\](\.|%2[Ee]){2}([/\\;].*)?`
+
 /** Some applications take such a segment for dots; Envoy does where it is written without escapes. RE2, of a whole path. */
 export const DOTS_WITH_PARAMETERS = '.*/[.][.]?(;|%3[Bb]).*'
 

@@ -1,4 +1,5 @@
 import { ADMIN_PORT, CAPTURE_PORT, METRICS_PORT, MTLS_CLUSTERS, ROUTES_MOUNT } from '../api/names.ts'
+import { LEADS_UP } from './gateway-path.ts'
 import { perObject } from './memo.ts'
 import {
   APPLICATION_IDLE_TIMEOUT,
@@ -148,6 +149,10 @@ const KEEPING = { name: KEEPS_SESSIONS, present_match: true }
  * @param where what else the headers of a call have to match
  */
 export const routesTo = (where: readonly Json[]): readonly Json[] => [
+  {
+    match: { safe_regex: { regex: LEADS_UP }, ...(where.length > 0 ? { headers: where } : {}) },
+    direct_response: { status: 400, body: { inline_string: 'portolan: the path has .. in it\n' } },
+  },
   toDestination([KEEPING, IDEMPOTENT, ...where], PEERS_FIRST.idempotent),
   toDestination([KEEPING, ...where], PEERS_FIRST.unseen),
   toDestination([IDEMPOTENT, ...where], RETRY_IDEMPOTENT),

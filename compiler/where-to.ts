@@ -1,7 +1,7 @@
 /** Where does this call go? Answered from tables alone, without a proxy; a test holds the answers against Envoy's. */
 import { REFUSING_ADDRESS } from '../api/names.ts'
 import type { LoadBalancer } from '../api/service-export.ts'
-import { normalized } from './gateway-path.ts'
+import { LEADS_UP, normalized } from './gateway-path.ts'
 import { rewritten } from './regex.ts'
 import { IDEMPOTENT_METHODS, isDnsName } from './render-envoy.ts'
 import { rewriteOf } from './render-gateway.ts'
@@ -102,6 +102,8 @@ export const atGateway = ({ routes }: GatewayTable, pathAndQuery: string): Gatew
   return { status: 'served', service, port, path: seen, endpoints, loadBalancer, ...session }
 }
 
+const UP = new RegExp(`^${LEADS_UP}$`)
+
 /** The number of dots below which a resolver goes through its search list first. */
 const NDOTS = 5
 
@@ -160,6 +162,7 @@ export const whereTo = (tables: Tables, call: Call, elsewhere: ReadonlyMap<strin
   if (!/^\/[\x21-\x7e]*$/.test(path) || path.includes('#')) {
     return { outcome: 'status', status: 400, why: 'the path has a character that must be escaped' }
   }
+  if (UP.test(split(path)[0])) return { outcome: 'status', status: 400, why: 'the path has .. in it' }
   const route = sidecar.routes.find((candidate) => candidate.vip === address && candidate.port === port)
   if (!route) return { outcome: 'status', status: 503, why: `nothing is routed at ${address}:${port}` }
   if (route.backends.length === 0)

@@ -20,8 +20,8 @@ export interface Heard {
 }
 
 /** After an answer, or after nothing: whoever says no more for so long has said everything. */
-const QUIET_MS = 150
-const SILENT_MS = 1_500
+const QUIET_MS = 80
+const SILENT_MS = 1_000
 
 /** Opens a connection, sends the bytes and listens until nothing more comes. Never rejects. */
 export const say = ({ host, port, tls }: Wire, bytes: string | readonly string[]): Promise<Heard> =>
