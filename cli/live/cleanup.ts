@@ -1,11 +1,12 @@
 import type { KubeObject } from '../../api/meta.ts'
-import { ROUTES_CONFIGMAP } from '../../api/names.ts'
+import { IDENTITY_SECRET, MANAGED_BY, ROUTES_CONFIGMAP } from '../../api/names.ts'
 import {
   CLUSTERS,
   CONFIGMAPS,
   GLOBAL_TRAFFIC_POLICIES,
   MESH_CONFIGS,
   PODS,
+  SECRETS,
   SERVICE_EXPORTS,
   SERVICE_IMPORTS,
 } from '../../api/resources.ts'
@@ -71,10 +72,11 @@ async function uninstalled(
     (await all(client.list(resource))).map((object) => [resource, object] as const)
   const present = async (each: Leftover) =>
     mustOrMissing(await client.get(each.resource, each.ref), name) === undefined ? [] : [each]
-  const [pods, there, tables, imports, config, ...others] = await Promise.all([
+  const [pods, there, tables, identities, imports, config, ...others] = await Promise.all([
     client.list(PODS),
     Promise.all(named(namespace).map(present)),
     client.list(CONFIGMAPS, { fieldSelector: `metadata.name=${ROUTES_CONFIGMAP}` }),
+    client.list(SECRETS, { fieldSelector: `metadata.name=${IDENTITY_SECRET}` }),
     all(client.list(SERVICE_IMPORTS)),
     client.get(MESH_CONFIGS, meshConfig),
     reported(SERVICE_EXPORTS),
@@ -85,6 +87,11 @@ async function uninstalled(
     pods: must(pods, name).items,
     named: there.flat(),
     tables: must(tables, name).items.map(({ metadata }) => metadata.namespace ?? ''),
+    identities: must(identities, name)
+      .items.filter(({ metadata }) =>
+        Object.entries(MANAGED_BY).every(([label, value]) => metadata.labels?.[label] === value),
+      )
+      .map(({ metadata }) => metadata.namespace ?? ''),
     imports,
     meshConfig: mustOrMissing(config, name),
     reported: others.flat(),

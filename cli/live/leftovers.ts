@@ -1,9 +1,12 @@
 import type { KubeObject } from '../../api/meta.ts'
 import {
+  CA_SECRET,
   CLUSTER_CONFIGMAP,
   DNS_CONFIGMAP,
   FIELD_MANAGER,
   GATEWAY_CONFIGMAP,
+  IDENTITY_CONFIGMAP,
+  IDENTITY_SECRET,
   MANAGED_BY,
   PROXY_CONTAINER,
   ROUTES_CONFIGMAP,
@@ -30,6 +33,8 @@ export interface Uninstalled {
   readonly named: readonly Leftover[]
   /** Namespaces that have a routing table. */
   readonly tables: readonly string[]
+  /** Namespaces that have certificates for their service accounts. */
+  readonly identities: readonly string[]
   readonly imports: readonly KubeObject[]
   readonly meshConfig: KubeObject | undefined
   /** Any other kind whose status Portolan writes. */
@@ -64,6 +69,9 @@ function ofTheMesh(namespace: string): readonly Leftover[] {
     { resource: SERVICE_ACCOUNTS, ref: { namespace, name: HUB_ACCOUNT } },
     { resource: CONFIGMAPS, ref: { namespace, name: CLUSTER_CONFIGMAP } },
     { resource: CONFIGMAPS, ref: { namespace, name: TRUST_CONFIGMAP } },
+    // With another root the next installation would make certificates that nobody takes before the hub has told of it.
+    { resource: SECRETS, ref: { namespace, name: CA_SECRET } },
+    { resource: CONFIGMAPS, ref: { namespace, name: IDENTITY_CONFIGMAP } },
     { resource: SERVICES, ref: { namespace, name: 'portolan-dns' } },
     { resource: CONFIGMAPS, ref: { namespace, name: DNS_CONFIGMAP } },
   ]
@@ -75,6 +83,7 @@ function ofTheRelease(namespace: string): readonly Leftover[] {
     { resource: SECRETS, ref: { namespace, name: 'portolan-webhook-tls' } },
     { resource: LEASES, ref: { namespace, name: 'portolan-compiler' } },
     { resource: LEASES, ref: { namespace, name: 'portolan-federation' } },
+    { resource: LEASES, ref: { namespace, name: 'portolan-identity' } },
     // Of `helm test`, which leaves it for people to read its log.
     { resource: PODS, ref: { namespace, name: 'portolan-smoke' } },
   ]
@@ -86,7 +95,7 @@ function ofTheRelease(namespace: string): readonly Leftover[] {
  * @param namespace Portolan's, as it was
  */
 export function leftovers(namespace: string, found: Uninstalled): Leftovers {
-  const { pods, tables, imports, meshConfig, reported } = found
+  const { pods, imports, meshConfig, reported } = found
   const meshPods = Map.groupBy(pods.filter(routes), (pod) => pod.metadata.namespace ?? '')
   const inUse = meshPods.size > 0
   const present = new Set(found.named.map(idOf))
@@ -99,7 +108,8 @@ export function leftovers(namespace: string, found: Uninstalled): Leftovers {
     meshConfig !== undefined && untouched(meshConfig)
       ? [{ resource: MESH_CONFIGS, ref: refOf(meshConfig.metadata) }]
       : []
-  const [needed, needless] = partition(tables, (where) => meshPods.has(where))
+  const perNamespace = [...found.tables.map(tableOf), ...found.identities.map(identitiesOf)]
+  const [needed, needless] = partition(perNamespace, ({ ref }) => meshPods.has(ref.namespace ?? ''))
   const staying = [
     ...imports
       .filter((each) => inUse || !madeByHub(each))
@@ -107,9 +117,9 @@ export function leftovers(namespace: string, found: Uninstalled): Leftovers {
     ...reported,
   ]
   return {
-    remove: [...(inUse ? [] : shared), ...thereOf(ofTheRelease(namespace)), ...settings, ...needless.map(tableOf)],
+    remove: [...(inUse ? [] : shared), ...thereOf(ofTheRelease(namespace)), ...settings, ...needless],
     keep: [
-      ...needed.map((where) => ({ ...tableOf(where), because: sidecars(meshPods.get(where) ?? []) })),
+      ...needed.map((each) => ({ ...each, because: sidecars(meshPods.get(each.ref.namespace ?? '') ?? []) })),
       ...(inUse ? shared.map((each) => ({ ...each, because: sidecars([...meshPods.values()].flat()) })) : []),
     ],
     retract: staying.flatMap(([resource, { metadata }]) =>
@@ -121,6 +131,7 @@ export function leftovers(namespace: string, found: Uninstalled): Leftovers {
 const idOf = ({ resource, ref }: Leftover): string => `${resource.kind} ${keyOf(ref)}`
 
 const tableOf = (namespace: string): Leftover => ({ resource: CONFIGMAPS, ref: { namespace, name: ROUTES_CONFIGMAP } })
+const identitiesOf = (namespace: string): Leftover => ({ resource: SECRETS, ref: { namespace, name: IDENTITY_SECRET } })
 
 function partition<T>(all: readonly T[], test: (each: T) => boolean): readonly [yes: readonly T[], no: readonly T[]] {
   return [all.filter(test), all.filter((each) => !test(each))]

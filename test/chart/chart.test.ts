@@ -158,7 +158,10 @@ describe('holds', async () => {
         .filter((rule: { resources: string[] }) => rule.resources.includes('secrets'))
         .map((rule: { resourceNames?: string[] }) => [metadata.name, rule.resourceNames]),
     )
-    expect(secrets).toEqual([['portolan-identity', [names.IDENTITY_SECRET]]])
+    expect(secrets).toEqual([
+      ['portolan-identity', [names.IDENTITY_SECRET]],
+      ['portolan-cleanup', [names.IDENTITY_SECRET]],
+    ])
   })
 
   test('no pod that a new version of the chart alone would restart', () => {

@@ -69,6 +69,11 @@ const LEFTOVERS: readonly Leftover[] = [
   [SECRETS, { namespace: SYSTEM, name: 'portolan-webhook-tls' }, {}],
   [LEASES, { namespace: SYSTEM, name: 'portolan-compiler' }, {}],
   [LEASES, { namespace: SYSTEM, name: 'portolan-federation' }, {}],
+  [LEASES, { namespace: SYSTEM, name: 'portolan-identity' }, {}],
+  [SECRETS, { namespace: SYSTEM, name: 'portolan-ca' }, {}],
+  [CONFIGMAPS, { namespace: SYSTEM, name: 'portolan-identity' }, {}],
+  [CONFIGMAPS, { namespace: SYSTEM, name: 'portolan-trust' }, {}],
+  [SECRETS, { namespace: 'shop', name: 'portolan-identity' }, {}],
   [PODS, { namespace: SYSTEM, name: 'portolan-smoke' }, { spec: { containers: [{ name: 'smoke', image: 'x' }] } }],
   [MESH_CONFIGS, { namespace: SYSTEM, name: 'portolan-mesh-config' }, { spec: {} }],
   [CONFIGMAPS, { namespace: 'shop', name: 'portolan-routes' }, {}],
@@ -153,13 +158,18 @@ describe('what a release has left', () => {
       removed  Secret portolan-system/portolan-webhook-tls
       removed  Lease portolan-system/portolan-compiler
       removed  Lease portolan-system/portolan-federation
+      removed  Lease portolan-system/portolan-identity
       removed  Pod portolan-system/portolan-smoke
       removed  MeshConfig portolan-system/portolan-mesh-config
       kept     ConfigMap shop/portolan-routes: 1 pod has a sidecar: shop/caller
+      kept     Secret shop/portolan-identity: 1 pod has a sidecar: shop/caller
       kept     ClusterRoleBinding portolan-hub: 1 pod has a sidecar: shop/caller
       kept     RoleBinding portolan-system/portolan-hub: 1 pod has a sidecar: shop/caller
       kept     ServiceAccount portolan-system/portolan-hub: 1 pod has a sidecar: shop/caller
       kept     ConfigMap portolan-system/portolan-cluster: 1 pod has a sidecar: shop/caller
+      kept     ConfigMap portolan-system/portolan-trust: 1 pod has a sidecar: shop/caller
+      kept     Secret portolan-system/portolan-ca: 1 pod has a sidecar: shop/caller
+      kept     ConfigMap portolan-system/portolan-identity: 1 pod has a sidecar: shop/caller
       kept     Service portolan-system/portolan-dns: 1 pod has a sidecar: shop/caller
       kept     ConfigMap portolan-system/portolan-dns: 1 pod has a sidecar: shop/caller
       kept     ServiceImport shop/far: 1 pod has a sidecar: shop/caller
