@@ -1,9 +1,9 @@
 /**
  * What a hub costs: real API servers as members, without nodes, and the hub as the process that a pod runs.
  *
- *     node test/bench/federation.bench.ts [members=50] [exports of each=200]
+ *     node test/bench/federation.bench.ts [members=50] [exports of each=200] [shared|own]
  *
- * Two shapes: every service exported by all members, and services of one member each, for two others alone. The first
+ * Two shapes: every service exported by all members (shared), and services of one member each, for two others (own). The first
  * round of each has a tenth of the exports, so that what a change costs can be compared with a set ten times as large.
  */
 import { spawn } from 'node:child_process'
@@ -18,7 +18,8 @@ import { type ApiServer, freePorts, startApiServer, startEtcd } from '../kube/ap
 import { SYSTEM } from '../kube/compiler.ts'
 import { until } from '../lab/run.ts'
 
-const [MEMBERS = 50, EXPORTS = 200] = process.argv.slice(2).map(Number)
+const [MEMBERS = 50, EXPORTS = 200] = process.argv.slice(2, 4).map(Number)
+const ONLY = process.argv[4]
 const CHANGES = 20
 const NS = 'bench'
 const CRDS = join(import.meta.dirname, '../../charts/portolan/files/crds')
@@ -146,6 +147,7 @@ async function quiet(pid: number): Promise<void> {
 }
 
 interface Shape {
+  readonly id: 'shared' | 'own'
   readonly title: string
   readonly targets: (member: number) => readonly string[]
   readonly name: (member: number, index: number) => string
@@ -155,6 +157,7 @@ const key = (index: number) => `default/default/default/${nameOf(index % MEMBERS
 const SHAPES: readonly Shape[] = [
   { title: 'every service exported by all', targets: () => [], name: (_, index) => `shared-${index}` },
   {
+    id: 'own',
     title: 'each service of one member, for two others',
     targets: (member) => [key(member + 1), key(member + 2)],
     name: (member, index) => `own-${member}-${index}`,
@@ -276,7 +279,7 @@ try {
     'hub CPU per change, ms',
   )
   row(...Array.from({ length: 12 }, () => '---'))
-  for (const shape of SHAPES)
+  for (const shape of SHAPES.filter(({ id }) => ONLY === undefined || id === ONLY))
     for (const exports of [Math.ceil(EXPORTS / 10), EXPORTS]) {
       await measure(members, hub, shape, exports)
       await each(members, 8, async ({ client }) => {
