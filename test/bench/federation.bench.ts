@@ -155,7 +155,7 @@ interface Shape {
 
 const key = (index: number) => `default/default/default/${nameOf(index % MEMBERS)}`
 const SHAPES: readonly Shape[] = [
-  { title: 'every service exported by all', targets: () => [], name: (_, index) => `shared-${index}` },
+  { id: 'shared', title: 'every service exported by all', targets: () => [], name: (_, index) => `shared-${index}` },
   {
     id: 'own',
     title: 'each service of one member, for two others',
