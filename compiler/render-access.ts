@@ -69,7 +69,8 @@ export const accessOf = ({ clients }: Pick<GatewayRoute, 'clients'>): Json => {
   const principals = clients.map((client) => named(spiffeIdOf(client)))
   // A policy without principals would be refused; none at all lets nobody in.
   const policies = principals.length === 0 ? {} : { clients: { permissions: ANY, principals } }
-  return allowing({ rbac: { rules: { action: 'ALLOW', policies } } })
+  // Allowing is what rules do by default, and what Envoy leaves out when it is asked what it runs.
+  return allowing({ rbac: { rules: { policies } } })
 }
 
 const DENIED = 'response.code_details.startsWith("rbac_access_denied")'
