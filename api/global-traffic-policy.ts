@@ -94,7 +94,7 @@ export const GlobalTrafficPolicyStatusSchema = Type.Object(
             }),
             reason: Type.String({
               description:
-                'Active = takes calls. Standby = takes over when those before it have gone. Drained = its weight is 0. ExportsNothing = it does not export the service (yet). NoReadyEndpoint = no pod of the Service is ready. NotUsed = Locality uses no target.',
+                'Active = takes calls. Standby = takes over when those before it have gone. Drained = its weight is 0. ExportsNothing = it does not export the service (yet). WithoutIdentity = it has no identity that this cluster knows, and identity.required is set. NoReadyEndpoint = no pod of the Service is ready. NotUsed = Locality uses no target.',
             }),
           },
           { description: 'What became of one target.' },

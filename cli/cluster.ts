@@ -2,6 +2,7 @@ import { applyDefaults } from '../api/defaults.ts'
 import { compile } from '../compiler/compile.ts'
 import type { MeshSettings } from '../compiler/snapshot.ts'
 import type { Tables } from '../compiler/tables.ts'
+import { trustAmong } from '../compiler/trust.ts'
 import { admissionFindings, unsaid } from './check.ts'
 import { type Io, UsageError } from './io.ts'
 import { type Finding, parseManifests } from './manifests.ts'
@@ -41,8 +42,14 @@ export async function compileFiles(options: ClusterOptions, io: Pick<Io, 'stdin'
     if (!services.has(name))
       throw new UsageError(`--down ${name}: the files hold no such Service; write namespace/name`)
 
-  const tables = compile(asApplied(objects, settingsOf(options), options.down))
-  return { tables, findings: [...findings, ...unsaid(tables.issues, manifests, admission)] }
+  const { trust, issues = [] } =
+    trustAmong(
+      manifests.map(({ object }) => object),
+      options.clusterKey,
+    ) ?? {}
+  const snapshot = asApplied(objects, settingsOf(options), options.down)
+  const tables = compile(trust ? { ...snapshot, trust } : snapshot)
+  return { tables, findings: [...findings, ...unsaid([...issues, ...tables.issues], manifests, admission)] }
 }
 
 function settingsOf({ meshName, clusterKey, clusterDomain, vipRange }: ClusterOptions): MeshSettings {

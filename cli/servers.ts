@@ -37,6 +37,7 @@ export function addServers(root: Command): void {
     .option('--lease <name>', 'Lease that the replicas take turns by', 'portolan-compiler')
     .option('--lease-seconds <count>', 'how long a replica that died holds up the others', count, 15)
     .addOption(mtls())
+    .option('--require-identity', 'call no cluster that has no identity', false)
     .option('--nudge', 'touch pods whose tables have changed, so that they reach them at once', true)
     .option('--no-nudge', 'leave pods alone: changes take up to 90 s to reach them')
     .option('--nudges-per-second <count>', 'how many pods to touch in a second', count, 20)
@@ -146,6 +147,7 @@ interface CompilerFlags extends ClusterFlags {
   readonly identity: string
   readonly lease: string
   readonly leaseSeconds: number
+  readonly requireIdentity: boolean
   readonly nudge: boolean
   readonly nudgesPerSecond: number
   readonly gatewayLinger: number

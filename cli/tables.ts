@@ -62,8 +62,13 @@ export function share({ priority, weight }: Backend, all: readonly Backend[]): s
 
 export function destination(backend: Backend, paint: Paint): readonly [key: string, where: string] {
   if (backend.local) return [paint('green', backend.clusterKey), "this cluster's Service"]
-  const urls = backend.endpoints.map(({ host, port }) => `http://${host}:${port}${backend.pathPrefix}`)
-  return [backend.clusterKey, urls.join(', ')]
+  return [backend.clusterKey, atGateway(backend.endpoints, backend.pathPrefix, backend.tls?.gateway)]
+}
+
+/** Where gateways take a call. @param id whom they must be, when they are called with mutual TLS */
+export function atGateway(endpoints: Backend['endpoints'], path: string, id: string | undefined): string {
+  const urls = endpoints.map(({ host, port }) => `${id === undefined ? 'http' : 'https'}://${host}:${port}${path}`)
+  return urls.join(', ') + (id === undefined ? '' : `  mTLS with ${id}`)
 }
 
 function renderNames({ dns }: Tables, paint: Paint): string {

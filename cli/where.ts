@@ -4,7 +4,7 @@ import { type ClusterOptions, compileFiles } from './cluster.ts'
 import { type ExitCode, type Io, UsageError } from './io.ts'
 import type { Finding } from './manifests.ts'
 import { columns, exitCode, type Format, findingLine, inFileOrder, type Paint, painter, serialize } from './print.ts'
-import { balance, host, sessions } from './tables.ts'
+import { atGateway, balance, host, sessions } from './tables.ts'
 
 export interface WhereOptions extends ClusterOptions {
   readonly output: Format
@@ -82,10 +82,8 @@ function explainAnswer(answer: Answer, paint: Paint): string {
 }
 
 function explainBackend(backend: BackendAnswer, paint: Paint): readonly (readonly string[])[] {
-  const { clusterKey, local, priority, share, endpoints, path, gateway } = backend
-  const where = local
-    ? "this cluster's Service"
-    : endpoints.map((each) => `http://${each.host}:${each.port}`).join(', ')
+  const { clusterKey, local, priority, share, endpoints, mtls, path, gateway } = backend
+  const where = local ? "this cluster's Service" : atGateway(endpoints, '', mtls)
   const portion = priority === 0 ? `${Math.round(100 * share)} %`.padStart(5) : ''
   const row = [`${priority + 1}.`, portion, local ? paint('green', clusterKey) : clusterKey, where, path]
   return gateway === undefined ? [row] : [row, ['', '', '', '', `${paint('dim', 'there')} ${explainGateway(gateway)}`]]

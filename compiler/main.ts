@@ -42,8 +42,8 @@ export const runCompiler = async (
   log: Logger,
   stop: AbortSignal,
 ): Promise<void> => {
-  const { namespace, meshName, clusterKey, clusterDomain, vipRange, nudgesPerSecond } = options
-  const mesh = { meshName, clusterKey, clusterDomain, vipRange }
+  const { namespace, meshName, clusterKey, clusterDomain, vipRange, requireIdentity = false, nudgesPerSecond } = options
+  const mesh = { meshName, clusterKey, clusterDomain, vipRange, requireIdentity }
   // Malformed settings are to be heard of now, not with the first object.
   compile({ mesh, namespaces: [], services: [], endpointSlices: [], imports: [], exports: [], policies: [] })
   // A restarted container keeps its pod's name, but is another candidate.

@@ -19,6 +19,9 @@ interface Secret {
 const OWN: Secret = { name: 'identity', file: IDENTITY_FILE }
 const ANY_MEMBER: Secret = { name: 'trust', file: VALIDATION_FILE }
 
+/** Before it, certificates went over the wire for everybody to read, and with them who calls whom. */
+const NEWEST = 'TLSv1_3'
+
 /** Named after what is in it, so that it never changes: a gateway with another name has another file. */
 const peerSecret = (clusterKey: string, { gateway }: Peer): Secret => ({
   name: shortKey(clusterKey),
@@ -86,6 +89,7 @@ export const gatewaySocket = (directory: string, protocols: readonly string[]): 
       tls_certificate_sds_secret_configs: [from(OWN)],
       validation_context_sds_secret_config: from(ANY_MEMBER),
       alpn_protocols: protocols,
+      tls_params: { tls_minimum_protocol_version: NEWEST },
     },
   })
 }
@@ -107,6 +111,8 @@ const sidecarSocket = (clusterKey: string, peer: Peer, stream?: Stream): Json =>
       tls_certificate_sds_secret_configs: [briefly(OWN)],
       validation_context_sds_secret_config: briefly(peerSecret(clusterKey, peer)),
       ...(stream ? { alpn_protocols: [stream.protocol] } : {}),
+      // As a client Envoy would go no further than 1.2.
+      tls_params: { tls_maximum_protocol_version: NEWEST },
     },
   })
 

@@ -6,6 +6,7 @@ import type { ServiceImport } from '../api/service-import.ts'
 import { parseVipRange } from '../api/vip-range.ts'
 import { addressOf, backendsOf, type ImportPort, localBackend, type Remote, remoteBackends } from './backends.ts'
 import { LastAnswers } from './memo.ts'
+import { compare } from './order.ts'
 import { planOf } from './plan.ts'
 import { isStream, type Spoken, streamName } from './protocol.ts'
 import type { ServiceRoute } from './tables.ts'
@@ -96,6 +97,9 @@ const routed = (
   const issues: Issue<Code>[] = []
   const routes: ServiceRoute[] = []
   const exporting = new Map<string, number>()
+  /** Exporting clusters that get no calls to some port, as nobody can tell who answers. */
+  const nameless = new Set<string>()
+  const isIdentityRequired = world.trust !== undefined && world.mesh.requireIdentity === true
   let localReady: number | undefined
   /** Whether any port is routed that other clusters may serve, so that the name is worth the proxy. */
   let imports = false
@@ -116,14 +120,16 @@ const routed = (
   for (const port of ports) {
     const spoken = spokenAt(port)
     const stream = isStream(spoken)
-    const { able: remotes, unable } = apart(remoteBackends(port.imported, ownKey, world.trust), stream)
-    if (plan.type !== 'Locality') {
+    const exporters = remoteBackends(port.imported, ownKey, world.trust)
+    const { able: remotes, unable } = apart(exporters, stream || isIdentityRequired)
+    for (const { clusterKey } of unable) nameless.add(clusterKey)
+    if (plan.type !== 'Locality' && stream) {
       for (const { clusterKey } of unable) {
         const params = { port: port.number, spoken: streamName(spoken) }
         issues.push({ code: 'ExporterWithoutIdentity', object, path: 'spec.ports', value: clusterKey, params })
       }
     }
-    for (const { clusterKey, addresses } of remotes) {
+    for (const { clusterKey, addresses } of exporters) {
       exporting.set(clusterKey, Math.max(exporting.get(clusterKey) ?? 0, addresses.length))
     }
     const local = localBackend(world, service, port.number, sticky && !stream)
@@ -139,6 +145,12 @@ const routed = (
     }
   }
 
+  if (plan.type !== 'Locality' && isIdentityRequired) {
+    for (const value of [...nameless].sort(compare)) {
+      issues.push({ code: 'IdentityRequired', object, path: 'spec.ports', value })
+    }
+  }
+
   const leadsHere = plan.type !== 'Locality' && imports && vip !== undefined
   if (plan.type !== 'Locality' && !imports) {
     issues.push({ code: 'NothingToRoute', object, path: 'spec.ports' })
@@ -147,13 +159,13 @@ const routed = (
     routed: leadsHere,
     localService: localObject !== undefined,
     routes,
-    targets: policy ? targetStates(plan, policy, ownKey, routes, exporting, localReady) : [],
+    targets: policy ? targetStates(plan, policy, ownKey, routes, exporting, nameless, localReady) : [],
     issues,
   }
 }
 
-/** A stream is known to a gateway by its TLS handshake alone. */
-const apart = (remotes: readonly Remote[], stream: boolean) => ({
-  able: remotes.filter(({ tls }) => !stream || tls !== undefined),
-  unable: remotes.filter(({ tls }) => stream && tls === undefined),
+/** Who can be called. A stream is known to a gateway by its TLS handshake alone, so that it needs an identity in any case. */
+const apart = (remotes: readonly Remote[], needsIdentity: boolean) => ({
+  able: remotes.filter(({ tls }) => !needsIdentity || tls !== undefined),
+  unable: remotes.filter(({ tls }) => needsIdentity && tls === undefined),
 })

@@ -35,6 +35,8 @@ export interface MeshSettings {
   readonly clusterDomain: string
   /** CIDR that import addresses come from. */
   readonly vipRange: string
+  /** Where proxies have an identity, a cluster without one gets no calls; otherwise it gets them in plain HTTP. */
+  readonly requireIdentity?: boolean
 }
 
 /** A snapshot out of a heap of objects, such as the documents of a folder of manifests. Kinds that routing ignores are left out. */

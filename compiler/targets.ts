@@ -18,12 +18,15 @@ export type TargetReason =
   | 'Standby'
   | 'Drained'
   | 'ExportsNothing'
+  /** The mesh calls nobody without one. */
+  | 'WithoutIdentity'
   | 'NoReadyEndpoint'
   /** Locality: targets have no effect. */
   | 'NotUsed'
 
 /**
  * @param exporting endpoints by clusterKey, of other clusters that export the service
+ * @param nameless those of them that some port does not call, as they have no identity
  * @param localReady ready pods of this cluster's Service; undefined when it has none
  */
 export const targetStates = (
@@ -32,6 +35,7 @@ export const targetStates = (
   ownKey: string,
   routes: readonly ServiceRoute[],
   exporting: ReadonlyMap<string, number>,
+  nameless: ReadonlySet<string>,
   localReady: number | undefined,
 ): readonly TargetState[] => {
   const rows = plan.remotes && plan.type !== 'Locality' ? plan.remotes : undefined
@@ -60,6 +64,7 @@ export const targetStates = (
     if (plan.type === 'Locality' && !own) return row('NotUsed')
     if ((own ? plan.localWeight : (rows?.get(clusterKey)?.weight ?? DEFAULT_WEIGHT)) === 0) return row('Drained')
     if (ready === 0) return row(own ? 'NoReadyEndpoint' : 'ExportsNothing')
+    if (nameless.has(clusterKey) && !used.has(clusterKey)) return row('WithoutIdentity')
     return row(active.has(clusterKey) ? 'Active' : 'Standby')
   }
   return [...keys].sort(compare).map(rowOf)

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { BUNDLE_KEY, isTrustDomain, spiffeId, TRUST_DOMAIN_KEY } from '../api/identity.ts'
 import type { Issue } from '../api/issue.ts'
-import { GATEWAY_SERVICE_ACCOUNT } from '../api/names.ts'
+import type { KubeObject } from '../api/meta.ts'
+import { GATEWAY_SERVICE_ACCOUNT, IDENTITY_CONFIGMAP, TRUST_CONFIGMAP } from '../api/names.ts'
 import type { ConfigMap } from '../api/resources.ts'
 import { TRUST_BUNDLES_KEY, TRUST_CLUSTERS_KEY } from '../api/trust.ts'
 import { type Bundle, bundleDocument, readBundle } from '../api/trust-bundle.ts'
@@ -46,6 +47,15 @@ export function readTrust({ identity, told, clusterKey, namespace }: TrustSource
   const trust = { trustDomain, bundle: bundleMap(bundles), clusters: sorted(clusters) }
   // What is made of an answer is kept as long as the answer is the same object.
   return { trust: isDeepStrictEqual(trust, before) && before ? before : trust, issues: [] }
+}
+
+/** The same out of a heap of objects; nothing when there is no word about trust among them. */
+export function trustAmong(objects: readonly KubeObject[], clusterKey: string): TrustRead | undefined {
+  const named = (name: string) =>
+    objects.find((object): object is ConfigMap => object.kind === 'ConfigMap' && object.metadata.name === name)
+  const [identity, told] = [named(IDENTITY_CONFIGMAP), named(TRUST_CONFIGMAP)]
+  const namespace = (identity ?? told)?.metadata.namespace
+  return namespace === undefined ? undefined : readTrust({ identity, told, clusterKey, namespace })
 }
 
 type Read<T> =

@@ -50,6 +50,8 @@ export interface BackendAnswer {
   /** Of the answers to new calls while nothing fails, 0..1; the shares add up to 1. */
   readonly share: number
   readonly endpoints: readonly Address[]
+  /** SPIFFE id of the gateway, where it is called with mutual TLS. */
+  readonly mtls?: string
   /** What the endpoint sees. */
   readonly path: string
   /** What the endpoint sees as Host, when that is not what the caller wrote. */
@@ -184,7 +186,7 @@ export const whereTo = (tables: Tables, call: Call, elsewhere: ReadonlyMap<strin
   }
 
   function answerOf(backend: Backend): BackendAnswer {
-    const { clusterKey, local, priority, weight, endpoints, pathPrefix } = backend
+    const { clusterKey, local, priority, weight, endpoints, pathPrefix, tls } = backend
     const remote = local ? undefined : elsewhere.get(clusterKey)
     const host = endpoints.find((endpoint) => isDnsName(endpoint.host))?.host
     return {
@@ -193,6 +195,7 @@ export const whereTo = (tables: Tables, call: Call, elsewhere: ReadonlyMap<strin
       priority,
       share: priority === 0 ? weight / sum : 0,
       endpoints,
+      ...(tls ? { mtls: tls.gateway } : {}),
       path: pathPrefix + path,
       ...(host === undefined ? {} : { host }),
       ...(remote ? { gateway: atGateway(remote.gateway, pathPrefix + path) } : {}),

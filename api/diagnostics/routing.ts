@@ -177,6 +177,11 @@ export const ROUTING = {
     sentence: '{value} is not a cluster key, so this cluster goes by the one it was installed with, {own}',
     fix: 'Leave the ConfigMap to the hub; delete it where there is none',
   },
+  IdentityRequired: {
+    level: 'warning',
+    sentence: '{value} has no identity that this cluster knows, so it gets no calls: identity.required is set',
+    fix: 'Enable identity there, and see that both clusters are members of one hub; or unset identity.required here',
+  },
   SidecarWithoutIdentity: {
     level: 'warning',
     sentence:

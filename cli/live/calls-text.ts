@@ -1,6 +1,6 @@
 import type { Answer, BackendAnswer, RoutedAnswer } from '../../compiler/where-to.ts'
 import { amount, columns, type Paint } from '../print.ts'
-import { sessions } from '../tables.ts'
+import { atGateway, sessions } from '../tables.ts'
 import type { Explanation, LocalService, NamedCall } from './explanation.ts'
 
 /** One sentence, or what stands for one. */
@@ -89,10 +89,10 @@ function readyAt(local: LocalService, port: number): string {
 }
 
 function backendRow(backend: BackendAnswer, port: number, { local }: Explanation, paint: Paint): readonly string[] {
-  const { clusterKey, local: here, priority, share, endpoints, path } = backend
+  const { clusterKey, local: here, priority, share, endpoints, mtls, path } = backend
   const where = here
     ? `this cluster's Service ${local === undefined ? '' : readyAt(local, port)}`
-    : endpoints.map((each) => `http://${each.host}:${each.port}${path.replace(/\/$/, '')}`).join(', ')
+    : atGateway(endpoints, path.replace(/\/$/, ''), mtls)
   const portion = priority === 0 ? `${Math.round(100 * share)} %`.padStart(5) : ''
   return [`${priority + 1}.`, portion, here ? paint('green', clusterKey) : clusterKey, where]
 }

@@ -1,7 +1,7 @@
 import { CLUSTERSET_DOMAIN, REFUSING_ADDRESS } from '../../api/names.ts'
 import type { GatewayRoute, ServiceRoute } from '../../compiler/tables.ts'
 import { amount, columns, type Paint, type Style } from '../print.ts'
-import { balance, host } from '../tables.ts'
+import { atGateway, balance, host } from '../tables.ts'
 import type { BackendChange, CallChange, PlacedBackend, TableChanges } from './table-changes.ts'
 
 /** Changes in words, for people: + appears, - vanishes, ~ changes. */
@@ -115,13 +115,12 @@ function backendRow(change: BackendChange, paint: Paint): readonly string[] {
 
 function backendFacts(backend: PlacedBackend | undefined): Readonly<Record<string, string>> {
   if (backend === undefined) return {}
-  const { local, priority, weight, share, endpoints, pathPrefix } = backend
-  const urls = endpoints.map((each) => `http://${each.host}:${each.port}${pathPrefix}`)
+  const { local, priority, weight, share, endpoints, pathPrefix, tls } = backend
   return {
     order: `${priority + 1}.`,
     share: `${Math.round(100 * share)} % (weight ${weight})`,
     where: local
       ? `this cluster's Service at ${endpoints.map((each) => `${each.host}:${each.port}`).join(', ')}`
-      : urls.join(', '),
+      : atGateway(endpoints, pathPrefix, tls?.gateway),
   }
 }

@@ -35,6 +35,8 @@ const COMPILER = 'portolan-compiler'
 const ANY_COMPILER = 'app.kubernetes.io/name=portolan,app.kubernetes.io/component=compiler'
 
 export interface Mesh extends MeshSettings {
+  /** Whether proxies have an identity. */
+  readonly mtls: boolean
   /** Whether a hub has given the cluster its key. */
   readonly joined: boolean
   readonly identity: ClusterIdentity
@@ -67,6 +69,8 @@ export function meshFrom({ metadata, spec }: Deployment, told: ConfigMap | undef
     clusterKey: identity.clusterKey,
     clusterDomain: flags.get('cluster-domain') ?? DEFAULT_CLUSTER_DOMAIN,
     vipRange: flags.get('vip-range') ?? DEFAULT_VIP_RANGE,
+    requireIdentity: flags.has('require-identity'),
+    mtls: !flags.has('no-mtls'),
     joined: told !== undefined && identity.issue === undefined,
     identity,
     meshConfig:

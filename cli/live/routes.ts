@@ -1,7 +1,8 @@
+import { MTLS_CLUSTERS } from '../../api/names.ts'
 import { CONFIGMAPS, type ConfigMap } from '../../api/resources.ts'
 import { compile } from '../../compiler/compile.ts'
 import { isComponent } from '../../compiler/controller/nudge.ts'
-import { hasSidecar, type MeshPod } from '../../compiler/controller/pods.ts'
+import { hasIdentity, hasSidecar, type MeshPod } from '../../compiler/controller/pods.ts'
 import { gatewayFiles, sidecarFiles } from '../../compiler/files.ts'
 import type { Tables } from '../../compiler/tables.ts'
 import { type ExitCode, type Io, UsageError } from '../io.ts'
@@ -38,16 +39,18 @@ export function routesCommand(wanted: string, options: RoutesOptions, io: Io): P
     // A namespace that has left the mesh keeps its table while sidecars live there.
     const tables = compile({ ...live, leaving: [namespace] })
     const place = { namespace: isGateway ? cluster.portolanNamespace : namespace, clusterKey: mesh.clusterKey }
-    const set = isGateway ? gatewayFiles(tables.gateway, undefined, place) : sidecarSet(tables, place)
+    const mtls = !isGateway && hasIdentity(pod)
+    const set = isGateway ? gatewayFiles(tables.gateway, undefined, place) : sidecarSet(tables, place, mtls)
+    const clusters = mtls ? MTLS_CLUSTERS : 'cds.json'
     const map = mustOrMissing(
       await cluster.client.get<ConfigMap>(CONFIGMAPS, { namespace: place.namespace, name: set.name }),
       cluster.name,
     )
     const running = await ask(cluster, pod)
-    const written = map?.data?.['cds.json']
+    const written = map?.data?.[clusters]
     const report = proxyReport({
       running,
-      compiled: JSON.parse(set.files['cds.json'] ?? '') as ClusterFile,
+      compiled: JSON.parse(set.files[clusters] ?? '') as ClusterFile,
       ...(written === undefined ? {} : { written: JSON.parse(written) as ClusterFile }),
       ...(isGateway ? { routes: JSON.parse(set.files['rds.json'] ?? '') as RouteFile } : {}),
       isGateway,
@@ -66,9 +69,10 @@ export function routesCommand(wanted: string, options: RoutesOptions, io: Io): P
 function sidecarSet(
   { sidecars }: Tables,
   { namespace, clusterKey }: { readonly namespace: string; readonly clusterKey: string },
+  mtls: boolean,
 ) {
   const table = sidecars.find((each) => each.namespace === namespace)
-  if (table !== undefined) return sidecarFiles(table, clusterKey)
+  if (table !== undefined) return sidecarFiles(table, clusterKey, { plain: !mtls, mtls })
   throw new UsageError(`namespace ${namespace} belongs to another mesh; name its --portolan-namespace`)
 }
 

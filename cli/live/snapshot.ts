@@ -1,7 +1,9 @@
+import { format } from '../../api/diagnostics.ts'
 import type { KubeObject } from '../../api/meta.ts'
-import { GATEWAY_CONFIGMAP } from '../../api/names.ts'
+import { GATEWAY_CONFIGMAP, IDENTITY_CONFIGMAP, TRUST_CONFIGMAP } from '../../api/names.ts'
 import {
   CONFIGMAPS,
+  type ConfigMap,
   ENDPOINT_SLICES,
   GLOBAL_TRAFFIC_POLICIES,
   NAMESPACES,
@@ -10,17 +12,26 @@ import {
   SERVICES,
 } from '../../api/resources.ts'
 import { observeTable } from '../../compiler/controller/observed.ts'
-import type { MeshSettings, Snapshot } from '../../compiler/snapshot.ts'
+import type { Snapshot } from '../../compiler/snapshot.ts'
 import type { GatewayRoute, LingeringRoute } from '../../compiler/tables.ts'
+import { readTrust } from '../../compiler/trust.ts'
 import type { Scope } from '../../kube/client.ts'
 import type { Resource } from '../../kube/object.ts'
 import { UsageError } from '../io.ts'
 import { type Live, must, mustOrMissing } from './connect.ts'
+import type { Mesh } from './mesh.ts'
 
 /** All that the compiler would look at, as it is now. */
 export async function readSnapshot(
   cluster: Live,
-  { meshName, clusterKey, clusterDomain, vipRange }: MeshSettings,
+  {
+    meshName,
+    clusterKey,
+    clusterDomain,
+    vipRange,
+    requireIdentity = false,
+    mtls,
+  }: Omit<Mesh, 'meshConfig' | 'identity' | 'joined'>,
 ): Promise<Snapshot> {
   const [namespaces, services, endpointSlices, imports, exports, policies, gateway] = await Promise.all([
     listAll(cluster, NAMESPACES),
@@ -33,7 +44,8 @@ export async function readSnapshot(
   ])
   const written = mustOrMissing(gateway, cluster.name)
   return {
-    mesh: { meshName, clusterKey, clusterDomain, vipRange },
+    mesh: { meshName, clusterKey, clusterDomain, vipRange, requireIdentity },
+    ...(mtls ? await readTrusted(cluster, clusterKey) : {}),
     namespaces,
     services,
     // A slice without endpoints carries null.
@@ -43,6 +55,17 @@ export async function readSnapshot(
     policies,
     served: written === undefined ? [] : lingering(observeTable(written).gateway?.table.routes ?? [], new Date()),
   }
+}
+
+/** @throws UsageError when it cannot be told whom the cluster's proxies believe */
+async function readTrusted(cluster: Live, clusterKey: string): Promise<Pick<Snapshot, 'trust'>> {
+  const namespace = cluster.portolanNamespace
+  const word = async (name: string) =>
+    mustOrMissing(await cluster.client.get<ConfigMap>(CONFIGMAPS, { namespace, name }), cluster.name)
+  const [identity, told] = await Promise.all([IDENTITY_CONFIGMAP, TRUST_CONFIGMAP].map(word))
+  const { trust, issues } = readTrust({ identity, told, clusterKey, namespace })
+  if (trust === undefined) throw new UsageError(`${cluster.name}: ${issues.map(format).join(' ')}`)
+  return { trust }
 }
 
 /** What gateways serve on for now, as the compiler decided it when it was withdrawn. */

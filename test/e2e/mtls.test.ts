@@ -1,0 +1,140 @@
+/** What crosses between clusters, seen by somebody on the way: west calls east through a relay that keeps every byte. East is the hub too. */
+import { readFile } from 'node:fs/promises'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { chooseProvider } from '../lab/provider.ts'
+import { run, until } from '../lab/run.ts'
+import { curl } from './load.ts'
+import { app, client, documents, meshNamespace, plainNamespace, policy, serviceExport } from './manifests.ts'
+import { CONTROL_PLANE, sites } from './mesh.ts'
+import { apply, kubectl, rolledOut, type Site } from './site.ts'
+
+const NS = 'secret'
+const NAME = 'httpbin'
+const URL = `http://${NAME}.${NS}:8080/`
+/** Nobody on the way may read it. */
+const SECRET = 'a-word-that-must-not-be-read'
+
+const { east, west, gatewayPort } = sites()
+const clusters = await chooseProvider()
+
+/** Hands on whatever comes to east's gateway, and what that says in return. */
+class Relay {
+  readonly host = east.address.replace(/\d+$/, '1')
+  /** What each caller has sent, in order. */
+  readonly sent: Buffer[][] = []
+  readonly #server: Server
+  readonly #open = new Set<Socket>()
+
+  constructor() {
+    this.#server = createServer((caller) => {
+      const bytes: Buffer[] = []
+      this.sent.push(bytes)
+      const gateway = connect(gatewayPort, east.address)
+      caller.on('data', (chunk) => bytes.push(chunk))
+      for (const [from, to] of [
+        [caller, gateway],
+        [gateway, caller],
+      ] as const) {
+        this.#open.add(from)
+        from.on('error', () => to.destroy())
+        from.pipe(to)
+      }
+    })
+  }
+
+  listen(): Promise<number> {
+    return new Promise((resolve) =>
+      this.#server.listen(0, this.host, () => {
+        const address = this.#server.address()
+        resolve(typeof address === 'object' && address !== null ? address.port : 0)
+      }),
+    )
+  }
+
+  close(): void {
+    for (const socket of this.#open) socket.destroy()
+    this.#server.close()
+  }
+}
+
+const relay = new Relay()
+
+const cluster = async (site: Site, gatewayHost: string, port: number) => ({
+  apiVersion: 'flomesh.io/v1alpha1',
+  kind: 'Cluster',
+  metadata: { name: site.name },
+  spec: { gatewayHost, gatewayPort: port, kubeconfig: await readFile(await clusters.kubeconfig(site.name), 'utf8') },
+})
+
+beforeAll(async () => {
+  const tapped = await relay.listen()
+  await Promise.all([
+    apply(
+      east,
+      documents(
+        plainNamespace(NS),
+        ...app({ namespace: NS, name: NAME, says: 'east' }),
+        serviceExport(NS, NAME, { rules: [{ portNumber: 8080, path: '/secret' }] }),
+      ),
+    ),
+    apply(west, documents(meshNamespace(NS), policy(NS, NAME, 'ActiveActive'), client(NS, 'client'))),
+  ])
+  await apply(east, documents(await cluster(east, relay.host, tapped), await cluster(west, west.address, gatewayPort)))
+  await Promise.all([rolledOut(east, NS, NAME), rolledOut(west, NS, 'client')])
+})
+
+afterAll(async () => {
+  relay.close()
+  await kubectl(east, 'delete', 'clusters.flomesh.io', '--all')
+  for (const site of [east, west])
+    await until(`${site.name} is nobody's member`, async () => {
+      const { code } = await site.kubectl(['-n', CONTROL_PLANE, 'get', 'configmap', 'portolan-cluster'])
+      return code !== 0
+    })
+  await Promise.all([east, west].map((site) => kubectl(site, 'delete', 'namespace', NS, '--wait=false')))
+})
+
+const callEast = () => curl(west, NS, 'deploy/client', '-H', `x-secret: ${SECRET}`, URL)
+
+test('what crosses is encrypted, and the gateway knows who called', async () => {
+  await until('west calls east', async () => (await callEast()).stdout.includes('Hi, I am from east'))
+  // Tables of before there was trust may have led in plain HTTP until then.
+  await until('a call over TLS', async () => {
+    relay.sent.length = 0
+    await callEast()
+    return relay.sent.length > 0 || logOf(await gatewayLog()).length > 0
+  })
+  const caller = `spiffe://west.portolan.local/ns/${NS}/sa/default`
+  await until('the gateway tells who', async () => logOf(await gatewayLog()).some(({ client }) => client === caller))
+  // New connections alone say hello.
+  await kubectl(west, '-n', NS, 'rollout', 'restart', 'deploy/client')
+  await rolledOut(west, NS, 'client')
+  relay.sent.length = 0
+  expect((await callEast()).stdout).toContain('Hi, I am from east')
+  const connections = relay.sent.map((chunks) => Buffer.concat(chunks))
+  expect(connections.length).toBeGreaterThan(0)
+  for (const bytes of connections) {
+    // A handshake record of TLS.
+    expect([...bytes.subarray(0, 2)]).toEqual([0x16, 0x03])
+    for (const word of [SECRET, 'HTTP/1.1', '/secret', NAME]) expect(bytes.includes(word)).toBe(false)
+  }
+})
+
+test('whoever has no sidecar calls the same port in plain HTTP', async () => {
+  expect(await run('curl', ['-s', `http://${east.address}:${gatewayPort}/secret/`])).toContain('Hi, I am from east')
+})
+
+test('explain says with whom', async () => {
+  const MAIN = join(import.meta.dirname, '../../cli/main.ts')
+  const said = await run(process.execPath, [MAIN, 'explain', `${NS}/${NAME}`], {
+    env: { KUBECONFIG: await clusters.kubeconfig('west') },
+  })
+  expect(said).toContain('mTLS with spiffe://east.portolan.local/ns/portolan-system/sa/portolan-gateway')
+})
+
+const gatewayLog = () =>
+  kubectl(east, '-n', CONTROL_PLANE, 'logs', '-l', 'app.kubernetes.io/component=gateway', '--tail=-1')
+const logOf = (text: string): readonly Record<string, unknown>[] =>
+  text.split('\n').flatMap((line) => (line.includes(`/secret`) && line.startsWith('{') ? [JSON.parse(line)] : []))
