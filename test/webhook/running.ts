@@ -11,6 +11,8 @@ export interface Running {
   readonly server: WebhookServer
   readonly root: KeyPair
   readonly log: readonly Record<string, unknown>[]
+  /** Empties the log. */
+  readonly forget: () => void
   /** What the server judges by; set before asking. */
   readonly world: { request: InjectRequest }
   readonly metrics: () => Promise<string>
@@ -55,6 +57,7 @@ export const run = async (first: InjectRequest): Promise<Running> => {
     server,
     root,
     log: lines,
+    forget: () => void lines.splice(0),
     world,
     metrics: () => metrics.registry.metrics(),
     post: (path, body, headers = { 'content-type': 'application/json' }) => ask('POST', path, body, headers),
