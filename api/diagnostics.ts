@@ -24,6 +24,8 @@ export const catalogue = {
 export type Code = keyof typeof catalogue
 
 const LONGEST_VALUE = 120
+/** Of a path, a name or a list in a sentence. */
+const LONGEST_TEXT = 1_000
 
 /** The catalogue's row of an issue. @throws when the code is in no section. */
 export function diagnosticOf(issue: Issue): Diagnostic {
@@ -43,7 +45,7 @@ export function format(issue: Issue): string {
 
 /** `Kind ns/name`, without namespace for what has none. */
 export function formatObject({ kind, namespace, name }: ObjectRef): string {
-  return `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`
+  return `${shortened(kind)} ${namespace === undefined ? '' : `${shortened(namespace)}/`}${shortened(name)}`
 }
 
 /** `path: value: sentence. Fix.`: an issue without its object. */
@@ -52,7 +54,7 @@ export function formatProblem(issue: Issue): string {
   const value = issue.value === undefined ? undefined : formatValue(issue.value)
   const params = { ...issue.params, ...(value === undefined ? {} : { value }) }
   const said = `${fill(sentence, params)}. ${capital(fill(fix, params))}.`
-  return [issue.path, sentence.includes('{value}') ? undefined : value, said]
+  return [shortened(issue.path), sentence.includes('{value}') ? undefined : value, said]
     .filter((part) => part !== undefined && part !== '')
     .join(': ')
 }
@@ -60,7 +62,12 @@ export function formatProblem(issue: Issue): string {
 /** As JSON on one line, shortened: enough to find it in the manifest. */
 function formatValue(value: unknown): string {
   const text = JSON.stringify(shallow(value, 3)) ?? typeof value
-  return text.length <= LONGEST_VALUE ? text : `${text.slice(0, LONGEST_VALUE)}…`
+  return shortened(text, LONGEST_VALUE)
+}
+
+/** Names are users' own, too: of a megabyte, if they like. */
+function shortened(text: string, most = LONGEST_TEXT): string {
+  return text.length <= most ? text : `${text.slice(0, most)}…`
 }
 
 /** Users send values of any depth and length; printing all of one would exhaust the stack. */
@@ -75,7 +82,7 @@ function shallow(value: unknown, depth: number): unknown {
 function fill(template: string, params: Readonly<Record<string, string | number>>): string {
   return template.replaceAll(/\{(\w+)\}/g, (whole, name: string) => {
     const value = params[name]
-    return value === undefined ? whole : String(value)
+    return value === undefined ? whole : shortened(String(value))
   })
 }
 

@@ -1,11 +1,17 @@
+import { applyDefaults } from '../api/defaults.ts'
 import type { Issue, ObjectRef } from '../api/issue.ts'
+import { kindOf } from '../api/kinds.ts'
 import { validateObject, type World } from '../webhook/validate.ts'
+import { schemaFindings } from '../webhook/validate-schema.ts'
 import type { Finding, Manifest } from './manifests.ts'
-import { byKind, refOf } from './objects.ts'
+import { byKind, refOf, wrongShape } from './objects.ts'
 
 /** What admission would say of each object, knowing the others. Kinds that no file holds are unknown, not absent. */
 export function admissionFindings(manifests: readonly Manifest[], clusterKey?: string): readonly Finding[] {
-  const { services, exports, imports } = byKind(manifests)
+  // What is malformed is reported by itself, and tells nothing of others.
+  const { services, exports, imports } = byKind(
+    manifests.filter(isSound).map(({ object }) => ({ object: applyDefaults(object) })),
+  )
   const world: World = {
     ...(services.length === 0 ? {} : { services }),
     ...(imports.length === 0 ? {} : { imports }),
@@ -13,6 +19,12 @@ export function admissionFindings(manifests: readonly Manifest[], clusterKey?: s
     ...(clusterKey === undefined ? {} : { clusterKey }),
   }
   return manifests.flatMap((manifest) => validateObject(manifest.object, world).map((issue) => at(manifest, issue)))
+}
+
+function isSound(manifest: Manifest): boolean {
+  const kind = kindOf(manifest.object)
+  if (kind === undefined) return wrongShape(manifest).length === 0
+  return schemaFindings(applyDefaults(manifest.object), kind).every(({ code }) => code === 'FieldUnknown')
 }
 
 export function at({ file, lineOf }: Manifest, issue: Issue): Finding {

@@ -105,9 +105,11 @@ function missingFields(value: unknown): readonly string[] | undefined {
   const metadata = isRecord(value['metadata']) ? value['metadata'] : {}
   const named = metadata['name'] ?? metadata['generateName']
   const fields = { apiVersion: value['apiVersion'], kind: value['kind'], 'metadata.name': named }
-  return Object.entries(fields)
+  const missing = Object.entries(fields)
     .filter(([, field]) => typeof field !== 'string' || field === '')
     .map(([name]) => name)
+  const { namespace = null } = metadata
+  return namespace === null || typeof namespace === 'string' ? missing : [...missing, 'metadata.namespace that is text']
 }
 
 /** Offset of the node at `path`, or of the deepest one on the way there. */

@@ -52,23 +52,34 @@ type Check = (value: unknown) => boolean
 const isList: Check = (value) => Array.isArray(value) && value.every(isRecord)
 const isTextMap: Check = (value) => isRecord(value) && Object.values(value).every((each) => typeof each === 'string')
 const isPort: Check = (value) => Number.isInteger(value)
+const isText: Check = (value) => typeof value === 'string'
+
+const texts = (...paths: readonly string[]) => paths.map((path) => [path, isText, 'text'] as const)
+
+type Shape = readonly [path: string, check: Check, expected: string]
 
 /** What compilation reads of Kubernetes' own kinds; ours have a schema. `a[].b` is b of each entry; all but `spec` may be absent. */
-const SHAPES: Readonly<Record<string, readonly (readonly [path: string, check: Check, expected: string])[]>> = {
+const SHAPES: Readonly<Record<string, readonly Shape[]>> = {
   Namespace: [],
   Service: [
     ['spec', isRecord, 'a mapping'],
     ['spec.ports', isList, 'a list of ports'],
     ['spec.ports[].port', isPort, 'a number'],
+    ...texts('spec.type', 'spec.clusterIP', 'spec.ports[].name', 'spec.ports[].protocol', 'spec.ports[].appProtocol'),
+    ['spec.clusterIPs', Array.isArray, 'a list of addresses'],
   ],
   EndpointSlice: [
     ['endpoints', isList, 'a list of endpoints'],
     ['endpoints[].addresses', Array.isArray, 'a list of addresses'],
+    ['endpoints[].conditions', isRecord, 'a mapping'],
     ['ports', isList, 'a list of ports'],
+    ['ports[].port', isPort, 'a number'],
+    ...texts('addressType', 'ports[].name'),
   ],
 }
 
-function wrongShape({ object, file, lineOf }: Manifest): readonly Finding[] {
+/** What compilation could not read of an object of Kubernetes' own kinds. */
+export function wrongShape({ object, file, lineOf }: Manifest): readonly Finding[] {
   const shape = SHAPES[readAs(object) ?? '']
   if (shape === undefined) return []
   const maps = ['metadata.labels', 'metadata.annotations'].map(
@@ -125,9 +136,18 @@ function readAs(object: KubeObject): string | undefined {
   return kindOf(object)?.kind ?? (CORE[object.kind] === object.apiVersion ? object.kind : undefined)
 }
 
+/** Null counts as absent, as it does for the API server; the schemas of our own kinds see to theirs. */
+function withoutNulls<T extends KubeObject>(object: T): T {
+  if (kindOf(object) !== undefined) return object
+  return JSON.parse(JSON.stringify(object, (_, value: unknown) => value ?? undefined)) as T
+}
+
 export function byKind(manifests: readonly Pick<Manifest, 'object'>[]): Objects {
   const of = <T extends KubeObject>(kind: T['kind']): readonly T[] =>
-    manifests.map(({ object }) => object).filter((object): object is T => readAs(object) === kind)
+    manifests
+      .map(({ object }) => object)
+      .filter((object): object is T => readAs(object) === kind)
+      .map(withoutNulls)
   return {
     namespaces: of<Namespace>('Namespace'),
     services: of<Service>('Service'),

@@ -1,5 +1,6 @@
 import type { Service, ServicePort } from '../api/core.ts'
 import type { Code } from '../api/diagnostics.ts'
+import { PATH_CHARACTERS } from '../api/fields.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceExport } from '../api/service-export.ts'
 import { by, unique } from './order.ts'
@@ -46,8 +47,11 @@ const OMITTED = 'spec.rules'
 
 const withoutFinalSlash = (path: string): string => path.replace(/\/+$/, '') || '/'
 
+const PATH_FORM = new RegExp(PATH_CHARACTERS)
+
 /** Whether a path is one that a gateway can see, after it has put paths in order. */
-const canMatch = (path: string): boolean => /^\/[^?#\s]*$/.test(path) && !/\/\/|\/\.{1,2}(\/|$)|%2f|%5c/i.test(path)
+const canMatch = (path: string): boolean =>
+  path.startsWith('/') && PATH_FORM.test(path) && !/\/\/|\/\.{1,2}(\/|$)/.test(path)
 
 const rulesOf = (object: ServiceExport, service: Service | undefined): readonly Rule[] => {
   const { rules } = object.spec

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { EndpointSlice, Service, ServicePort } from '../api/core.ts'
 import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
 import type { KubeObject } from '../api/meta.ts'
@@ -59,17 +60,20 @@ export const worldOf = (snapshot: Snapshot): World => {
   }
 }
 
+const isPort = (port: number): boolean => Number.isInteger(port) && port >= 1 && port <= 65_535
+
 /** Pods that are ready to answer on one port of a Service: sorted, each once. */
 export const readyEndpoints = (world: World, service: string, port: ServicePort): readonly Address[] => {
   const addresses: Address[] = []
   for (const slice of world.slices.get(service) ?? []) {
     if (slice.addressType === 'FQDN') continue
     const open = slice.ports?.find((candidate) => (candidate.name ?? '') === (port.name ?? ''))?.port
-    if (open === undefined) continue
-    for (const endpoint of slice.endpoints) {
-      const host = endpoint.addresses[0]
+    if (open === undefined || !isPort(open)) continue
+    for (const endpoint of slice.endpoints ?? []) {
+      const host = endpoint.addresses?.[0]
       // Kubernetes asks consumers to take an unknown readiness for ready.
-      if (host !== undefined && endpoint.conditions?.ready !== false) addresses.push({ host, port: open })
+      if (host !== undefined && isIP(host) !== 0 && endpoint.conditions?.ready !== false)
+        addresses.push({ host, port: open })
     }
   }
   const name = (address: Address): string => `${address.host} ${address.port}`
@@ -90,10 +94,10 @@ export const isExternalName = (service: Service): boolean => service.spec.type =
 export const clusterAddress = (service: Service): string | undefined => {
   if (isExternalName(service)) return undefined
   const candidates = [service.spec.clusterIP, ...(service.spec.clusterIPs ?? [])]
-  return candidates.find((address) => address !== undefined && address !== '' && address !== 'None')
+  return candidates.find((address) => isIP(address ?? '') !== 0)
 }
 
 export const tcpPorts = (service: Service): readonly ServicePort[] =>
-  (service.spec.ports ?? []).filter(isTcp).sort(by((port) => port.port))
+  (service.spec.ports ?? []).filter((port) => isTcp(port) && isPort(port.port)).sort(by((port) => port.port))
 
 export const isTcp = ({ protocol = 'TCP' }: Pick<ServicePort, 'protocol'>): boolean => protocol === 'TCP'

@@ -90,11 +90,11 @@ export function startInformer<T extends KubeObject, S extends KubeObject = T>(
     })
   }
 
-  function put(object: T): boolean {
+  function put(object: T, into: Map<string, S>): boolean {
     const key = keyOf(object.metadata)
     const kept = keep(object)
-    if (kept === undefined) return objects.delete(key)
-    objects.set(key, kept)
+    if (kept === undefined) return into.delete(key)
+    into.set(key, kept)
     return true
   }
 
@@ -105,9 +105,10 @@ export function startInformer<T extends KubeObject, S extends KubeObject = T>(
       await fail(listing.failure)
       return undefined
     }
+    const listed = new Map<string, S>()
+    for (const object of listing.value.items) put(object, listed)
     const before = objects
-    objects = new Map()
-    for (const object of listing.value.items) put(object)
+    objects = listed
     latest = listing.value.resourceVersion
     const first = !isSynced
     isSynced = true
@@ -164,7 +165,7 @@ export function startInformer<T extends KubeObject, S extends KubeObject = T>(
 
   function take(event: Exclude<WatchEvent<T>, { type: 'ERROR' }>): string | undefined {
     if (event.type === 'BOOKMARK') return event.resourceVersion
-    const touched = event.type === 'DELETED' ? objects.delete(keyOf(event.object.metadata)) : put(event.object)
+    const touched = event.type === 'DELETED' ? objects.delete(keyOf(event.object.metadata)) : put(event.object, objects)
     if (touched) changed()
     return event.object.metadata.resourceVersion
   }
@@ -191,7 +192,14 @@ export function startInformer<T extends KubeObject, S extends KubeObject = T>(
 
   async function run() {
     let version: string | undefined
-    while (!stopping.signal.aborted) version = version === undefined ? await relist() : await follow(version)
+    while (!stopping.signal.aborted)
+      version = await (version === undefined ? relist() : follow(version)).catch(misunderstood)
+  }
+
+  /** Whoever is behind the address may say anything: it costs this informer a try, and nobody else. */
+  async function misunderstood(cause: unknown): Promise<undefined> {
+    const message = `cannot read ${resource.plural}: the answer is not what an API server says`
+    await fail({ reason: 'Unavailable', message, cause })
   }
 
   const finished = run()

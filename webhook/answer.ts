@@ -138,6 +138,6 @@ const ofLevel = (issues: readonly Issue[], level: ReturnType<typeof levelOf>): r
   issues.filter((issue) => levelOf(issue) === level)
 
 const wrongKind = (door: Door, { kind }: AdmissionRequest): string =>
-  `/${door} does not answer for ${kind.group === '' ? '' : `${kind.group}/`}${kind.version} ${kind.kind}: correct the rules of the webhook configuration`
+  `/${door} does not answer for ${`${kind.group === '' ? '' : `${kind.group}/`}${kind.version} ${kind.kind}`.slice(0, 500)}: correct the rules of the webhook configuration`
 
 const unknownNamespace = (name: string): Namespace => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })

@@ -18,7 +18,7 @@ export function* importRules(root: At): Iterable<Finding> {
 
 function portKey(port: At): string | undefined {
   const number = field(port, 'port').value
-  return typeof number === 'number' ? `${number}/${String(field(port, 'protocol').value)}` : undefined
+  return typeof number === 'number' ? `${number}/${text(field(port, 'protocol')) ?? ''}` : undefined
 }
 
 function* endpointRules(endpoint: At): Iterable<Finding> {

@@ -78,10 +78,12 @@ function missingField(parent: string, name: string, schema: Schema): Finding {
 
 function unknownValue(at: Finding['at'], allowed: readonly unknown[]): Finding {
   const names = allowed.map(String)
+  // Not String(): an object can have a toString that is no function.
+  const meant = typeof at.value === 'string' ? nearest(at.value, names) : undefined
   return {
     code: 'EnumUnknown',
     at,
-    params: { remedy: valueRemedy(nearest(String(at.value), names), names) },
+    params: { remedy: valueRemedy(meant, names) },
   }
 }
 

@@ -23,6 +23,7 @@ import {
   observeService,
 } from './observed.ts'
 import { type Vouching, vouchingOf } from './observed-trust.ts'
+import { isSound } from './sound.ts'
 
 export interface SourceOptions {
   readonly client: KubeClient
@@ -57,6 +58,7 @@ export function startSources({ client, namespace, mostRetryMs, observe, onChange
       backoff: { firstMs: 250, mostMs: mostRetryMs },
       observe: (event) => observe(rest.resource.plural, event, false),
       ...rest,
+      keep: (object) => (isSound(object, rest.resource.kind) ? rest.keep?.(object) : undefined),
     })
     informer.onChange(onChange)
     started.push(informer)

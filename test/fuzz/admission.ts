@@ -51,7 +51,7 @@ export const admission = async (seed: number): Promise<Target<Question>> => {
     const operation = chance.pick(OPERATIONS)
     const old = operation === 'CREATE' ? null : object
     return review({
-      kind,
+      kind: kindOf(kind),
       namespace: 'shop',
       object: operation === 'DELETE' ? null : object,
       oldObject: old,
@@ -67,8 +67,7 @@ export const admission = async (seed: number): Promise<Target<Question>> => {
       const object = mutatedValue(chance, good, chance.below(5))
       const how = chance.next()
       const asked = about(good, object, chance)
-      const body =
-        how < 0.02 ? odd(chance) : how < 0.15 ? mutatedValue(chance, asked, 1 + chance.below(3)) : asked
+      const body = how < 0.02 ? odd(chance) : how < 0.15 ? mutatedValue(chance, asked, 1 + chance.below(3)) : asked
       const text = JSON.stringify(body) ?? ''
       return {
         door,
@@ -112,7 +111,8 @@ const responseProblem = (
 ): string | undefined => {
   if (uid !== asked.uid) return `answers ${uid} instead of ${asked.uid}`
   if (typeof allowed !== 'boolean') return 'neither allows nor denies'
-  if (!allowed && !/\w+ .*\w+ .*[.]$/s.test(status?.message ?? '')) return `denies with ${JSON.stringify(status)}`
+  if (!allowed && !/\w+ .*\w+ .*([.]|- and \d+ more)$/s.test(status?.message ?? ''))
+    return `denies with ${JSON.stringify(status)}`
   if (warnings.some((warning) => typeof warning !== 'string' || !/\w+ \w+/.test(warning)))
     return `warns with ${JSON.stringify(warnings)}`
   if ((patch === undefined) !== (patchType === undefined)) return 'a patch without its type, or the other way round'

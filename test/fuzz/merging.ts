@@ -2,12 +2,13 @@
  * The hub, given what a member may hold whose API server is not to be trusted: any JSON at all. Other clusters get
  * imports that their own API servers take, or none.
  */
-
 import { levelOf } from '../../api/diagnostics.ts'
 import type { KubeObject } from '../../api/meta.ts'
+import { observeExport, observeService } from '../../federation/controller/observed.ts'
+import { isSound } from '../../federation/controller/sound.ts'
+import { viewOf } from '../../federation/controller/view.ts'
 import { merge } from '../../federation/merge.ts'
 import { validateObject } from '../../webhook/validate.ts'
-import { isRecord } from '../../webhook/validate-read.ts'
 import type { Chance } from '../federation/random.ts'
 import type { World } from '../federation/worlds.ts'
 import { objectOf } from './by-schema.ts'
@@ -15,36 +16,55 @@ import { clustersetsOf } from './corpus.ts'
 import { mutatedValue } from './mutate.ts'
 import type { Target } from './target.ts'
 
-/** What a list of an API server is made of, whoever runs it: objects with a name and a namespace. */
-const listed = (object: unknown): object is KubeObject => {
-  if (!isRecord(object) || !isRecord(object['metadata'])) return false
-  const { name, namespace } = object['metadata']
-  return typeof name === 'string' && typeof namespace === 'string'
+interface Given {
+  readonly world: World
+  /** What the first member lists instead of what it has there. */
+  readonly exports: unknown
+  readonly services: unknown
 }
 
-const strange = <T extends KubeObject>(chance: Chance, objects: readonly T[]): readonly T[] => {
-  const made = mutatedValue(chance, objects, chance.below(6)) as readonly T[]
-  return Array.isArray(made) ? made.filter(listed) : objects
+const strange = (chance: Chance, objects: readonly KubeObject[]): unknown =>
+  mutatedValue(chance, objects, chance.below(6))
+
+/** As the hub's informers keep it. */
+const kept = <T extends KubeObject>(
+  given: unknown,
+  kind: T['kind'],
+  observe: (object: T) => T,
+): ReadonlyMap<string, T> => {
+  const items: readonly unknown[] = Array.isArray(given) ? given : []
+  const objects = items.filter((item): item is T => typeof item === 'object' && item !== null)
+  const named = objects.filter(({ metadata }) => typeof metadata === 'object' && metadata !== null)
+  return new Map(
+    named
+      .filter((each) => isSound(each, kind))
+      .map((each) => [`${each.metadata.namespace}/${each.metadata.name}`, observe(each)]),
+  )
 }
 
-export const merging = (seed: number): Target<World> => {
+export const merging = (seed: number): Target<Given> => {
   const clustersets = clustersetsOf(seed)
   return {
     name: 'merging',
     share: 4,
     make: (chance) => {
-      const { members, clusters } = chance.pick(clustersets)
-      const [first, ...rest] = members
-      if (first === undefined) return { members, clusters }
-      const own = chance.next() < 0.5 ? [] : [objectOf('ServiceExport', 'shop/web', chance) as never]
-      const exports = strange(chance, [...first.exports, ...own])
-      return { clusters, members: [{ ...first, exports, services: strange(chance, first.services) }, ...rest] }
+      const world = chance.pick(clustersets)
+      const { exports = [], services = [] } = world.members[0] ?? {}
+      const own = chance.next() < 0.5 ? [] : [objectOf('ServiceExport', 'shop/web', chance)]
+      return { world, exports: strange(chance, [...own, ...exports]), services: strange(chance, services) }
     },
-    check: ({ members, clusters }) => {
-      const { members: imports } = merge(members, clusters)
+    check: ({ world: { members, clusters }, ...given }) => {
+      const [first, ...rest] = members
+      if (first === undefined) return undefined
+      const view = viewOf(
+        kept(given.exports, 'ServiceExport', observeExport),
+        kept(given.services, 'Service', observeService),
+        undefined,
+      )
+      const { members: imports } = merge([{ ...first, ...view }, ...rest], clusters)
       for (const each of imports.flatMap((member) => member.imports)) {
         const error = validateObject(each).find((issue) => levelOf(issue) === 'error')
-        if (error !== undefined) return `an import that is refused: ${JSON.stringify(error)}`
+        if (error !== undefined) return `an import that is refused: ${JSON.stringify(error).slice(0, 1_000)}`
       }
       return undefined
     },
