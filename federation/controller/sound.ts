@@ -9,7 +9,7 @@ import { schemaFindings } from '../../webhook/validate-schema.ts'
 
 type Check = (value: unknown) => boolean
 
-const LABEL = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?'
+const LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
 const NAMESPACE = new RegExp(`^${LABEL}$`)
 const NAME = new RegExp(`^${LABEL}([.]${LABEL})*$`)
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/
