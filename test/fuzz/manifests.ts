@@ -28,6 +28,7 @@ const INJECT = {
   initImage: 'portolan',
   imagePullPolicy: 'IfNotPresent',
   dnsAddress: '10.43.0.99',
+  mtls: true,
 } as const
 
 export const manifests = (): Target<string> => {
