@@ -1,5 +1,4 @@
 /** Objects of our kinds as their own schemas describe them: most of what comes out is valid, so that it gets far. */
-import { jsonSchema } from '../../api/crd.ts'
 import { KINDS } from '../../api/kinds.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import { VERSION } from '../../api/names.ts'
@@ -101,7 +100,7 @@ const identityOf = (each: unknown, schema: Schema): string => {
 }
 
 const SPECS: Readonly<Record<string, Schema>> = Object.fromEntries(
-  KINDS.map((kind) => [kind.kind, (jsonSchema(kind) as Schema).properties?.['spec'] ?? {}]),
+  KINDS.map((kind) => [kind.kind, kind.spec as Schema]),
 )
 
 export type Ours = KubeObject & { readonly spec: unknown }

@@ -47,7 +47,11 @@ export const run = async (first: InjectRequest): Promise<Running> => {
   const now = Date.now()
   const root = await issueRoot({ commonName: 'test', now, lifeMs: 3_600_000 })
   server.present(await issueLeaf({ root, dnsNames: [HOST], now, lifeMs: 3_600_000 }))
-  const dispatcher = new Agent({ connect: { ca: root.cert, servername: HOST }, bodyTimeout: 10_000 })
+  const dispatcher = new Agent({
+    connect: { ca: root.cert, servername: HOST, timeout: 60_000 },
+    connections: 16,
+    bodyTimeout: 10_000,
+  })
   const ask = async (method: string, path: string, body?: string | Buffer, headers = {}): Promise<Reply> => {
     const url = `https://127.0.0.1:${server.port}${path}`
     const answer = await request(url, { method: method as 'POST', body: body ?? null, headers, dispatcher })
