@@ -113,7 +113,7 @@ export const replacement = (chance: Chance): string =>
       '$',
       '10',
       '\\',
-      
+
       'é',
       '?',
       '//',
