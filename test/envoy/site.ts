@@ -55,17 +55,21 @@ const capturedAt = (bootstrap: ReturnType<typeof sidecarBootstrap>, places: read
   return { ...bootstrap, static_resources: { ...resources, listeners } }
 }
 
-/** @param elsewhere further places, `host:port`, that calls are captured at although the table does not know them */
+/**
+ * @param elsewhere further places, `host:port`, that calls are captured at although the table does not know them
+ * @param change made to the clusters before the proxy reads them
+ */
 export const startSidecar = async (
   table: SidecarTable,
   clusterKey: string,
   elsewhere: readonly string[] = [],
   identity?: Identity,
+  change = (cds: string): string => cds,
 ): Promise<Sidecar> => {
   const mount = new Mount()
   const write = (table: SidecarTable): void =>
     mount.swap({
-      'cds.json': sidecarCds(table).replaceAll(ROUTES_MOUNT, mount.directory),
+      'cds.json': change(sidecarCds(table).replaceAll(ROUTES_MOUNT, mount.directory)),
       ...(table.trust && identity ? sidecarTlsFiles(table.trust, mount.directory, identity.directory) : {}),
     })
   write(table)
