@@ -82,7 +82,7 @@ export const MeshConfigSpecSchema = Type.Object(
           enablePermissiveTrafficPolicyMode: Type.Optional(
             Type.Boolean({
               description:
-                'Accepted so that existing manifests apply. Portolan never restricts calls inside a cluster.',
+                'false = calls that are routed between clusters need a TrafficTarget of SMI: sidecars here let through what one allows, and the gateway serves nobody else. Calls that stay on their Service’s own address are not restricted. Takes effect at once, in pods that run as well.',
             }),
           ),
           outboundIPRangeExclusionList: ranges('Destinations that never enter the proxy, as CIDR.'),

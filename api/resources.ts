@@ -7,6 +7,7 @@ import type { KubeObject, ObjectMeta } from './meta.ts'
 import { CONFIG_GROUP, GROUP, VERSION } from './names.ts'
 import type { ServiceExport } from './service-export.ts'
 import type { ServiceImport } from './service-import.ts'
+import type { HttpRouteGroup, TcpRoute, TrafficTarget } from './smi.ts'
 
 interface Served<T extends KubeObject> {
   /** Empty for the core group. */
@@ -86,3 +87,15 @@ export const MESH_CONFIGS: Served<MeshConfig> = {
   kind: 'MeshConfig',
   namespaced: true,
 }
+
+const smi = <T extends KubeObject>(group: string, version: string, plural: string, kind: string): Served<T> => ({
+  group: `${group}.smi-spec.io`,
+  version,
+  plural,
+  kind,
+  namespaced: true,
+})
+
+export const TRAFFIC_TARGETS = smi<TrafficTarget>('access', 'v1alpha3', 'traffictargets', 'TrafficTarget')
+export const HTTP_ROUTE_GROUPS = smi<HttpRouteGroup>('specs', 'v1alpha4', 'httproutegroups', 'HTTPRouteGroup')
+export const TCP_ROUTES = smi<TcpRoute>('specs', 'v1alpha4', 'tcproutes', 'TCPRoute')

@@ -177,6 +177,9 @@ export const ServiceImportStatusSchema = Type.Object(
         },
       ),
     ),
+    callers: Type.Optional(
+      inALine('Service accounts here whose calls are let through to which clusters, where calls need a TrafficTarget'),
+    ),
     exporters: Type.Optional(inALine('Clusters that export the service')),
     ports: Type.Optional(inALine('Ports that callers use')),
     conditions: Type.Optional(ConditionsSchema),

@@ -72,6 +72,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
     ...imports.flatMap((each) => each.routed.issues.filter((issue) => !ABOUT_POLICY.has(issue.code))),
     ...policies.flatMap((policy) => policyIssues(policy, routedOf.get(keyOf(policy)))),
     ...scopes.flatMap((scope) => scope.issues),
+    ...(world.grants?.issues ?? []),
   ]
 
   return {

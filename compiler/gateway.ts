@@ -1,17 +1,21 @@
 import { createHash } from 'node:crypto'
 import type { Service, ServicePort } from '../api/core.ts'
 import type { ServiceExport } from '../api/service-export.ts'
+import { accountsNamed } from './callers.ts'
 import { clientsOf, unknownClusters } from './clients.ts'
 import { referenceOf } from './conditions.ts'
 import { type Offer, type OfferedRule, offersOf } from './offers.ts'
 import { by, unique } from './order.ts'
 import { isHttp2, serverName } from './protocol.ts'
 import type { GatewayRoute, GatewayTcp, LingeringRoute } from './tables.ts'
+import { bothOf, type Speaks, targetClients, workloadOf } from './traffic-targets.ts'
 import { clusterAddress, isExternalName, keyOf, readyEndpoints, tcpPorts, type World } from './world.ts'
 
 export interface ServedExport extends Offer {
   readonly routes: readonly GatewayRoute[]
   readonly passed: readonly GatewayTcp[]
+  /** Service accounts, `namespace/name`, that TrafficTargets let in; absent while the mesh is permissive. */
+  readonly sources?: readonly string[]
 }
 
 /** Where the calls to one port of a Service end. */
@@ -41,8 +45,16 @@ const cookieOf = ({ mesh }: World, service: string, { port }: ServicePort): stri
   `portolan-${createHash('sha256').update(`${mesh.clusterKey} ${service} ${port}`).digest('hex').slice(0, 8)}`
 
 /** Who may call an export. */
-const clientsOfExport = ({ trust }: World, { spec }: ServiceExport): Pick<GatewayRoute, 'clients'> => {
-  const clients = clientsOf(spec.allowedClients, trust?.clusters ?? {})
+const clientsOfExport = (
+  { trust, grants }: World,
+  object: ServiceExport,
+  speaks: Speaks = 'http',
+): Pick<GatewayRoute, 'clients'> => {
+  const { allowedClients, serviceAccountName } = object.spec
+  const allowed = clientsOf(allowedClients, trust?.clusters ?? {})
+  const clients = grants
+    ? bothOf(allowed, targetClients(grants, workloadOf(grants, keyOf(object), serviceAccountName), speaks))
+    : allowed
   return clients === undefined ? {} : { clients }
 }
 
@@ -85,9 +97,34 @@ const tcpOf = (world: World, { object }: Offer, service: Service, port: ServiceP
     service: key,
     port: port.port,
     sni: serverName(key, port.port),
-    ...clientsOfExport(world, object),
+    ...clientsOfExport(world, object, { tcp: port.port }),
     ...reachOf(world, key, service, port),
   }
+}
+
+/** What TrafficTargets keep from callers. */
+const targetRemarks = ({ grants }: World, { object, rules }: Offer): Offer['remarks'] => {
+  if (grants === undefined || rules.length === 0) return []
+  const reference = referenceOf(object)
+  const workload = workloadOf(grants, keyOf(object), object.spec.serviceAccountName)
+  const clients = targetClients(grants, workload, 'http')
+  if (clients.length === 0) {
+    const ports = [...new Set(rules.map(({ port }) => port.port))].join(', ')
+    const params = { ports, account: accountsNamed(workload), namespace: workload.namespace }
+    return [{ code: 'NobodyIsServed', object: reference, path: 'spec.serviceAccountName', params }]
+  }
+  const hasPath = clients.some((client) => client.rules?.flat().some(({ path }) => path !== undefined))
+  return object.spec.pathRewrite !== undefined && hasPath
+    ? [{ code: 'RulePathRewritten', object: reference, path: 'spec.pathRewrite' }]
+    : []
+}
+
+/** Who may call by TrafficTargets, as far as allowedClients lets them; absent where these decide nothing. */
+const sourcesOf = (world: World, { object }: Offer): Pick<ServedExport, 'sources'> => {
+  if (world.grants === undefined) return {}
+  const { clients = [] } = clientsOfExport(world, object)
+  const names = clients.map(({ namespace, serviceAccount }) => `${namespace}/${serviceAccount}`.replaceAll('\\', ''))
+  return { sources: [...new Set(names)].sort() }
 }
 
 /** All exports of the cluster, the oldest first, each with what the gateway does for it. */
@@ -96,9 +133,10 @@ export const serveExports = (world: World): readonly ServedExport[] =>
     const { service, rules, tcp, remarks } = offer
     return {
       ...offer,
-      remarks: [...remarks, ...clientRemarks(world, offer)],
+      remarks: [...remarks, ...clientRemarks(world, offer), ...targetRemarks(world, offer)],
       routes: service ? rules.map((rule) => routeOf(world, offer, service, rule)) : [],
       passed: service ? tcp.map((port) => tcpOf(world, offer, service, port)) : [],
+      ...sourcesOf(world, offer),
     }
   })
 

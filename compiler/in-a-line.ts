@@ -39,6 +39,20 @@ export const callsListed = (routes: readonly ServiceRoute[]): string => {
 
 const NOBODY = 'nobody'
 
+/** Service accounts whose calls TrafficTargets let through. */
+export const sourcesListed = (sources: readonly string[]): string => (sources.length === 0 ? NOBODY : listed(sources))
+
+/** The same for the backends of an import: `anyone`, or who and whom where that differs: `cluster-2: curl/curl; cluster-1, cluster-3: nobody`. */
+export const callersListed = (routes: readonly ServiceRoute[]): string => {
+  const backends = routes.flatMap((route) => route.backends)
+  const by = Map.groupBy(backends, ({ callers }) => (callers === undefined ? 'anyone' : sourcesListed(callers)))
+  const [only] = by.keys()
+  if (only === undefined || by.size === 1) return only ?? ''
+  return [...by]
+    .map(([who, some]) => `${clustersListed([...new Set(some.map(({ clusterKey }) => clusterKey))].sort())}: ${who}`)
+    .join('; ')
+}
+
 const callsOf = ({ backends }: ServiceRoute): string => {
   if (backends.length === 0) return NOBODY
   const steps = Map.groupBy(backends, ({ priority }) => priority)

@@ -1,7 +1,8 @@
 /** Who may call what at a gateway: nobody anything, but for what the routes say. */
 import { spiffeIdOf } from './clients.ts'
 import { extension, inWords, type Json, OURS, typed } from './render-envoy.ts'
-import type { Client, GatewayRoute } from './tables.ts'
+import { type AccessibleRoute, policiesByRules } from './render-rules.ts'
+import type { Client } from './tables.ts'
 
 const RBAC = 'envoy.extensions.filters.http.rbac.v3.RBAC'
 const SET_FILTER_STATE = 'envoy.extensions.filters.http.set_filter_state.v3.Config'
@@ -64,11 +65,15 @@ const allowing = (rbac: Json): Json => ({ [ACCESS]: typed(`${RBAC}PerRoute`, rba
 export const OPEN = allowing({})
 
 /** What a route says of who may call it. */
-export const accessOf = ({ clients }: Pick<GatewayRoute, 'clients'>): Json => {
+export const accessOf = (route: AccessibleRoute): Json => {
+  const { clients } = route
   if (clients === undefined) return OPEN
-  const principals = clients.map((client) => named(spiffeIdOf(client)))
+  const principals = clients.filter(({ rules }) => rules === undefined).map((client) => named(spiffeIdOf(client)))
   // A policy without principals would be refused; none at all lets nobody in.
-  const policies = principals.length === 0 ? {} : { clients: { permissions: ANY, principals } }
+  const policies = {
+    ...(principals.length === 0 ? {} : { clients: { permissions: ANY, principals } }),
+    ...policiesByRules(route, (client) => named(spiffeIdOf(client))),
+  }
   // Allowing is what rules do by default, and what Envoy leaves out when it is asked what it runs.
   return allowing({ rbac: { rules: { policies } } })
 }

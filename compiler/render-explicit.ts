@@ -2,8 +2,10 @@
  * The sidecar as an HTTP proxy that applications are told of: no capture, so calls are routed by the name that they are
  * for. Names come as a file of their own, a filter's configuration, which changes without a listener changing.
  */
+
 import { EXPLICIT_PORT } from '../api/names.ts'
 import { ACROSS } from './names.ts'
+import { accountFilter, ownAccount } from './render-callers.ts'
 import {
   APPLICATION_IDLE_TIMEOUT,
   address,
@@ -169,7 +171,12 @@ const explicitListener = ({ explicitPort, accessLog, directory }: ExplicitSettin
             extension(
               'envoy.http.early_header_mutation.header_mutation',
               'envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation',
-              { mutations: [DESTINATION, KEEPS_SESSIONS, 'proxy-connection'].map((name) => ({ remove: name })) },
+              {
+                mutations: [
+                  ownAccount,
+                  ...[DESTINATION, KEEPS_SESSIONS, 'proxy-connection'].map((name) => ({ remove: name })),
+                ],
+              },
             ),
           ],
           local_reply_config: NO_CLUSTER,
@@ -189,6 +196,7 @@ const explicitListener = ({ explicitPort, accessLog, directory }: ExplicitSettin
           http_filters: [
             namesFilter(directory),
             rememberFilter,
+            accountFilter,
             ...sessionFilters(DESTINATION, `${OURS}.sticky`),
             extension('portolan.elsewhere', 'envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig', {
               dns_cache_config: DNS_CACHE,

@@ -1,6 +1,7 @@
 import { ADMIN_PORT, CAPTURE_PORT, METRICS_PORT, MTLS_CLUSTERS, ROUTES_MOUNT } from '../api/names.ts'
 import { LEADS_UP } from './gateway-path.ts'
 import { perObject } from './memo.ts'
+import { ANSWER_REFUSAL, accountFilter, callersOf, choiceByCaller, ownAccount, refusal } from './render-callers.ts'
 import {
   APPLICATION_IDLE_TIMEOUT,
   address,
@@ -75,7 +76,9 @@ const overwrite = (key: string, value: string): Json => ({
 const destinationMutation = extension(
   'envoy.http.early_header_mutation.header_mutation',
   'envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation',
-  { mutations: [overwrite(DESTINATION, '%DOWNSTREAM_LOCAL_ADDRESS%'), { remove: KEEPS_SESSIONS }] },
+  {
+    mutations: [overwrite(DESTINATION, '%DOWNSTREAM_LOCAL_ADDRESS%'), ownAccount, { remove: KEEPS_SESSIONS }],
+  },
 )
 
 const remember = (key: string, value: string): Json => ({
@@ -104,7 +107,9 @@ const DIRECT = '-'
 const MOVE_HEADERS = [
   'function envoy_on_request(r)',
   'local h=r:headers()',
-  `local p=h:get("${TARGET}") if p then h:replace(":path",p) h:remove("${TARGET}") end`,
+  `local p=h:get("${TARGET}")`,
+  ANSWER_REFUSAL,
+  `if p then h:replace(":path",p) h:remove("${TARGET}") end`,
   `local a=h:get("${AUTHORITY}") if a then h:replace(":authority",a) h:remove("${AUTHORITY}") end`,
   `if h:get("${CALLER}")=="${DIRECT}" then h:remove("${CALLER}") end`,
   'end',
@@ -189,6 +194,7 @@ const outboundManager = (accessLog: boolean): Json =>
     },
     http_filters: [
       rememberFilter,
+      accountFilter,
       ...sessionFilters(DESTINATION, `${OURS}.sticky`),
       router({ upstream_http_filters: perTryFilters('%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%') }),
     ],
@@ -238,6 +244,7 @@ const lbEndpoint = (backend: Backend, to: Address, weight: number): Json => ({
         ...(backend.local ? { [METADATA.direct]: DIRECT } : {}),
       },
       ...matchedSocket(backend),
+      ...callersOf(backend),
     },
   },
 })
@@ -291,18 +298,22 @@ const clusterOf = (route: ServiceRoute): Json => {
     outlier_detection: OUTLIER_DETECTION,
     circuit_breakers: CIRCUIT_BREAKERS,
     ...sidecarSockets(backends, tcp && streamHandshake(route)),
+    ...choiceByCaller(route),
     ...(tcp ? STREAM_CLUSTER : {}),
     load_assignment: {
       cluster_name: '-',
       ...(spills ? { policy: { overprovisioning_factor: 10000 } } : {}),
-      endpoints: backends.map((backend) => ({
-        ...(backend.priority === 0 ? {} : { priority: backend.priority }),
-        locality: { zone: shortKey(backend.clusterKey) },
-        lb_endpoints: backend.endpoints.map((to) => ({
-          ...lbEndpoint(backend, to, weights.get(backend) ?? 1),
-          ...(known.includes(backend) ? {} : STAND_IN),
+      endpoints: [
+        ...backends.map((backend) => ({
+          ...(backend.priority === 0 ? {} : { priority: backend.priority }),
+          locality: { zone: shortKey(backend.clusterKey) },
+          lb_endpoints: backend.endpoints.map((to) => ({
+            ...lbEndpoint(backend, to, weights.get(backend) ?? 1),
+            ...(known.includes(backend) ? {} : STAND_IN),
+          })),
         })),
-      })),
+        ...refusal(route),
+      ],
     },
     ...(tcp ? {} : { typed_extension_protocol_options: httpOptions(backends) }),
   })

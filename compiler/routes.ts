@@ -5,10 +5,12 @@ import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { parseVipRange } from '../api/vip-range.ts'
 import { addressOf, backendsOf, type ImportPort, localBackend, type Remote, remoteBackends } from './backends.ts'
+import { accountsNamed, withCallers, workloadAt } from './callers.ts'
 import { LastAnswers } from './memo.ts'
 import { compare } from './order.ts'
 import { planOf } from './plan.ts'
 import { isStream, type Spoken, streamName } from './protocol.ts'
+import { shortKey } from './render-envoy.ts'
 import type { ServiceRoute } from './tables.ts'
 import { type TargetState, targetStates } from './targets.ts'
 import { isExternalName, isTcp, keyOf, tcpPorts, type World } from './world.ts'
@@ -67,9 +69,9 @@ export const routeImport = (
   vip: string | undefined,
 ): RoutedImport => {
   const service = keyOf(imported)
-  const { mesh, trust } = world
+  const { mesh, trust, grants } = world
   const parts = [
-    ...[mesh.clusterKey, trust, policy, vip],
+    ...[mesh.clusterKey, trust, grants, policy, vip],
     ...[world.services.get(service), ...(world.slices.get(service) ?? [])],
   ]
   return answers.get(imported, parts, () => routed(world, imported, policy, vip))
@@ -134,7 +136,16 @@ const routed = (
     }
     const local = localBackend(world, service, port.number, sticky && !stream)
     if (local) localReady = Math.max(localReady ?? 0, local.ready)
-    const backends = backendsOf(plan, ownKey, local, remotes)
+    const shared = backendsOf(plan, ownKey, local, remotes)
+    // Of a connection that is not HTTP a sidecar does not tell who makes it: the exporter does.
+    const backends = stream ? shared : withCallers(world, imported, shared)
+    for (const { clusterKey, callers } of backends) {
+      if (callers === undefined || callers.length > 0 || plan.type === 'Locality') continue
+      const { namespace } = object
+      const account = accountsNamed(workloadAt(world, imported, clusterKey))
+      const params = { port: port.number, cluster: shortKey(clusterKey), account, namespace }
+      issues.push({ code: 'NobodyMayCall', object, path: 'spec.serviceAccountName', params })
+    }
     const kind: Pick<ServiceRoute, 'tcp' | 'amongTcp' | 'sticky'> = stream
       ? { tcp: true }
       : { ...(amongTcp ? { amongTcp } : {}), ...(sticky ? { sticky } : {}) }

@@ -4,8 +4,11 @@ import type { MeshConfig } from '../api/mesh-config.ts'
 import type { KubeObject } from '../api/meta.ts'
 import type { ServiceExport } from '../api/service-export.ts'
 import type { ServiceImport } from '../api/service-import.ts'
+import type { HttpRouteGroup, TcpRoute, TrafficTarget } from '../api/smi.ts'
+import { accountsOf, podsAmong } from './accounts.ts'
 import { explicitNamespaces } from './controller/explicit.ts'
 import type { LingeringRoute, Trust } from './tables.ts'
+import type { Access } from './traffic-targets.ts'
 
 /** Everything a compilation may look at: one cluster's objects at one moment, in any order. */
 export interface Snapshot {
@@ -22,6 +25,8 @@ export interface Snapshot {
   readonly policies: readonly GlobalTrafficPolicy[]
   /** Absent: proxies have no identity. */
   readonly trust?: Trust
+  /** Absent while the mesh is permissive: everybody may call everything. */
+  readonly access?: Access
   /** What gateways served a moment ago; of these, compilation serves on what nobody asks for any more and nobody else serves. */
   readonly served?: readonly LingeringRoute[]
 }
@@ -44,10 +49,19 @@ export const snapshotOf = (mesh: MeshSettings, objects: readonly KubeObject[]): 
   const ofKind = <T extends KubeObject>(kind: string): readonly T[] =>
     objects.filter((object): object is T => object.kind === kind)
   const namespaces = ofKind<Namespace>('Namespace')
+  const configs = ofKind<MeshConfig>('MeshConfig')
+  const permissive = configs.every(({ spec }) => spec?.traffic?.enablePermissiveTrafficPolicyMode !== false)
+  const access = {
+    targets: ofKind<TrafficTarget>('TrafficTarget'),
+    httpGroups: ofKind<HttpRouteGroup>('HTTPRouteGroup'),
+    tcpRoutes: ofKind<TcpRoute>('TCPRoute'),
+    accounts: accountsOf(ofKind<Service>('Service'), podsAmong(objects)),
+  }
   return {
     mesh,
+    ...(permissive ? {} : { access }),
     namespaces,
-    explicit: explicitNamespaces(namespaces, ofKind<MeshConfig>('MeshConfig')[0]?.spec, []),
+    explicit: explicitNamespaces(namespaces, configs[0]?.spec, []),
     services: ofKind<Service>('Service'),
     endpointSlices: ofKind<EndpointSlice>('EndpointSlice'),
     imports: ofKind<ServiceImport>('ServiceImport'),

@@ -4,15 +4,26 @@ import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { nonEmpty, referenceOf, type Said, statusOf, verdict } from './conditions.ts'
 import { exportersOf } from './exporters.ts'
-import { callsListed, clientsListed, clustersListed, listed } from './in-a-line.ts'
+import type { ServedExport } from './gateway.ts'
+import { callersListed, callsListed, clientsListed, clustersListed, listed, sourcesListed } from './in-a-line.ts'
 import type { Offer } from './offers.ts'
 import type { RoutedImport } from './routes.ts'
 import type { ObjectStatus } from './tables.ts'
 
-export const exportStatus = ({ object, rules, tcp, faults, remarks }: Offer): ObjectStatus => {
+export const exportStatus = ({
+  object,
+  rules,
+  tcp,
+  faults,
+  remarks,
+  sources,
+}: Offer & Pick<ServedExport, 'sources'>): ObjectStatus => {
   const wrong = nonEmpty(faults)
   const paths = [...rules.map((rule) => rule.path), ...tcp.map(({ port }) => `${port}/TCP`)]
-  const extra = { paths: listed(paths), clients: clientsListed(object.spec.allowedClients) }
+  const extra = {
+    paths: listed(paths),
+    clients: sources ? sourcesListed(sources) : clientsListed(object.spec.allowedClients),
+  }
   if (wrong) return statusOf(object, [verdict('Valid', 'False', [...wrong, ...remarks])], extra)
   const params = { paths: paths.join(', ') }
   const good: Issue<Code> = { code: 'Valid', object: referenceOf(object), path: '', params }
@@ -26,6 +37,7 @@ export const importStatus = (object: ServiceImport, routed: RoutedImport, ownKey
     clusters,
     exporters: clustersListed(clusters.map(({ cluster }) => cluster)),
     ports: listed(object.spec.ports.map(({ port }) => port)),
+    callers: callersListed(routed.routes),
   })
 }
 

@@ -95,6 +95,8 @@ export interface Backend {
   readonly fallback?: { readonly host: string; readonly port: number }
   /** Put in front of the caller's path; no slash at its end. Empty for the local Service. */
   readonly pathPrefix: string
+  /** Service accounts, `namespace/name`, of this cluster's pods that may call it; sorted. Absent = all. */
+  readonly callers?: readonly string[]
   /** Called with mutual TLS, and nobody but this is taken for its gateway. Absent: in plain HTTP. */
   readonly tls?: Peer
 }
@@ -154,6 +156,17 @@ export interface Client {
   readonly trustDomain: string
   readonly namespace: string
   readonly serviceAccount: string
+  /** Of each list one has to hold for a call. Absent = any call. */
+  readonly rules?: readonly (readonly HttpRule[])[]
+}
+
+/** A kind of calls: all that is said of it has to hold. */
+export interface HttpRule {
+  readonly methods?: readonly string[]
+  /** RE2 for the whole path that the application sees, without the query. */
+  readonly path?: string
+  /** Name → RE2 for the whole value; sorted by name. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** A route that is to be served on for a while although no export asks for it. */

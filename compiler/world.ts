@@ -7,6 +7,7 @@ import type { ServiceImport } from '../api/service-import.ts'
 import { by, unique } from './order.ts'
 import type { MeshSettings, Snapshot } from './snapshot.ts'
 import type { Trust } from './tables.ts'
+import { type Grants, grantsOf } from './traffic-targets.ts'
 
 export interface Address {
   readonly host: string
@@ -17,6 +18,8 @@ export interface Address {
 export interface World {
   readonly mesh: MeshSettings
   readonly trust?: Trust
+  /** Absent while everybody may call everything. */
+  readonly grants?: Grants
   /** By age, the oldest first; of the same second by namespace and name. */
   readonly imports: readonly ServiceImport[]
   /** By age, as imports are. */
@@ -52,6 +55,7 @@ export const worldOf = (snapshot: Snapshot): World => {
   return {
     mesh: snapshot.mesh,
     ...(snapshot.trust ? { trust: snapshot.trust } : {}),
+    ...(snapshot.access ? { grants: grantsOf(snapshot.access) } : {}),
     imports: oldestFirst(snapshot.imports),
     exports: oldestFirst(snapshot.exports),
     policies: byKey(snapshot.policies),

@@ -73,6 +73,10 @@ export const proxyContainer = (mesh: Mesh, settings: Settings, uid: number): Con
   env: [
     { name: 'POD_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
     { name: 'POD_NAMESPACE', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } } },
+    {
+      name: 'POD_SERVICE_ACCOUNT',
+      valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'spec.serviceAccountName' } },
+    },
   ],
   ports: [{ name: 'portolan-stats', containerPort: METRICS_PORT, protocol: 'TCP' }],
   resources: {

@@ -206,4 +206,44 @@ export const ROUTING = {
       'the table takes {size} kB of at most {limit} kB, so the last good one stays; the largest parts are {largest}',
     fix: 'Narrow what the namespace imports by annotation flomesh.io/imports, or export less',
   },
+  NobodyMayCall: {
+    level: 'warning',
+    sentence:
+      'port {port} in {cluster} takes no calls: permissive mode is off, and no TrafficTarget has {account} for its destination',
+    fix: 'Write a TrafficTarget in namespace {namespace}, or set spec.traffic.enablePermissiveTrafficPolicyMode of the MeshConfig to true',
+  },
+  NobodyIsServed: {
+    level: 'warning',
+    sentence:
+      'permissive mode is off, and no TrafficTarget has {account} for its destination, so the gateway refuses all calls to {ports}',
+    fix: 'Write a TrafficTarget in namespace {namespace}, or set spec.traffic.enablePermissiveTrafficPolicyMode of the MeshConfig to true',
+  },
+  RulePathRewritten: {
+    level: 'warning',
+    sentence:
+      'the rules of TrafficTargets match paths that the application sees, which the gateway cannot tell before spec.pathRewrite has made them; rules with pathRegex let nobody in',
+    fix: 'Remove pathRegex from those rules, or spec.pathRewrite',
+  },
+  TrafficTargetElsewhere: {
+    level: 'warning',
+    sentence:
+      'the destination is in namespace {value}, so the TrafficTarget has no effect: each namespace lets in its own callers',
+    fix: 'Move it to the namespace of its destination',
+  },
+  SmiIdentityUnknown: {
+    level: 'warning',
+    sentence: 'this is no ServiceAccount with a name, so it stands for nobody',
+    fix: 'Write kind: ServiceAccount, name and namespace',
+  },
+  SmiRouteMissing: {
+    level: 'warning',
+    sentence: 'there is no {kind} {value} in the namespace of the TrafficTarget, so the rule is for no calls',
+    fix: 'Create it, or correct the name',
+  },
+  SmiMatchRefused: {
+    level: 'warning',
+    sentence:
+      'match {value} of HTTPRouteGroup {group} has an expression, a method or a header that proxies would not take, so it is for no calls',
+    fix: 'Write RE2 expressions of at most 512 characters, methods in capitals, and names of headers',
+  },
 } as const satisfies Record<string, Diagnostic>

@@ -1,6 +1,6 @@
 import type { Diagnostic } from '../issue.ts'
 
-/** What the hub has to say about who vouches for a member. A code is also the Reason of condition Trusted, or of an Event. */
+/** Who vouches for a member, in the words of the hub, and what keeps the compiler from telling who may call whom. A code is also the Reason of condition Trusted, or of an Event. */
 export const TRUST = {
   RootsKnown: {
     level: 'info',
@@ -49,5 +49,11 @@ export const TRUST = {
     level: 'warning',
     sentence: 'Cluster {other} has the same gateway, {gateway}: calls for one of them arrive at the other',
     fix: 'Correct spec.gatewayHost or spec.gatewayPort of one of the two',
+  },
+  SmiKindsMissing: {
+    level: 'warning',
+    sentence:
+      'permissive mode is off, and {kinds} cannot be read ({why}), so nobody may call anything that is routed between clusters',
+    fix: 'Install the kinds of SMI (chart value crds.smi), or set spec.traffic.enablePermissiveTrafficPolicyMode to true',
   },
 } as const satisfies Record<string, Diagnostic>

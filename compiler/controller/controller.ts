@@ -109,11 +109,11 @@ export function startController(options: ControllerOptions): Controller {
   const nudger = startNudger(options)
 
   async function reconcile(): Promise<number> {
-    const waiting = sources.missing()
     const members = scopesOf({ mesh, namespaces: [...sources.namespaces().values()] }).map(({ namespace }) => namespace)
     const observed = sources.observed()
     const left = outside(members, [...leaving, ...tableHolders(observed)])
     sources.followPods([...members, ...left])
+    const waiting = sources.missing()
     if (!isLeader()) {
       proxies.rest()
       nudger.set([])
@@ -177,7 +177,10 @@ export function startController(options: ControllerOptions): Controller {
     const uidOf = ({ object }: Issue) => observed.tables.get(`${object.namespace}/${object.name}`)?.metadata.uid
     reporter.report(tables, desired, [
       ...(identity.issue === undefined ? [] : [{ issue: identity.issue, uid: identity.uid }]),
-      ...doubts.map((issue) => ({ issue, uid: undefined })),
+      ...tables.issues
+        .filter(({ object }) => object.kind === 'TrafficTarget')
+        .map((issue) => ({ issue, uid: sources.uidOfTarget(issue.object) })),
+      ...[...doubts, ...sources.accessIssues()].map((issue) => ({ issue, uid: undefined })),
       ...refusals.map((issue) => ({ issue, uid: uidOf(issue) })),
       ...audit(pods),
       ...(trust ? withoutIdentity(pods).map(({ pod, issue }) => ({ issue, uid: pod.metadata.uid })) : []),

@@ -24,6 +24,7 @@ export function keepPod(pod: LivePod): MeshPod {
     os: spec['os'],
     nodeSelector: spec['nodeSelector'],
     dnsPolicy: spec.dnsPolicy,
+    serviceAccountName: spec['serviceAccountName'],
     containers: spec.containers.map(({ name, ports }: Named & { ports?: unknown }) => defined({ name, ports })),
     initContainers: spec.initContainers?.map(({ name }) => ({ name })),
     volumes: spec.volumes?.map(({ name }) => ({ name })),

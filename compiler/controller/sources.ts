@@ -1,6 +1,8 @@
 import { type ClusterIdentity, clusterIdentity } from '../../api/cluster-identity.ts'
 import type { EndpointSlice, Namespace, Service } from '../../api/core.ts'
+import type { Code } from '../../api/diagnostics.ts'
 import type { GlobalTrafficPolicy } from '../../api/global-traffic-policy.ts'
+import type { Issue } from '../../api/issue.ts'
 import type { MeshConfig } from '../../api/mesh-config.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import {
@@ -22,6 +24,7 @@ import { withWrites } from '../../kube/written.ts'
 import type { MeshSettings, Snapshot } from '../snapshot.ts'
 import type { Trust } from '../tables.ts'
 import { readTrust, type TrustRead } from '../trust.ts'
+import { createAccessSources } from './access-sources.ts'
 import { type Observed, type ObservedTable, observeTable } from './observed.ts'
 import { hasEnded, hasSidecar, keepPod, type MeshPod } from './pods.ts'
 
@@ -53,6 +56,9 @@ export interface Sources {
   readonly observed: () => Observed
   readonly namespaces: () => ReadonlyMap<string, Namespace>
   readonly meshConfig: () => MeshConfig | undefined
+  readonly uidOfTarget: (object: Issue['object']) => string | undefined
+  /** What is wrong with what decides who may call whom. */
+  readonly accessIssues: () => readonly Issue<Code>[]
   /** Pods of the namespaces last given to `followPods`, and Portolan's own. */
   readonly pods: () => readonly MeshPod[]
   readonly followPods: (namespaces: readonly string[]) => void
@@ -129,35 +135,52 @@ export function startSources(options: SourceOptions): Sources {
     GlobalTrafficPolicy: withWrites(policies),
   }
 
+  const accessSources = createAccessSources({ client, observe, onInput })
+  const isRestricted = () => configs.list()[0]?.spec.traffic?.enablePermissiveTrafficPolicyMode === false
+  const allPods = () => [...pods.values()].flatMap((informer) => informer.list())
+  /** Namespaces of Services that other clusters call, or share calls with. */
+  const serving = () =>
+    isRestricted() ? [...exports.list(), ...imports.list()].map(({ metadata }) => metadata.namespace ?? 'default') : []
+
   const startPods = (of: string) =>
     start<resources.LivePod, MeshPod>(
       `pods/${of}`,
       { resource: resources.PODS, scope: { namespace: of }, keep: keepPod },
-      onOther,
+      // What they run as decides who may call.
+      () => (isRestricted() ? onInput() : onOther()),
     )
   const pods = new Map([[namespace, startPods(namespace)]])
   const stopping: Promise<void>[] = []
 
   return {
-    missing: () =>
-      started
-        .filter(({ informer }) => informer.resource !== resources.PODS && !informer.hasSynced())
-        .map(({ name }) => name),
+    missing: () => {
+      // Pods count where it matters what they run as.
+      const counts = ({ informer }: (typeof started)[number]) => informer.resource !== resources.PODS || isRestricted()
+      const unknown = started.filter((each) => counts(each) && !each.informer.hasSynced())
+      return [...unknown.map(({ name }) => name), ...accessSources.missing()]
+    },
+    uidOfTarget: accessSources.uidOf,
+    accessIssues: () => accessSources.issues({ kind: 'MeshConfig', ...meshConfig }),
     identity,
     trust: (before) => {
       if (trusts === undefined) return { issues: [] }
       const words = { identity: trusts.own.list()[0], told: trusts.told.list()[0] }
       return readTrust({ ...words, clusterKey: identity().clusterKey, namespace }, before)
     },
-    snapshot: () => ({
-      mesh: { ...mesh, clusterKey: identity().clusterKey },
-      namespaces: namespaces.list(),
-      services: services.list(),
-      endpointSlices: slices.list(),
-      imports: [...written.ServiceImport.store().values()],
-      exports: exports.list(),
-      policies: policies.list(),
-    }),
+    snapshot: () => {
+      const running = allPods().filter((pod) => !hasEnded(pod))
+      const access = accessSources.access(services.list(), running)
+      return {
+        mesh: { ...mesh, clusterKey: identity().clusterKey },
+        namespaces: namespaces.list(),
+        services: services.list(),
+        endpointSlices: slices.list(),
+        imports: [...written.ServiceImport.store().values()],
+        exports: exports.list(),
+        policies: policies.list(),
+        ...(access === undefined ? {} : { access }),
+      }
+    },
     observed: () => ({
       tables: new Map([...tables.values()].flatMap((each) => [...each.store()])),
       imports: written.ServiceImport.store(),
@@ -172,9 +195,10 @@ export function startSources(options: SourceOptions): Sources {
     }),
     namespaces: () => namespaces.store(),
     meshConfig: () => configs.list()[0],
-    pods: () => [...pods.values()].flatMap((informer) => informer.list()),
+    pods: allPods,
     followPods: (wanted) => {
-      const all = new Set([namespace, ...wanted])
+      accessSources.follow(isRestricted())
+      const all = new Set([namespace, ...wanted, ...serving()])
       for (const name of all) if (!pods.has(name)) pods.set(name, startPods(name))
       for (const [name, informer] of pods) {
         if (all.has(name)) continue
@@ -199,7 +223,7 @@ export function startSources(options: SourceOptions): Sources {
         written.GlobalTrafficPolicy.remember(own(object as GlobalTrafficPolicy))
     },
     stop: async () => {
-      await Promise.all([...stopping, ...started.map(({ informer }) => informer.stop())])
+      await Promise.all([accessSources.stop(), ...stopping, ...started.map(({ informer }) => informer.stop())])
     },
   }
 }

@@ -94,12 +94,14 @@ describe('holds', async () => {
     return found
   }
 
-  test('every CRD of charts/portolan/files/crds, whole, and kept at uninstall', () => {
-    const files = readdirSync(join(CHART, 'files/crds'))
+  test('every CRD of charts/portolan/files, whole, and kept at uninstall', () => {
+    const files = ['files/crds', 'files/smi'].flatMap((dir) =>
+      readdirSync(join(CHART, dir)).map((file) => join(dir, file)),
+    )
     const rendered = new Map(all('CustomResourceDefinition').map((crd) => [crd.metadata.name, crd]))
     expect(rendered.size).toBe(files.length)
     for (const file of files) {
-      const source = parse(readFileSync(join(CHART, 'files/crds', file), 'utf8'))
+      const source = parse(readFileSync(join(CHART, file), 'utf8'))
       const crd = rendered.get(source.metadata.name)
       expect(crd?.spec).toEqual(source.spec)
       expect(crd?.metadata.annotations).toMatchObject({

@@ -72,6 +72,7 @@ export const until = async (what: string, holds: () => Promise<boolean> | boolea
 export const startEnvoy = async (
   bootstrap: unknown,
   ports: { readonly adminPort: number; readonly metricsPort: number },
+  env: Readonly<Record<string, string>> = {},
 ): Promise<RunningEnvoy> => {
   const directory = mkdtempSync(join(tmpdir(), 'portolan-bootstrap-'))
   const file = join(directory, 'bootstrap.json')
@@ -81,6 +82,7 @@ export const startEnvoy = async (
   const strict = ['--reject-unknown-dynamic-fields', '--file-flush-interval-msec', '20']
   const child = spawn(await envoy(), ['-c', file, ...flags, ...identity, ...strict], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))

@@ -65,6 +65,7 @@ export const startSidecar = async (
   elsewhere: readonly string[] = [],
   identity?: Identity,
   change = (cds: string): string => cds,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Sidecar> => {
   const mount = new Mount()
   const write = (table: SidecarTable): void =>
@@ -80,7 +81,7 @@ export const startSidecar = async (
     ...{ capturePort: 0, tcpRange },
   }
   const places = [...table.routes.map((route) => `${route.vip}:${route.port}`), ...elsewhere]
-  const proxy = await startEnvoy(capturedAt(sidecarBootstrap(settings), places), settings)
+  const proxy = await startEnvoy(capturedAt(sidecarBootstrap(settings), places), settings, env)
   return {
     ...proxy,
     swap: (next) => {

@@ -63,6 +63,7 @@ const LEFTOVERS: readonly Leftover[] = [
   [ROLE_BINDINGS, { namespace: SYSTEM, name: 'portolan-hub' }, { roleRef: ROLE }],
   [SERVICE_ACCOUNTS, { namespace: SYSTEM, name: 'portolan-hub' }, {}],
   [CONFIGMAPS, { namespace: SYSTEM, name: 'portolan-cluster' }, {}],
+  [CONFIGMAPS, { namespace: SYSTEM, name: 'portolan-trust' }, {}],
   [SERVICES, { namespace: SYSTEM, name: 'portolan-dns' }, { spec: { ports: [{ port: 53 }] } }],
   [CONFIGMAPS, { namespace: SYSTEM, name: 'portolan-dns' }, {}],
   [CONFIGMAPS, { namespace: SYSTEM, name: 'portolan-gateway' }, {}],
