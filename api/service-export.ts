@@ -6,6 +6,11 @@ export const PATH_TYPES = ['Prefix', 'Exact'] as const
 export const LOAD_BALANCERS = ['RoundRobinLoadBalancer', 'HashingLoadBalancer', 'LeastWorkLoadBalancer'] as const
 export type LoadBalancer = (typeof LOAD_BALANCERS)[number]
 
+export const RATE_LIMIT_PERIODS = ['Second', 'Minute', 'Hour'] as const
+export type RateLimitPeriod = (typeof RATE_LIMIT_PERIODS)[number]
+/** Of a rateLimit. */
+export const MOST_REQUESTS = 1_000_000
+
 const RuleSchema = Type.Object(
   {
     portNumber: port('Port of the Service.'),
@@ -161,6 +166,25 @@ export const ServiceExportSpecSchema = Type.Object(
           message: 'an empty list lets nobody in; remove the field to let in everybody, or list who may call',
         }),
       }),
+    ),
+    rateLimit: Type.Optional(
+      Type.Object(
+        {
+          requests: Type.Integer({
+            description: 'How many requests are let through in that time. After a pause they may come all at once.',
+            minimum: 1,
+            maximum: MOST_REQUESTS,
+            format: 'int32',
+          }),
+          per: Type.Optional(
+            Type.Enum([...RATE_LIMIT_PERIODS], { description: 'The time.', default: RATE_LIMIT_PERIODS[0] }),
+          ),
+        },
+        {
+          description:
+            'How many requests the gateway lets through; what is more is answered with 429. Each pod of the gateway counts for itself, and each path of the export, whoever calls; callers that are not allowed are not counted. Unset = no limit.',
+        },
+      ),
     ),
   },
   { description: 'How the Service of the same name is offered to other clusters.', default: {} },

@@ -18,7 +18,8 @@ const ANY_TRUST_DOMAIN = '[-a-z0-9._]+'
 const ANY_OF_KEY = '[^/]'
 
 /** @param any what one character that `*` stands for is of */
-const expressionOf = (pattern: string, any: string): string => pattern.split('*').map(quoted).join(`${any}*`)
+const expressionOf = (pattern: string, any: string): string =>
+  pattern === '*' ? `${any}+` : pattern.split('*').map(quoted).join(`${any}*`)
 
 const oneOf = (patterns: readonly string[] | undefined, any: string): string =>
   patterns === undefined

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Service, ServicePort } from '../api/core.ts'
-import type { ServiceExport } from '../api/service-export.ts'
+import { MOST_REQUESTS, type RateLimitPeriod, type ServiceExport } from '../api/service-export.ts'
 import { accountsNamed } from './callers.ts'
 import { clientsOf, unknownClusters } from './clients.ts'
 import { referenceOf } from './conditions.ts'
@@ -58,6 +58,14 @@ const clientsOfExport = (
   return clients === undefined ? {} : { clients }
 }
 
+const SECONDS: Readonly<Record<RateLimitPeriod, number>> = { Second: 1, Minute: 60, Hour: 3600 }
+
+const limitOfExport = ({ spec: { rateLimit } }: ServiceExport): Pick<GatewayRoute, 'rateLimit'> => {
+  if (!rateLimit) return {}
+  const { requests, per = 'Second' } = rateLimit
+  return { rateLimit: { requests: Math.max(1, Math.min(requests, MOST_REQUESTS)), seconds: SECONDS[per] } }
+}
+
 const routeOf = (
   world: World,
   { object }: Offer,
@@ -74,6 +82,7 @@ const routeOf = (
     ...balanceOf(object),
     ...(object.spec.sessionSticky ? { sessionCookie: cookieOf(world, key, port) } : {}),
     ...clientsOfExport(world, object),
+    ...limitOfExport(object),
     ...reachOf(world, key, service, port),
     http2: isHttp2(port.appProtocol),
   }

@@ -28,6 +28,7 @@ import {
   UNSERVED,
 } from './render-envoy.ts'
 import { CLEAN_HEADERS, GATEWAY_RUNTIME, HYGIENE, KEEPALIVE, NO_UPGRADE, OVERLOAD } from './render-hygiene.ts'
+import { LIMITS_FILTER, limitOf, USED_UP } from './render-limits.ts'
 import { gatewayTcpChain, gatewayTcpListeners, tcpClusters } from './render-tcp.ts'
 import { EITHER, gatewaySocket, PLAIN, refusedLog } from './render-tls.ts'
 import type { GatewayRoute, GatewayTable } from './tables.ts'
@@ -68,8 +69,8 @@ const gatewayManager = ({ directory, accessLog }: GatewaySettings): Json =>
   connectionManager('gateway', accessLog, {
     rds: { route_config_name: ROUTES, config_source: fileSource(directory, 'rds.json') },
     ...HYGIENE,
-    http_filters: [...ACCESS_FILTERS, SESSIONS, CALLERS, CLEAN_HEADERS, router()],
-    local_reply_config: { mappers: [UNREACHED, ...REFUSALS, NO_UPGRADE] },
+    http_filters: [...ACCESS_FILTERS, LIMITS_FILTER, SESSIONS, CALLERS, CLEAN_HEADERS, router()],
+    local_reply_config: { mappers: [UNREACHED, ...REFUSALS, NO_UPGRADE, USED_UP] },
   })
 
 /** One port for both: the first bytes of a connection tell whether it is TLS. */
@@ -250,6 +251,7 @@ const routeOf = (route: GatewayRoute): Json => {
   const hashes = route.loadBalancer === 'HashingLoadBalancer'
   const filters = {
     ...accessOf(route),
+    ...limitOf(route),
     ...(route.sessionCookie ? session(route.sessionCookie) : {}),
     ...(hashes ? rememberCaller : {}),
   }

@@ -140,6 +140,8 @@ export interface GatewayRoute {
   readonly loadBalancer?: Exclude<LoadBalancer, 'RoundRobinLoadBalancer'>
   /** Cookie that keeps calls of one session with one pod; absent = none. */
   readonly sessionCookie?: string
+  /** How many requests each gateway pod lets through at the path; absent = all. */
+  readonly rateLimit?: { readonly requests: number; readonly seconds: number }
   /** Ready pods, sorted. The Service's own address stands in while a change of pods is under way. */
   readonly endpoints: readonly { readonly host: string; readonly port: number }[]
   readonly fallback?: { readonly host: string; readonly port: number }

@@ -1,3 +1,4 @@
+import { MOST_REQUESTS } from '../../api/service-export.ts'
 import { isExpression, rewriteProblem } from '../regex.ts'
 import type { GatewayRoute, GatewayTable } from '../tables.ts'
 
@@ -45,9 +46,14 @@ const isClient = (value: unknown): boolean =>
     (part) => typeof part === 'string' && isExpression(part),
   )
 
+const isRateLimit = (value: unknown): boolean =>
+  isRecord(value) &&
+  [value['requests'], value['seconds']].every((number) => Number.isInteger(number) && Number(number) > 0) &&
+  Number(value['requests']) <= MOST_REQUESTS
+
 function isRoute(value: unknown): value is GatewayRoute {
   if (!isRecord(value)) return false
-  const { service, port, path, pathType, rewrite, clients, endpoints, fallback, http2, until } = value
+  const { service, port, path, pathType, rewrite, clients, rateLimit, endpoints, fallback, http2, until } = value
   return (
     typeof service === 'string' &&
     isPort(port) &&
@@ -56,6 +62,7 @@ function isRoute(value: unknown): value is GatewayRoute {
     (pathType === 'Prefix' || pathType === 'Exact') &&
     (rewrite === undefined || isRewrite(rewrite)) &&
     (clients === undefined || (Array.isArray(clients) && clients.every(isClient))) &&
+    (rateLimit === undefined || isRateLimit(rateLimit)) &&
     Array.isArray(endpoints) &&
     endpoints.every(isAddress) &&
     (fallback === undefined || isAddress(fallback)) &&

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { clientsOf } from '../../compiler/clients.ts'
 import { compile } from '../../compiler/compile.ts'
 import { gatewayCds, gatewayRds } from '../../compiler/render-gateway.ts'
 import { hostsFile } from '../../compiler/render-hosts.ts'
@@ -147,6 +148,16 @@ describe('routes', () => {
       const next = routes[index + 1]
       if (next?.pathType === route.pathType) expect(next.path.length).toBeLessThanOrEqual(route.path.length)
       else if (next) expect([route.pathType, next.pathType]).toEqual(['Exact', 'Prefix'])
+    }
+  })
+
+  law('let in nobody whom the export of the Service does not let in now', afterServing, (snapshot) => {
+    const tables = compile(snapshot)
+    for (const route of tables.gateway.routes) {
+      const owner = snapshot.exports.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === route.service)
+      const before = snapshot.served.find(({ path, service }) => path === route.path && service === route.service)
+      const now = owner ? clientsOf(owner.spec.allowedClients, snapshot.trust?.clusters ?? {}) : before?.clients
+      expect(route.clients).toEqual(now)
     }
   })
 

@@ -111,8 +111,9 @@ const exported: fc.Arbitrary<ServiceExport> = fc
       [{ clusters: ['east', 'n*'] }, { namespaces: ['shop'], serviceAccounts: ['*'] }],
       [{ clusters: ['*'], namespaces: ['a.b|c', '(', '\\'] }],
     ),
+    rateLimit: fc.constantFrom(undefined, { requests: 1 }, { requests: 1_000_000, per: 'Hour' as const }),
   })
-  .map(({ key, created, rules, pathRewrite, loadBalancer, sessionSticky, allowedClients }) =>
+  .map(({ key, created, rules, pathRewrite, loadBalancer, sessionSticky, allowedClients, rateLimit }) =>
     build.serviceExport(
       key,
       {
@@ -121,6 +122,7 @@ const exported: fc.Arbitrary<ServiceExport> = fc
         ...optional('loadBalancer', loadBalancer),
         ...optional('sessionSticky', sessionSticky),
         ...optional('allowedClients', allowedClients),
+        ...optional('rateLimit', rateLimit),
       },
       dated(created),
     ),

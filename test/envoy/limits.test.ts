@@ -1,0 +1,125 @@
+import { once } from 'node:events'
+import http2 from 'node:http2'
+import { connect, type Socket } from 'node:net'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { compile } from '../../compiler/compile.ts'
+import { gatewayBootstrap } from '../../compiler/render-gateway.ts'
+import { MOST_CONNECTIONS } from '../../compiler/render-hygiene.ts'
+import * as build from '../compiler/build.ts'
+import { type Backend, startBackend } from './backend.ts'
+import { call } from './call.ts'
+import { freePort, startEnvoy } from './proxy.ts'
+import { say } from './raw.ts'
+import { type Gateway, startGateway } from './site.ts'
+
+let app: Backend
+let gateway: Gateway
+
+const table = (port: number) =>
+  compile(
+    build.snapshot({
+      services: [build.service('shop/web', { clusterIP: 'None', ports: [{ port }] })],
+      endpointSlices: [build.pods('shop/web', [app.host], app.port)],
+      exports: [
+        build.serviceExport('shop/web', {
+          rules: [
+            { portNumber: port, path: '/web' },
+            { portNumber: port, path: '/other' },
+          ],
+          rateLimit: { requests: 3, per: 'Hour' },
+        }),
+      ],
+    }),
+  ).gateway
+
+beforeAll(async () => {
+  app = await startBackend('web', '127.62.0.1')
+  gateway = await startGateway(table(app.port), build.mesh.clusterKey)
+})
+afterAll(async () => {
+  await gateway.stop()
+  await app.kill()
+})
+afterEach(() => {
+  app.seen.length = 0
+})
+
+const at = () => ({ host: '127.0.0.1', port: gateway.port })
+
+describe('rateLimit', () => {
+  test('lets through as many requests as it says, of each path, and answers the others with 429', async () => {
+    const statuses: number[] = []
+    for (let i = 0; i < 5; i++) statuses.push((await call({ ...at(), path: '/web/x' })).status)
+    expect(statuses).toEqual([200, 200, 200, 429, 429])
+    expect(app.seen).toHaveLength(3)
+    const { text } = await call({ ...at(), path: '/web' })
+    expect(text).toBe('portolan: rateLimit of this export lets no more requests through for now\n')
+    expect((await call({ ...at(), path: '/other' })).status).toBe(200)
+  })
+})
+
+describe('connections', () => {
+  test('beyond the limit are closed; /ready is answered all the same', async () => {
+    const [adminPort, metricsPort, port] = [await freePort(), await freePort(), await freePort()]
+    const settings = { clusterKey: build.mesh.clusterKey, directory: '/nowhere', accessLog: false }
+    const bootstrap = JSON.stringify(gatewayBootstrap({ ...settings, adminPort, metricsPort, port }))
+    const limit = `"max_active_downstream_connections":${MOST_CONNECTIONS}`
+    expect(bootstrap).toContain(limit)
+    const { dynamic_resources: _, ...rest } = JSON.parse(bootstrap.replace(limit, limit.replace(/\d+$/, '3')))
+    // Where there is no route, nobody may do anything.
+    const text = JSON.stringify(rest, (_, value) => {
+      if (!value?.rds) return value
+      const { rds: __, ...manager } = value
+      return { ...manager, route_config: { name: 'none' } }
+    })
+    const proxy = await startEnvoy(JSON.parse(text), { adminPort, metricsPort })
+    const sockets: Socket[] = []
+    for (let i = 0; i < 3; i++) {
+      const socket = connect(port, '127.0.0.1')
+      await once(socket, 'connect')
+      sockets.push(socket)
+    }
+    const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
+    expect(await say({ host: '127.0.0.1', port }, request)).toMatchObject({ statuses: [], closed: true })
+    expect((await call({ host: '127.0.0.1', port: metricsPort, path: '/ready' })).status).toBe(200)
+    for (const socket of sockets) socket.destroy()
+    await expect.poll(async () => (await say({ host: '127.0.0.1', port }, request)).statuses).toEqual([403])
+    await proxy.stop()
+  })
+})
+
+describe('HTTP/2', () => {
+  const session = async (): Promise<http2.ClientHttp2Session> => {
+    const client = http2.connect(`http://127.0.0.1:${gateway.port}`)
+    client.on('error', () => undefined)
+    await once(client, 'remoteSettings')
+    return client
+  }
+
+  test('says how many streams it takes', async () => {
+    const client = await session()
+    expect(client.remoteSettings.maxConcurrentStreams).toBe(1024)
+    expect(client.remoteSettings.enableConnectProtocol ?? false).toBe(false)
+    client.destroy()
+  })
+
+  test('a flood of requests that are taken back ends the connection, and no other', async () => {
+    const other = await session()
+    const client = await session()
+    const closed = once(client, 'close')
+    const flood = (): void => {
+      for (let i = 0; i < 500 && !client.destroyed; i++) {
+        const stream = client.request({ ':path': '/nowhere' })
+        stream.on('error', () => undefined)
+        stream.close(http2.constants.NGHTTP2_CANCEL)
+      }
+      if (!client.destroyed) setImmediate(flood)
+    }
+    flood()
+    await closed
+    const stream = other.request({ ':path': '/nowhere' })
+    const [headers] = await once(stream, 'response')
+    expect(headers[':status']).toBe(404)
+    other.destroy()
+  })
+})
