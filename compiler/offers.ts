@@ -4,7 +4,7 @@ import { PATH_CHARACTERS } from '../api/fields.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceExport } from '../api/service-export.ts'
 import { by, unique } from './order.ts'
-import { isStream, type Spoken, streamName } from './protocol.ts'
+import { isStream, type Spoken, spokenAt } from './protocol.ts'
 import { rewriteProblem } from './regex.ts'
 import { isExternalName, isTcp, keyOf, tcpPorts, type World } from './world.ts'
 
@@ -132,7 +132,7 @@ const offerOf = (
     } else if (isStream(port)) {
       if (rule.named) remarks.push(issueOf(reference, 'PathOfStream', `${rule.field}.path`, rule.path, said(port)))
       if (identity) streams.push(port)
-      else aside('StreamWithoutIdentity', streamName(port))
+      else aside('StreamWithoutIdentity', spokenAt(port))
     } else if (!canMatch(rule.path)) {
       fault('PathNeverMatches', `${rule.field}.path`, rule.path)
     } else if (owner !== key) {
@@ -150,7 +150,7 @@ const offerOf = (
   return { object, service, rules, tcp: each, faults, remarks }
 }
 
-const said = (port: ServicePort & Spoken): Issue['params'] => ({ port: port.port, spoken: streamName(port) })
+const said = (port: ServicePort & Spoken): Issue['params'] => ({ port: port.port, spoken: spokenAt(port) })
 
 /** Rules that need a path: those of a port that is known for a stream need none. */
 const pathsOf = (object: ServiceExport, service: Service | undefined): readonly string[] =>

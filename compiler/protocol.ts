@@ -28,8 +28,9 @@ export const isStream = ({ appProtocol, name }: Spoken): boolean => {
 export const isHttp2 = (appProtocol: string | undefined): boolean =>
   appProtocol !== undefined && HTTP2.has(appProtocol.toLowerCase())
 
-/** What a stream is called where people read it. */
-export const streamName = ({ appProtocol, name }: Spoken): string => appProtocol ?? name ?? 'tcp'
+/** What a port speaks, in a word. */
+export const spokenAt = (port: Spoken): string =>
+  port.appProtocol ?? (isStream(port) ? (port.name?.split('-')[0] ?? '') : 'http')
 
 /**
  * Name by which a gateway knows one port of one Service, as the server name of a TLS handshake. Nobody resolves it.

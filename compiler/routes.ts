@@ -9,7 +9,7 @@ import { accountsNamed, withCallers, workloadAt } from './callers.ts'
 import { LastAnswers } from './memo.ts'
 import { compare } from './order.ts'
 import { planOf } from './plan.ts'
-import { isStream, type Spoken, streamName } from './protocol.ts'
+import { isStream, type Spoken, spokenAt } from './protocol.ts'
 import { shortKey } from './render-envoy.ts'
 import type { ServiceRoute } from './tables.ts'
 import { type TargetState, targetStates } from './targets.ts'
@@ -45,7 +45,7 @@ const portsOf = (imported: ServiceImport, served: readonly ServicePort[]): reado
 }
 
 /** What the import says, which is the same in all clusters; of a port that nobody imports, what the Service says. */
-const spokenAt = ({ imported, served }: Port): Spoken => imported ?? served ?? {}
+const saidOf = ({ imported, served }: Port): Spoken => imported ?? served ?? {}
 
 const servedHere = (world: World, imported: ServiceImport): readonly ServicePort[] => {
   const service = world.services.get(keyOf(imported))
@@ -54,7 +54,7 @@ const servedHere = (world: World, imported: ServiceImport): readonly ServicePort
 
 /** Whether connections to an import's address must be taken as streams, as a proxy would wait for HTTP in vain. */
 export const carriesStreams = (world: World, imported: ServiceImport): boolean =>
-  portsOf(imported, servedHere(world, imported)).some((port) => isStream(spokenAt(port)))
+  portsOf(imported, servedHere(world, imported)).some((port) => isStream(saidOf(port)))
 
 const answers = new LastAnswers<ServiceImport, RoutedImport>()
 
@@ -120,14 +120,14 @@ const routed = (
   })
 
   for (const port of ports) {
-    const spoken = spokenAt(port)
-    const stream = isStream(spoken)
+    const said = saidOf(port)
+    const stream = isStream(said)
     const exporters = remoteBackends(port.imported, ownKey, world.trust)
     const { able: remotes, unable } = apart(exporters, stream || isIdentityRequired)
     for (const { clusterKey } of unable) nameless.add(clusterKey)
     if (plan.type !== 'Locality' && stream) {
       for (const { clusterKey } of unable) {
-        const params = { port: port.number, spoken: streamName(spoken) }
+        const params = { port: port.number, spoken: spokenAt(said) }
         issues.push({ code: 'ExporterWithoutIdentity', object, path: 'spec.ports', value: clusterKey, params })
       }
     }

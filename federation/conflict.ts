@@ -1,6 +1,7 @@
 import type { FEDERATION } from '../api/diagnostics/federation.ts'
 import type { Issue } from '../api/issue.ts'
 import { referenceOf } from '../compiler/conditions.ts'
+import { spokenAt } from '../compiler/protocol.ts'
 import type { Constituent, OfferedPort } from './constituent.ts'
 import type { Resolution, ResolvedPort } from './resolve.ts'
 
@@ -52,21 +53,20 @@ export const tell = (
 }
 
 /** What callers of a port go by; where its gateway serves it is the exporter's own affair. */
-const meaningOf = ({ port, name, appProtocol }: OfferedPort) => [port, name, spoken(appProtocol)]
-
-/** Absent is HTTP, as it is for routing. */
-const spoken = (appProtocol = 'http'): string => appProtocol
+const meaningOf = (port: OfferedPort) => [port.port, port.name, spokenAt(port)]
 
 const portDifferences = ({ constituents, ports, leftOut, crowdedOut }: Resolution): readonly string[] => [
   ...ports.flatMap((port) => {
     const offering = new Set(
-      [...port.offers, ...crowdedOut.filter(({ offered }) => offered.port === port.port)].map((offer) => offer.by),
+      [...port.offers, ...port.strangers, ...crowdedOut.filter(({ offered }) => offered.port === port.port)].map(
+        (offer) => offer.by,
+      ),
     )
     const missing = constituents.filter((each) => !offering.has(each))
     return [
       ...(missing.length === 0 ? [] : [`port ${port.port} is not in ${listed(missing)}`]),
       ...otherwise(port, ({ name }) => nameOf(name), 'has'),
-      ...otherwise(port, ({ appProtocol }) => spoken(appProtocol), 'speaks'),
+      ...otherwise(port, spokenAt, 'speaks'),
     ]
   }),
   ...leftOut.map(
@@ -79,11 +79,11 @@ const nameOf = (name: string): string => (name === '' ? 'no name' : `name ${name
 
 /** What others say of a port than the oldest that serves it. */
 const otherwise = (
-  { port, offers }: ResolvedPort,
+  { port, offers, strangers }: ResolvedPort,
   of: (offered: OfferedPort) => string,
   verb: string,
 ): readonly string[] => {
-  const [first, ...others] = offers
+  const [first, ...others] = [...offers, ...strangers]
   if (!first) return []
   const decided = of(first.offered)
   const dissenters = new Map<string, Constituent[]>()

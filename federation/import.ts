@@ -2,7 +2,6 @@ import { API_VERSION, MANAGED_BY } from '../api/names.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { perObject } from '../compiler/memo.ts'
 import { by } from '../compiler/order.ts'
-import { isStream } from '../compiler/protocol.ts'
 import { type Constituent, isFor } from './constituent.ts'
 import type { PortOffer, Resolution, ResolvedPort } from './resolve.ts'
 import type { Site } from './site.ts'
@@ -25,8 +24,7 @@ const portOf = ({ offers, ...decided }: ResolvedPort, givers: readonly Constitue
   protocol: 'TCP',
   ...(decided.appProtocol === undefined ? {} : { appProtocol: decided.appProtocol }),
   endpoints: offers
-    // Who serves HTTP where callers speak something else, or the other way round, cannot be called.
-    .filter((offer) => givers.includes(offer.by) && isStream(offer.offered) === isStream(decided))
+    .filter((offer) => givers.includes(offer.by))
     .map(endpointOf)
     .sort(by(({ clusterKey }) => clusterKey)),
 })

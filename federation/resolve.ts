@@ -1,4 +1,5 @@
 import { by } from '../compiler/order.ts'
+import { isStream } from '../compiler/protocol.ts'
 import { createdAt } from '../compiler/world.ts'
 import type { Constituent, OfferedPort } from './constituent.ts'
 import { bytesOf, ROOM, type Room } from './room.ts'
@@ -20,6 +21,8 @@ export interface Resolution {
 export interface ResolvedPort extends Pick<OfferedPort, 'port' | 'name' | 'appProtocol'> {
   /** Those that serve the port, the oldest first: the first decides what it is called and what it speaks. */
   readonly offers: readonly PortOffer[]
+  /** Those that speak HTTP where the first does not, or the other way round: nobody can call them. */
+  readonly strangers: readonly PortOffer[]
 }
 
 export interface PortOffer {
@@ -73,7 +76,9 @@ export const resolve = (all: readonly Constituent[], room: Room = ROOM): Resolut
   }
   return {
     constituents,
-    ports: [...ports].map(([port, offers]) => ({ ...decided(offers), port, offers })).sort(by(({ port }) => port)),
+    ports: [...ports]
+      .map(([port, offers]) => ({ ...decided(offers), port, ...apart(offers) }))
+      .sort(by(({ port }) => port)),
     serviceAccountName: constituents[0]?.serviceAccountName ?? '*',
     sessionSticky: constituents[0]?.sessionSticky ?? false,
     leftOut,
@@ -84,4 +89,12 @@ export const resolve = (all: readonly Constituent[], room: Room = ROOM): Resolut
 const decided = ([first]: readonly PortOffer[]): Pick<OfferedPort, 'name' | 'appProtocol'> => {
   const { name = '', appProtocol } = first?.offered ?? {}
   return { name, ...(appProtocol === undefined ? {} : { appProtocol }) }
+}
+
+const apart = (offers: readonly PortOffer[]): Pick<ResolvedPort, 'offers' | 'strangers'> => {
+  const kind = offers[0] && isStream(offers[0].offered)
+  return {
+    offers: offers.filter(({ offered }) => isStream(offered) === kind),
+    strangers: offers.filter(({ offered }) => isStream(offered) !== kind),
+  }
 }

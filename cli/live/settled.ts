@@ -1,6 +1,7 @@
 import type { Cluster } from '../../api/cluster.ts'
 import { formatProblem } from '../../api/diagnostics.ts'
 import { referenceOf } from '../../compiler/conditions.ts'
+import { spokenAt } from '../../compiler/protocol.ts'
 import { createdAt } from '../../compiler/world.ts'
 import { conflictsOf } from '../../federation/conflict.ts'
 import { type Constituent, constituentsOf, isFor, type Member } from '../../federation/constituent.ts'
@@ -74,10 +75,10 @@ function propertiesOf({ constituents, ports, serviceAccountName, sessionSticky }
   if (oldest === undefined) return []
   const { clusterKey } = oldest.site
   return [
-    ...ports.map(({ port, name, appProtocol, offers }) => ({
-      property: `port ${port}`,
-      value: [name === '' ? 'without a name' : `named ${name}`, `speaks ${appProtocol ?? 'http'}`].join(', '),
-      decidedBy: offers[0]?.by.site.clusterKey ?? clusterKey,
+    ...ports.map((port) => ({
+      property: `port ${port.port}`,
+      value: [port.name === '' ? 'without a name' : `named ${port.name}`, `speaks ${spokenAt(port)}`].join(', '),
+      decidedBy: port.offers[0]?.by.site.clusterKey ?? clusterKey,
     })),
     { property: 'type', value: oldest.headless ? 'headless' : 'ordinary', decidedBy: clusterKey },
     { property: 'serviceAccountName', value: serviceAccountName, decidedBy: clusterKey },

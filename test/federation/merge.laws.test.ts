@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { applyDefaults } from '../../api/defaults.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
 import { compile } from '../../compiler/compile.ts'
+import { isStream } from '../../compiler/protocol.ts'
 import type { GatewayRoute } from '../../compiler/tables.ts'
 import { type Federation, merge } from '../../federation/merge.ts'
 import { validateObject } from '../../webhook/validate.ts'
@@ -25,13 +26,24 @@ const inConflict = (federation: Federation): readonly string[] =>
     .map(({ clusterKey, status }) => `${clusterKey} ${status.object.namespace}/${status.object.name}`)
 
 /** What the gateways of the set serve to importers, as each cluster's own compiler sees it. */
-const served = ({ members, clusters }: World): ReadonlyMap<string, readonly GatewayRoute[]> =>
+/** Where a gateway serves a port: at a path, or without one when it is not HTTP. */
+type Place = Pick<GatewayRoute, 'service' | 'port'> & { readonly path: string | undefined }
+
+const served = ({ members, clusters }: World): ReadonlyMap<string, readonly Place[]> =>
   new Map(
     members
       .filter(({ cluster }) => clusters.some(({ metadata }) => metadata.name === cluster))
       .map(({ cluster, exports, services }) => {
-        const { routes } = compile(build.snapshot({ exports, services })).gateway
-        return [cluster, routes.filter(({ pathType }) => pathType === 'Prefix')]
+        const { routes, tcp } = compile(build.snapshot({ exports, services, trust: build.trustIn('west') })).gateway
+        const paths = routes.filter(({ pathType }) => pathType === 'Prefix')
+        return [
+          cluster,
+          [...paths, ...tcp.map((each) => ({ ...each, path: undefined }))].map(({ service, port, path }) => ({
+            service,
+            port,
+            path,
+          })),
+        ]
       }),
   )
 
@@ -98,7 +110,7 @@ describe('imports', () => {
             const name = clusterKey.split('/')[3] ?? ''
             expect(target).toMatchObject({ host: `${name}.example`, port: 80 })
             const match = { service: keyOf(each), port, path: target.path }
-            expect(gateways.get(name)).toContainEqual(expect.objectContaining(match))
+            expect(gateways.get(name)).toContainEqual(match)
           }
         }
       }
@@ -113,11 +125,12 @@ describe('imports', () => {
     const federation = merge(open, world.clusters)
     const imports = importsOf(federation, OBSERVER.metadata.name)
     for (const [cluster, routes] of served(world)) {
-      for (const { service, port } of routes) {
+      for (const { service, port, path } of routes) {
         const ports = imports.find((each) => keyOf(each) === service)?.spec.ports ?? []
         const found = ports.find((each) => each.port === port)
         const there = found?.endpoints?.filter(({ clusterKey }) => clusterKey.endsWith(`/${cluster}`)) ?? []
-        if (found) expect(there).toHaveLength(1)
+        if (found && isStream(found) === (path === undefined)) expect(there).toHaveLength(1)
+        else if (found) expect(there).toEqual([])
         else {
           const object = world.members
             .find((member) => member.cluster === cluster)
