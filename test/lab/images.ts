@@ -16,7 +16,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CACHE, cached, filesBelow, forgetOlder, shortHash } from './cache.ts'
 import { DAPR, DAPR_PARTS, dapr } from './dapr.ts'
+import { distribution } from './debian.ts'
 import { type Image, type Layer, readLayer, writeLayer } from './oci.ts'
+import { fillPostgres, POSTGRES_USER } from './postgres.ts'
 import { HUB } from './registry.ts'
 import { run } from './run.ts'
 import { architecture, binaries, copyBinary, debianPackages, envoy, node } from './toolchain.ts'
@@ -29,6 +31,7 @@ export const IMAGE = {
   base: `${REGISTRY}/base:1`,
   portolan: `${REGISTRY}/portolan:dev`,
   demoApp: `${REGISTRY}/demo-app:dev`,
+  postgres: `${REGISTRY}/postgres:1`,
   /** Every part of Dapr. */
   dapr: `${HUB}/daprio/dapr:${DAPR}`,
 } as const
@@ -321,11 +324,18 @@ async function daprImage(): Promise<Image> {
   return { name: IMAGE.dapr, layers: [layer], config: { Entrypoint: ['/daprd'], User: '65532:65532' } }
 }
 
+/** A server that speaks first, with its clients: see postgres.ts. */
+async function postgresImage(): Promise<Image> {
+  const layers = [await baseLayer(), await cachedLayer('postgres', distribution(), fillPostgres)]
+  return { name: IMAGE.postgres, layers, config: { Cmd: ['start-postgres'], Env: [PATH], User: POSTGRES_USER } }
+}
+
 /** By the name users type; what `loadImage` takes. Throws, naming those there are, for any other. */
 export async function imageByName(name: string): Promise<Image> {
   if (name === IMAGE.portolan) return portolanImage()
   if (name === IMAGE.demoApp) return demoAppImage()
   if (name === IMAGE.dapr) return daprImage()
+  if (name === IMAGE.postgres) return postgresImage()
   const born = await bornImages()
   const found = born.find((image) => image.name === name)
   if (found === undefined) throw new Error(`image ${name}: there are ${[...Object.values(IMAGE)].join(', ')}`)
