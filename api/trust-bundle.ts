@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto'
+import { createHash, createPublicKey, X509Certificate } from 'node:crypto'
 
 /** A certificate that vouches for the identities of one trust domain. It never comes with its key. */
 export interface Root {
@@ -72,6 +72,7 @@ function rootOf(key: unknown, at: string): Root | string {
   const certificate = certificateOf(encoded)
   if (certificate === undefined) return `${at}.x5c holds no certificate`
   if (!certificate.ca) return `${at}.x5c holds a certificate that may not sign others`
+  if (!isOrdinary(certificate)) return `${at}.x5c holds a certificate of a kind that not every proxy reads`
   return rootOfCertificate(certificate)
 }
 
@@ -91,6 +92,28 @@ function certificateOf(encoded: string): X509Certificate | undefined {
     return certificate.raw.equals(der) ? certificate : undefined
   } catch {
     return undefined
+  }
+}
+
+/** Of a chain that somebody signs by hand, with room to spare: all roots of all members are in one ConfigMap. */
+const LARGEST_ROOT = 8_192
+const CURVES: readonly unknown[] = ['P-256', 'P-384', 'P-521']
+
+/**
+ * Whether every proxy reads it. One root that a proxy does not would cost it all the others of that file, those of other
+ * members, too. RSA of 2048 to 4096 bits, or a curve of NIST's by its name, with a date that JavaScript has as well.
+ */
+function isOrdinary({ raw, publicKey, validTo }: X509Certificate): boolean {
+  if (raw.length > LARGEST_ROOT || Number.isNaN(Date.parse(validTo))) return false
+  try {
+    const jwk = publicKey.export({ format: 'jwk' })
+    const spki = { type: 'spki', format: 'der' } as const
+    // Written anew it is the same, unless something is written in an unusual way.
+    if (!createPublicKey({ key: jwk, format: 'jwk' }).export(spki).equals(publicKey.export(spki))) return false
+    const bits = Buffer.from(jwk.n ?? '', 'base64url').length * 8
+    return jwk.kty === 'RSA' ? bits >= 2_048 && bits <= 4_096 : CURVES.includes(jwk.crv)
+  } catch {
+    return false
   }
 }
 

@@ -61,7 +61,7 @@ export const admission = async (seed: number): Promise<Target<Question>> => {
 
   return {
     name: 'admission',
-    share: 40,
+    share: 26,
     make: (chance) => {
       const [door, good] = subject(chance)
       const object = mutatedValue(chance, good, chance.below(5))

@@ -36,7 +36,7 @@ export const injection = (seed: number): Target<unknown> => {
   if (namespace === undefined) throw new Error('the golden folder has lost its plain case')
   return {
     name: 'injection',
-    share: 14,
+    share: 18,
     make: (chance) => {
       const pod = chance.pick(pods)
       const annotations = { ...pod.metadata.annotations }

@@ -39,7 +39,7 @@ const TELLING = SECRET.slice(0, 8)
 
 export const kubeconfigs: Target<string> = {
   name: 'kubeconfigs',
-  share: 6,
+  share: 12,
   make: (chance) => {
     let text = chance.pick(GOOD)
     for (let steps = chance.below(5); steps > 0; steps--) text = mutatedText(chance, text)

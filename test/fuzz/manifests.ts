@@ -35,7 +35,7 @@ export const manifests = (): Target<string> => {
   const jury = judge<string>()
   return {
     name: 'manifests',
-    share: 7,
+    share: 3,
     make: (chance) => {
       let text = chance.pick(texts)
       if (chance.next() < 0.3) text += `\n---\n${chance.pick(texts)}`

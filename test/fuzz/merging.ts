@@ -46,7 +46,7 @@ export const merging = (seed: number): Target<Given> => {
   const clustersets = clustersetsOf(seed)
   return {
     name: 'merging',
-    share: 4,
+    share: 10,
     make: (chance) => {
       const world = chance.pick(clustersets)
       const { exports = [], services = [] } = world.members[0] ?? {}

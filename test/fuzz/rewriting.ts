@@ -35,7 +35,7 @@ export const rewriting = (): Target<Rewrite> => {
   const jury = judge<Rewrite>()
   return {
     name: 'rewriting',
-    share: 8,
+    share: 5,
     make: (chance) => ({ from: expression(chance), to: replacement(chance) }),
     check: (rewrite) => {
       const started = performance.now()

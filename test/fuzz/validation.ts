@@ -16,7 +16,7 @@ const worlds = cases().map(({ world }) => world) as [ReturnType<typeof cases>[nu
 
 export const validation: Target<{ readonly object: unknown; readonly world: (typeof worlds)[0] }> = {
   name: 'validation',
-  share: 20,
+  share: 26,
   make: (chance) => {
     const good = chance.next() < 0.5 ? chance.pick(ours) : objectOf(chance.pick(OUR_KINDS), 'shop/web', chance)
     return { object: mutatedValue(chance, good, chance.below(6)), world: chance.pick(worlds) }

@@ -93,7 +93,7 @@ export const worlds = async (): Promise<Target<Proposal>> => {
   }
   return {
     name: 'worlds',
-    share: 1,
+    share: 0.3,
     make: (chance) => ({ surroundings: surroundings(chance), proposals: proposals(chance) }),
     check: async ({ surroundings, proposals }) => {
       const stored = (await Promise.all(proposals.map(admitted))).flat()
