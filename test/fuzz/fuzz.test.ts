@@ -16,6 +16,7 @@ const SLICE: Readonly<Record<string, number>> = {
   kubeconfigs: 2_000,
   merging: 2_000,
   worlds: 60,
+  withoutWebhook: 20,
 }
 
 test.each(Object.keys(TARGETS))('%s', async (name) => {

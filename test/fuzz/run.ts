@@ -58,7 +58,8 @@ export const feed = async (target: AnyTarget, { seed, inputs, first = 0 }: Run):
   return { target: target.name, inputs: next - first, seconds: (performance.now() - started) / 1000, found }
 }
 
-const HANGS_MS = 60_000
+/** Long, for a machine that has more to do, and for a first input that waits for an API server to start. */
+const HANGS_MS = 120_000
 
 const outcome = async (target: AnyTarget, input: unknown): Promise<string | undefined> => {
   let timer: NodeJS.Timeout | undefined

@@ -6,6 +6,7 @@ import { merging } from './merging.ts'
 import { rewriting } from './rewriting.ts'
 import type { Target } from './target.ts'
 import { validation } from './validation.ts'
+import { withoutWebhook } from './without-webhook.ts'
 import { worlds } from './worlds.ts'
 
 /** Everything that reads what others wrote. Opened one at a time. */
@@ -19,4 +20,5 @@ export const TARGETS: Readonly<Record<string, (seed: number) => Promise<Target<a
   kubeconfigs: () => kubeconfigs,
   merging,
   worlds,
+  withoutWebhook,
 }
