@@ -63,8 +63,12 @@ async function route(...args: Parameters<typeof policy> extends [string, string,
 }
 
 const EAST = clusterKey('east')
-const who = async () => (await curl(west, NS, CLIENT, `http://${NAME}.${NS}:8080/`)).stdout.trim()
-const untilAnswers = (name: string) => until(`${name} answers`, async () => (await who()).includes(`from ${name}!`))
+const untilAnswers = (name: string) =>
+  until(`${name} answers`, async () => {
+    const { code, stdout } = await curl(west, NS, CLIENT, `http://${NAME}.${NS}:8080/`)
+    if (!stdout.includes(`from ${name}!`)) throw new Error(`exit code ${code}, ${stdout}`)
+    return true
+  })
 
 /** One run of app/grpc.ts in the client's pod, and what it reports of each call. */
 async function grpc(...args: readonly string[]): Promise<readonly GrpcReport[]> {
@@ -153,7 +157,7 @@ test('streams that are open stay where they are through changes of the tables; n
   await untilAnswers('west')
   await stillOpen('a local Service goes before')
 
-  await route('ActiveActive', [{ clusterKey: EAST, weight: 0 }])
+  await route('ActiveActive', [{ clusterKey: EAST, weight: 0 }, { clusterKey: clusterKey('west') }])
   await stillOpen('east is drained')
 
   await kubectl(west, '-n', NS, 'delete', 'gtp', NAME)
