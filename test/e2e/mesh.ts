@@ -55,8 +55,12 @@ export async function installMesh(clusters: ClusterProvider, names: readonly str
   const terminal = (command: string) => run('bash', ['-c', command], { cwd: ROOT, env })
   await Promise.all(
     names.map(async (name) => {
-      await terminal(installCommand(name))
-      if (!before.has(name)) return
+      if (!before.has(name)) {
+        await terminal(installCommand(name))
+        return
+      }
+      // New gateways wait for the new compiler, which comes by the restart: of a release, both would come with the chart.
+      await terminal(installCommand(name).replace('--wait ', ''))
       const all = `deploy -l app.kubernetes.io/part-of=portolan`
       await terminal(`kubectl --context ${name} -n ${CONTROL_PLANE} rollout restart ${all}`)
       await terminal(`kubectl --context ${name} -n ${CONTROL_PLANE} rollout status ${all} --timeout=120s`)
