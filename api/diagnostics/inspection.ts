@@ -107,6 +107,17 @@ export const INSPECTION = {
     sentence: 'the cluster goes by {key}, as any cluster does that nobody gave a name',
     fix: 'Have it join a hub with `portolan cluster join`, or set chart value cluster.name',
   },
+  IdentityAbsent: {
+    level: 'warning',
+    sentence:
+      'there is no identity yet, so new pods wait for their certificate and calls between clusters are plain HTTP',
+    fix: 'Look at the log of portolan-identity, or set chart value identity.enabled to false',
+  },
+  RootRunsOut: {
+    level: 'warning',
+    sentence: 'the last root of {trustDomain} runs out at {until}: calls from and to there fail from then on',
+    fix: 'Run `portolan ca status` there; a root gets its successor by itself at two thirds of its life',
+  },
   VipRangeTaken: {
     level: 'error',
     sentence: 'the range of imports, {range}, overlaps with {what} {taken}, so calls there are captured as well',

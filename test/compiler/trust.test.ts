@@ -20,8 +20,7 @@ let identity: ConfigMap
 let told: ConfigMap
 let newest: ReturnType<typeof spiffeBundle>
 
-const root = async (commonName: string) =>
-  (await issueRoot({ commonName, now: Date.now(), lifeMs: 3_600_000 })).cert
+const root = async (commonName: string) => (await issueRoot({ commonName, now: Date.now(), lifeMs: 3_600_000 })).cert
 const trustedBy = (bundle: string) => JSON.parse(bundle).trust_domains as Record<string, { keys: { x5c: string[] }[] }>
 
 beforeAll(async () => {

@@ -2,7 +2,16 @@
 import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,9 +44,10 @@ export class Mount {
     symlinkSync(version, join(this.directory, '..data_tmp'))
     const old = this.#version > 1 ? readlinkSync(join(this.directory, '..data')) : undefined
     renameSync(join(this.directory, '..data_tmp'), join(this.directory, '..data'))
-    if (old === undefined)
-      for (const name of Object.keys(files)) symlinkSync(`..data/${name}`, join(this.directory, name))
-    else rmSync(join(this.directory, old), { recursive: true })
+    for (const name of Object.keys(files))
+      if (lstatSync(join(this.directory, name), { throwIfNoEntry: false }) === undefined)
+        symlinkSync(`..data/${name}`, join(this.directory, name))
+    if (old !== undefined) rmSync(join(this.directory, old), { recursive: true })
   }
 
   remove(): void {

@@ -1,5 +1,6 @@
 /** What `portolan routes` makes of a real Envoy, fed by a folder that only the test changes. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ROUTES_MOUNT } from '../../../api/names.ts'
 import { type ClusterFile, type ProxyReport, proxyReport, type RouteFile } from '../../../cli/live/proxy-report.ts'
 import { type Answers, QUESTIONS, readProxy } from '../../../cli/live/proxy-state.ts'
 import { reportText } from '../../../cli/live/proxy-text.ts'
@@ -7,6 +8,7 @@ import { painter } from '../../../cli/print.ts'
 import { compile } from '../../../compiler/compile.ts'
 import { gatewayBootstrap, gatewayCds, gatewayRds } from '../../../compiler/render-gateway.ts'
 import { sidecarBootstrap, sidecarCds } from '../../../compiler/render-sidecar.ts'
+import { sidecarTlsFiles } from '../../../compiler/render-tls.ts'
 import * as build from '../../compiler/build.ts'
 import { cases } from '../../compiler/cases.ts'
 import { freePort, Mount, type RunningEnvoy, startEnvoy } from '../../envoy/proxy.ts'
@@ -49,8 +51,10 @@ describe('a sidecar', () => {
 
   const tables = cases.flatMap(({ name, tables: { sidecars } }) => sidecars.map((table) => ({ name, table })))
   test.each(tables)('runs what was written: $name, $table.namespace', async ({ table }) => {
-    const cds = sidecarCds(table)
-    mount.swap({ 'cds.json': cds })
+    const cds = sidecarCds(table).replaceAll(ROUTES_MOUNT, mount.directory)
+    // Envoy refuses a cluster whose files are not there.
+    const tls = table.trust ? sidecarTlsFiles(table.trust, mount.directory, mount.directory) : {}
+    mount.swap({ 'cds.json': cds, ...tls })
     const report = async () =>
       proxyReport({ running: await ask(envoy), compiled: file(cds), written: file(cds), isGateway: false })
     await expect
@@ -82,7 +86,7 @@ describe('a sidecar', () => {
     expect(text(report)).toMatchInlineSnapshot(`
       "
       Sidecar
-        Behind: runs table ff98459097cceda5; its ConfigMap has fc4617c2cf05bc8f; compiling now gives fc4617c2cf05bc8f. Files reach pods within 90 s, within a second when the compiler nudges them.
+        Behind: runs table 64483bb6b9909a5c; its ConfigMap has 032feffb236af062; compiling now gives 032feffb236af062. Files reach pods within 90 s, within a second when the compiler nudges them.
 
         cart.shop:8080  as compiled
           1.  east  10.9.0.1:80  weight 1  healthy  no calls
@@ -102,7 +106,7 @@ describe('a sidecar', () => {
     expect(text(report)).toMatchInlineSnapshot(`
       "
       Sidecar
-        Refuses what it was given (1 refusal since it started): runs table ff98459097cceda5; its ConfigMap has fc4617c2cf05bc8f; compiling now gives fc4617c2cf05bc8f. See the log of container portolan-proxy.
+        Refuses what it was given (1 refusal since it started): runs table 64483bb6b9909a5c; its ConfigMap has 032feffb236af062; compiling now gives 032feffb236af062. See the log of container portolan-proxy.
 
         cart.shop:8080  as compiled
           1.  east  10.9.0.1:80  weight 1  healthy  no calls
