@@ -1,6 +1,8 @@
-import { CLUSTERSET_DOMAIN, REFUSING_ADDRESS } from '../api/names.ts'
+import { CLUSTERSET_DOMAIN } from '../api/names.ts'
 import type { LoadBalancer } from '../api/service-export.ts'
+import { hostAndPort } from '../api/vip-range.ts'
 import type { Backend, GatewayRoute, ServiceRoute, SidecarTable, Tables } from '../compiler/tables.ts'
+import { refuses } from '../compiler/where-to.ts'
 import { columns, type Paint } from './print.ts'
 
 /** Routing tables for people: who calls whom, by which name, and through which gateway path. */
@@ -35,7 +37,7 @@ function renderRoute(route: ServiceRoute, paint: Paint): string {
   // Only the clusterset's name leads here: the short one means the local Service.
   const name = route.policy === 'Locality' ? `${host(route.service)}.svc.${CLUSTERSET_DOMAIN}` : host(route.service)
   const stay = route.sticky ? '  sessions stay' : ''
-  const head = `  ${paint('cyan', name)}:${route.port}  ${route.policy}${stay}  ${paint('dim', `${route.vip}:${route.port}`)}\n`
+  const head = `  ${paint('cyan', name)}:${route.port}  ${route.policy}${stay}  ${paint('dim', hostAndPort(route.vip, route.port))}\n`
   if (route.backends.length === 0) return `${head}    ${paint('red', 'nowhere: answered with 503')}\n`
   const rows = route.backends.map((backend) => [
     order(backend),
@@ -71,12 +73,12 @@ export function atGateway(endpoints: Backend['endpoints'], path: string, id: str
   return urls.join(', ') + (id === undefined ? '' : `  mTLS with ${id}`)
 }
 
-function renderNames({ dns }: Tables, paint: Paint): string {
+function renderNames(tables: Tables, paint: Paint): string {
   return columns(
-    dns.map(({ name, address }) => [
+    tables.dns.map(({ name, address }) => [
       name,
       address,
-      address === REFUSING_ADDRESS ? paint('dim', 'refuses: not routed, no local Service') : '',
+      refuses(tables, address) ? paint('dim', 'refuses: not routed, no local Service') : '',
     ]),
   )
 }

@@ -1,5 +1,6 @@
 import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
+import { familyOf } from '../api/vip-range.ts'
 import { dnsRecords } from './dns.ts'
 import { gatewayRoutes, gatewayTcp, serveExports } from './gateway.ts'
 import { importNames } from './names.ts'
@@ -41,6 +42,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
   const policies = [...world.policies.values()].sort(by(keyOf))
 
   const scopes = scopesOf(snapshot)
+  const ipv6 = familyOf(snapshot.mesh.vipRange) === 6 ? ({ ipv6: true } as const) : {}
   const trust = snapshot.trust ? { trust: snapshot.trust } : {}
   const explicit = new Set(snapshot.explicit)
   const named = imports.map(({ object, vip, routed }) => ({
@@ -78,7 +80,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
   return {
     cluster: { key: snapshot.mesh.clusterKey, domain: snapshot.mesh.clusterDomain },
     sidecars,
-    gateway: { version: tableVersion([...routes, ...tcp], snapshot.trust), ...trust, routes, tcp },
+    gateway: { version: tableVersion([...routes, ...tcp], snapshot.trust), ...ipv6, ...trust, routes, tcp },
     dns: dnsRecords(named, snapshot.mesh),
     vips,
     statuses: [

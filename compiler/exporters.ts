@@ -1,4 +1,5 @@
 import type { ServiceImport } from '../api/service-import.ts'
+import { hostAndPort } from '../api/vip-range.ts'
 import { addressOf } from './backends.ts'
 import { compare, unique } from './order.ts'
 
@@ -10,8 +11,6 @@ export interface Exporter {
   readonly addresses: readonly string[]
 }
 
-const hostPort = (host: string, port: number): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`)
-
 /** Who exports the service, by an import's own account. Sorted by cluster; this cluster is none of them. */
 export const exportersOf = ({ spec }: ServiceImport, ownKey: string): readonly Exporter[] => {
   const endpoints = spec.ports.flatMap((port) => port.endpoints ?? []).filter(({ clusterKey }) => clusterKey !== ownKey)
@@ -20,7 +19,7 @@ export const exportersOf = ({ spec }: ServiceImport, ownKey: string): readonly E
     .map(([cluster, own]) => {
       const addresses = own.flatMap((endpoint) => {
         const host = addressOf(endpoint)
-        return host === undefined ? [] : [hostPort(host, endpoint.target.port)]
+        return host === undefined ? [] : [hostAndPort(host, endpoint.target.port)]
       })
       return { cluster, addresses: unique(addresses.sort(compare), (address) => address) }
     })

@@ -103,7 +103,7 @@ export const gatewayFiles = (
     GATEWAY_CONFIGMAP,
     place.namespace,
     {
-      ...gatewayBootstraps(place.clusterKey),
+      ...gatewayBootstraps(place.clusterKey, table.ipv6),
       'cds.json': gatewayCds(table, previous),
       'rds.json': gatewayRds(table),
       ...(table.trust ? gatewayTlsFiles(table.trust) : {}),

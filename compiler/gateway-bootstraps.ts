@@ -15,8 +15,8 @@ const keyOf = (mtls: boolean): string => {
 export const GATEWAY_BOOTSTRAPS = { plain: keyOf(false), mtls: keyOf(true) } as const
 
 /** The bootstraps of a cluster's gateways: with an identity, without, and by the name that earlier releases knew. */
-export const gatewayBootstraps = (clusterKey: string): Readonly<Record<string, string>> => {
-  const settings = gatewaySettings(clusterKey)
+export const gatewayBootstraps = (clusterKey: string, ipv6 = false): Readonly<Record<string, string>> => {
+  const settings = { ...gatewaySettings(clusterKey), ipv6 }
   const plain = JSON.stringify(gatewayBootstrap(settings))
   return {
     'bootstrap.json': plain,

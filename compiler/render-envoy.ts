@@ -15,6 +15,8 @@ export interface BootstrapSettings {
   readonly accessLog: boolean
   readonly adminPort: number
   readonly metricsPort: number
+  /** Listens on addresses of both families; else on IPv4's, as a kernel may have no other. */
+  readonly ipv6?: boolean
 }
 
 export const typed = (type: string, value: Json = {}): Json => ({ '@type': `type.googleapis.com/${type}`, ...value })
@@ -25,6 +27,10 @@ export const extension = (name: string, type: string, value: Json = {}): Json =>
 })
 
 export const address = ({ host, port }: Address): Json => ({ socket_address: { address: host, port_value: port } })
+
+/** Where a listener takes connections to any address of the pod. */
+export const anyAddress = (port: number, ipv6 = false): Json =>
+  ipv6 ? { socket_address: { address: '::', port_value: port, ipv4_compat: true } } : address({ host: '0.0.0.0', port })
 
 export const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
 
@@ -222,9 +228,9 @@ export const router = (value: Json = {}): Json =>
   })
 
 /** /ready and statistics of the proxy on the pod's address, to be read only. The admin endpoint itself stays on loopback. */
-const metricsListener = (port: number): Json => ({
+const metricsListener = ({ metricsPort, ipv6 }: BootstrapSettings): Json => ({
   name: 'metrics',
-  address: address({ host: '0.0.0.0', port }),
+  address: anyAddress(metricsPort, ipv6),
   ignore_global_conn_limit: true,
   filter_chains: [
     {
@@ -266,40 +272,42 @@ const KEPT_STATS = [
 ]
 
 /** The parts of a bootstrap that are the same for every proxy. node.id and node.cluster come by flags. */
-export const bootstrap = (
-  { clusterKey, directory, clusters = 'cds.json', adminPort, metricsPort }: BootstrapSettings,
-  listeners: readonly Json[],
-  runtime: Json = {},
-): Json => ({
-  node: { locality: { zone: shortKey(clusterKey) } },
-  admin: { address: address({ host: '127.0.0.1', port: adminPort }), ignore_global_conn_limit: true },
-  // Listeners that only the proxy's own clusters reach.
-  bootstrap_extensions: [
-    extension('envoy.bootstrap.internal_listener', 'envoy.extensions.bootstrap.internal_listener.v3.InternalListener'),
-  ],
-  layered_runtime: { layers: [{ name: 'portolan', static_layer: { ...RUNTIME, ...runtime } }] },
-  stats_config: {
-    stats_tags: [
-      { tag_name: 'from_cluster', regex: '\\.zone\\.(([^.]+)\\.)[^.]+\\.upstream_rq' },
-      { tag_name: 'to_cluster', regex: '\\.zone\\.[^.]+\\.(([^.]+)\\.)upstream_rq' },
+export const bootstrap = (settings: BootstrapSettings, listeners: readonly Json[], runtime: Json = {}): Json => {
+  const { clusterKey, directory, clusters = 'cds.json', adminPort } = settings
+  return {
+    node: { locality: { zone: shortKey(clusterKey) } },
+    admin: { address: address({ host: '127.0.0.1', port: adminPort }), ignore_global_conn_limit: true },
+    // Listeners that only the proxy's own clusters reach.
+    bootstrap_extensions: [
+      extension(
+        'envoy.bootstrap.internal_listener',
+        'envoy.extensions.bootstrap.internal_listener.v3.InternalListener',
+      ),
     ],
-    stats_matcher: { inclusion_list: { patterns: KEPT_STATS } },
-  },
-  dynamic_resources: { cds_config: fileSource(directory, clusters) },
-  static_resources: {
-    clusters: [
-      {
-        name: 'admin',
-        connect_timeout: '1s',
-        load_assignment: {
-          cluster_name: 'admin',
-          endpoints: [{ lb_endpoints: [{ endpoint: { address: address({ host: '127.0.0.1', port: adminPort }) } }] }],
+    layered_runtime: { layers: [{ name: 'portolan', static_layer: { ...RUNTIME, ...runtime } }] },
+    stats_config: {
+      stats_tags: [
+        { tag_name: 'from_cluster', regex: '\\.zone\\.(([^.]+)\\.)[^.]+\\.upstream_rq' },
+        { tag_name: 'to_cluster', regex: '\\.zone\\.[^.]+\\.(([^.]+)\\.)upstream_rq' },
+      ],
+      stats_matcher: { inclusion_list: { patterns: KEPT_STATS } },
+    },
+    dynamic_resources: { cds_config: fileSource(directory, clusters) },
+    static_resources: {
+      clusters: [
+        {
+          name: 'admin',
+          connect_timeout: '1s',
+          load_assignment: {
+            cluster_name: 'admin',
+            endpoints: [{ lb_endpoints: [{ endpoint: { address: address({ host: '127.0.0.1', port: adminPort }) } }] }],
+          },
         },
-      },
-    ],
-    listeners: [...listeners, metricsListener(metricsPort)],
-  },
-})
+      ],
+      listeners: [...listeners, metricsListener(settings)],
+    },
+  }
+}
 
 /**
  * How proxies call a cluster, in logs, metrics and tables: by its bare name while region, zone and group are the

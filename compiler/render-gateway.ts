@@ -6,6 +6,7 @@ import { ACCESS_FILTERS, accessOf, OPEN, REFUSALS } from './render-access.ts'
 import {
   APPLICATION_IDLE_TIMEOUT,
   address,
+  anyAddress,
   type BootstrapSettings,
   bootstrap,
   CALLER,
@@ -79,7 +80,7 @@ const gatewayListener = (settings: GatewaySettings): Json => {
   return {
     name: 'gateway',
     stat_prefix: 'gateway',
-    address: address({ host: '0.0.0.0', port: settings.port }),
+    address: anyAddress(settings.port, settings.ipv6),
     ...KEEPALIVE,
     ...(settings.mtls
       ? {

@@ -16,7 +16,8 @@ export const SESSION = 'x-portolan-session'
 export const KEEPS_SESSIONS = 'x-portolan-keeps-sessions'
 
 /** Name of the cookie that keeps a session with an endpoint: several services may be behind one host name of the caller's. */
-export const sessionCookie = ({ vip, port }: Pick<ServiceRoute, 'vip' | 'port'>): string => `portolan-${vip}-${port}`
+export const sessionCookie = ({ vip, port }: Pick<ServiceRoute, 'vip' | 'port'>): string =>
+  `portolan-${vip.replaceAll(':', '-')}-${port}`
 
 /** @param state filter state that holds what WHETHER_STICKY yielded */
 const whereSticky = (name: string, state: string, filter: Json): Json =>
@@ -50,7 +51,7 @@ const moveCookies = (destination: string): string =>
   [
     'function envoy_on_request(r)',
     'local h=r:headers()',
-    `local n="portolan-"..h:get("${destination}"):gsub(":","-")`,
+    `local n="portolan-"..h:get("${destination}"):gsub("[%[%]]",""):gsub(":","-")`,
     'local v',
     'for k,c in (h:get("cookie") or ""):gmatch("([^=;, ]+)=([^;, ]*)") do if k==n then v=c end end',
     `h:remove("${SESSION}") if v then h:add("${SESSION}",v) end`,

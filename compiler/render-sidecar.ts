@@ -1,10 +1,12 @@
 import { ADMIN_PORT, CAPTURE_PORT, METRICS_PORT, MTLS_CLUSTERS, ROUTES_MOUNT } from '../api/names.ts'
+import { familyOf, hostAndPort } from '../api/vip-range.ts'
 import { LEADS_UP } from './gateway-path.ts'
 import { perObject } from './memo.ts'
 import { ANSWER_REFUSAL, accountFilter, callersOf, choiceByCaller, ownAccount, refusal } from './render-callers.ts'
 import {
   APPLICATION_IDLE_TIMEOUT,
   address,
+  anyAddress,
   type BootstrapSettings,
   bootstrap,
   CALLER,
@@ -53,6 +55,7 @@ export interface SidecarSettings extends BootstrapSettings {
 
 /** As in an injected pod. @param mtls the pod has an identity */
 export const sidecarSettings = (clusterKey: string, tcpRange: string, mtls = false): SidecarSettings => ({
+  ipv6: familyOf(tcpRange) === 6,
   clusterKey,
   ...(mtls ? { clusters: MTLS_CLUSTERS } : {}),
   directory: ROUTES_MOUNT,
@@ -200,10 +203,10 @@ const outboundManager = (accessLog: boolean): Json =>
     ],
   })
 
-const outboundListener = ({ capturePort, accessLog, tcpRange }: SidecarSettings): Json => ({
+const outboundListener = ({ capturePort, accessLog, tcpRange, ipv6 }: SidecarSettings): Json => ({
   name: 'outbound',
   stat_prefix: 'outbound',
-  address: address({ host: '0.0.0.0', port: capturePort }),
+  address: anyAddress(capturePort, ipv6),
   listener_filters: [
     extension('envoy.filters.listener.original_dst', 'envoy.extensions.filters.listener.original_dst.v3.OriginalDst'),
   ],
@@ -290,9 +293,11 @@ const clusterOf = (route: ServiceRoute): Json => {
       peers.some(({ priority }) => priority < last) && peers.flatMap(({ endpoints }) => endpoints).length > 1,
   )
   return typed('envoy.config.cluster.v3.Cluster', {
-    name: tcp ? streamClusterName(`${vip}:${port}`) : `${vip}:${port}`,
+    name: tcp ? streamClusterName(hostAndPort(vip, port)) : hostAndPort(vip, port),
     alt_stat_name: `out|${service}|${port}`,
-    ...(hosts.some(isDnsName) ? { type: 'STRICT_DNS', dns_lookup_family: 'V4_PREFERRED' } : {}),
+    ...(hosts.some(isDnsName)
+      ? { type: 'STRICT_DNS', dns_lookup_family: familyOf(vip) === 6 ? 'V6_PREFERRED' : 'V4_PREFERRED' }
+      : {}),
     connect_timeout: '1s',
     ...(sticky ? { metadata: STICKY, common_lb_config: PODS_ONLY } : {}),
     outlier_detection: OUTLIER_DETECTION,

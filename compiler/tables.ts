@@ -104,6 +104,8 @@ export interface Backend {
 export interface GatewayTable {
   /** Content hash of routes and trust. */
   readonly version: string
+  /** Proxies listen on IPv6 too. */
+  readonly ipv6?: true
   /** Absent: gateways take plain HTTP alone. */
   readonly trust?: Trust
   /** Most specific first: Exact before Prefix, longer before shorter. */

@@ -1,6 +1,7 @@
 /** Where does this call go? Answered from tables alone, without a proxy; a test holds the answers against Envoy's. */
 import { REFUSING_ADDRESS } from '../api/names.ts'
 import type { LoadBalancer } from '../api/service-export.ts'
+import { hostAndPort } from '../api/vip-range.ts'
 import { LEADS_UP, normalized } from './gateway-path.ts'
 import { rewritten } from './regex.ts'
 import { IDEMPOTENT_METHODS, isDnsName } from './render-envoy.ts'
@@ -109,6 +110,11 @@ const UP = new RegExp(`^${LEADS_UP}$`)
 /** The number of dots below which a resolver goes through its search list first. */
 const NDOTS = 5
 
+/** Whether mesh DNS gives out an address for calls to be refused at: whatever is no import's. */
+export const refuses = ({ dns, vips }: Pick<Tables, 'dns' | 'vips'>, address: string): boolean =>
+  address === REFUSING_ADDRESS ||
+  (dns.some((record) => record.address === address) && !vips.some((vip) => vip.ips.includes(address)))
+
 const resolve = ({ dns, cluster }: Tables, name: string, namespace: string): string | undefined => {
   const plain = name.toLowerCase().replace(/\.$/, '')
   const searched = [`${namespace}.svc.${cluster.domain}`, `svc.${cluster.domain}`, cluster.domain].map(
@@ -155,9 +161,11 @@ export const whereTo = (tables: Tables, call: Call, elsewhere: ReadonlyMap<strin
   const sidecar = tables.sidecars.find((table) => table.namespace === fromNamespace)
   if (!sidecar) return { outcome: 'plain', why: 'outside the mesh' }
 
-  const address = isDnsName(to) ? resolve(tables, to, fromNamespace) : to
+  const address = isDnsName(to.replace(/^\[(.*)\]$/, '$1'))
+    ? resolve(tables, to, fromNamespace)
+    : to.replace(/^\[(.*)\]$/, '$1')
   if (address === undefined) return { outcome: 'plain', why: 'name of the cluster' }
-  if (address === REFUSING_ADDRESS) return { outcome: 'refused', address }
+  if (refuses(tables, address)) return { outcome: 'refused', address }
   if (!tables.vips.some((vip) => vip.ips.includes(address)))
     return { outcome: 'plain', why: 'address outside the range' }
 
@@ -166,7 +174,7 @@ export const whereTo = (tables: Tables, call: Call, elsewhere: ReadonlyMap<strin
   }
   if (UP.test(split(path)[0])) return { outcome: 'status', status: 400, why: 'the path has .. in it' }
   const route = sidecar.routes.find((candidate) => candidate.vip === address && candidate.port === port)
-  if (!route) return { outcome: 'status', status: 503, why: `nothing is routed at ${address}:${port}` }
+  if (!route) return { outcome: 'status', status: 503, why: `nothing is routed at ${hostAndPort(address, port)}` }
   if (route.backends.length === 0)
     return { outcome: 'status', status: 503, why: `no cluster takes calls to ${route.service}` }
 

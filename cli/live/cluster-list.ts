@@ -1,6 +1,7 @@
 import type { Cluster } from '../../api/cluster.ts'
 import { applyDefaults } from '../../api/defaults.ts'
 import { CLUSTERS } from '../../api/resources.ts'
+import { hostAndPort } from '../../api/vip-range.ts'
 import type { ExitCode, Io } from '../io.ts'
 import { columns, type Format, type Paint, painter, serialize } from '../print.ts'
 import { keyOfCluster, managed } from './cluster-facts.ts'
@@ -54,7 +55,7 @@ function table(clusters: readonly Row[], paint: Paint): string {
   const rows = clusters.map((each) => [
     each.name,
     each.clusterKey,
-    `${each.gateway.host}:${each.gateway.port}`,
+    hostAndPort(each.gateway.host, each.gateway.port),
     each.managed === 'True' ? paint('green', 'True') : paint('red', each.managed),
     each.reason ?? '-',
     each.since ?? '-',

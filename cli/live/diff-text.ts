@@ -1,4 +1,5 @@
 import { CLUSTERSET_DOMAIN, REFUSING_ADDRESS } from '../../api/names.ts'
+import { hostAndPort } from '../../api/vip-range.ts'
 import type { GatewayRoute, ServiceRoute } from '../../compiler/tables.ts'
 import { amount, columns, type Paint, type Style } from '../print.ts'
 import { atGateway, balance, host } from '../tables.ts'
@@ -66,7 +67,7 @@ function pathText({ path, before, after }: Of<'paths'>): string {
   const facts = (each: GatewayRoute): Readonly<Record<string, string>> => ({
     to: to(each),
     rewrite: each.rewrite === undefined ? 'no rewrite' : `rewrite ${each.rewrite.from} to ${each.rewrite.to}`,
-    pods: each.endpoints.map(({ host: pod, port }) => `${pod}:${port}`).join(', ') || 'no ready pod',
+    pods: each.endpoints.map(({ host: pod, port }) => hostAndPort(pod, port)).join(', ') || 'no ready pod',
     spread: balance(each).join('; ') || 'in turn',
     protocol: each.http2 ? 'HTTP/2' : 'what the caller speaks',
     end: each.until === undefined ? 'for good' : `until ${each.until}`,

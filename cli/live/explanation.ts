@@ -1,14 +1,15 @@
 import { levelOf } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
 import type { Condition } from '../../api/meta.ts'
-import { CLUSTERSET_DOMAIN, REFUSING_ADDRESS } from '../../api/names.ts'
+import { CLUSTERSET_DOMAIN } from '../../api/names.ts'
+import { hostAndPort } from '../../api/vip-range.ts'
 import { remoteBackends } from '../../compiler/backends.ts'
 import { by } from '../../compiler/order.ts'
 import { planOf } from '../../compiler/plan.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
 import type { ServiceRoute, Tables } from '../../compiler/tables.ts'
 import type { TargetState } from '../../compiler/targets.ts'
-import { type Answer, whereTo } from '../../compiler/where-to.ts'
+import { type Answer, refuses, whereTo } from '../../compiler/where-to.ts'
 import { byKey, isExternalName, readyEndpoints, tcpPorts, type World, worldOf } from '../../compiler/world.ts'
 import type { CallerAnswer } from './caller.ts'
 import type { Settled } from './settled.ts'
@@ -165,7 +166,7 @@ function exportersOf(ports: readonly Parameters<typeof remoteBackends>[0][], own
     remoteBackends(port, ownKey).map(({ clusterKey, addresses, pathPrefix }) => ({
       clusterKey,
       port: port?.port ?? 0,
-      urls: addresses.map((each) => `http://${each.host}:${each.port}${pathPrefix}`),
+      urls: addresses.map((each) => `http://${hostAndPort(each.host, each.port)}${pathPrefix}`),
     })),
   )
   return [...Map.groupBy(rows, ({ clusterKey }) => clusterKey)]
@@ -205,7 +206,7 @@ function callsOf(
   ports: readonly number[],
 ): readonly NamedCall[] {
   const [plain, across] = namesOf(tables, namespace, name)
-  const routed = plain?.address !== undefined && plain.address !== REFUSING_ADDRESS
+  const routed = plain?.address !== undefined && !refuses(tables, plain.address)
   const short = `${name}.${namespace}`
   const called = routed || across === undefined ? [short] : [short, `${short}.svc.${CLUSTERSET_DOMAIN}`]
   return called.flatMap((to) =>

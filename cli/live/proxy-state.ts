@@ -1,3 +1,4 @@
+import { hostAndPort } from '../../api/vip-range.ts'
 import { readStats } from '../../compiler/controller/programmed.ts'
 
 /** What a proxy runs and how it fares, as its own administration says. */
@@ -110,7 +111,7 @@ function endpointOf(host: HostStatus): RunningEndpoint {
   const { failed_outlier_check: ejected, failed_active_health_check: failing } = host.health_status ?? {}
   return {
     cluster: host.locality?.zone ?? '',
-    address: socket === undefined ? '?' : `${host.hostname || socket.address}:${socket.port_value}`,
+    address: socket === undefined ? '?' : hostAndPort(host.hostname || socket.address, socket.port_value),
     priority: host.priority ?? 0,
     weight: host.weight ?? 1,
     health: ejected ? 'ejected' : failing ? 'unhealthy' : 'healthy',

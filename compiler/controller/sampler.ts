@@ -1,5 +1,6 @@
 import { Agent, request } from 'undici'
 import { METRICS_PORT } from '../../api/names.ts'
+import { hostAndPort } from '../../api/vip-range.ts'
 import { readStats, type Sample } from './programmed.ts'
 
 export interface SampleTarget {
@@ -82,7 +83,7 @@ export function startSampler({
     if (entry === undefined) return
     const host = entry.target.ip.includes(':') ? `[${entry.target.ip}]` : entry.target.ip
     try {
-      const answer = await request(`http://${host}:${port}/stats?${QUERY}`, {
+      const answer = await request(`http://${hostAndPort(host, port)}/stats?${QUERY}`, {
         dispatcher: agent,
         signal: AbortSignal.timeout(TIMEOUT_MS),
       })

@@ -1,6 +1,7 @@
 import type { Cluster } from '../../api/cluster.ts'
 import type { Code } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
+import { hostAndPort } from '../../api/vip-range.ts'
 import { verdict } from '../../compiler/conditions.ts'
 import type { WantedStatus } from '../../kube/status.ts'
 import type { Found } from './access.ts'
@@ -48,7 +49,7 @@ export function clusterStatus(cluster: Cluster, known: Known): WantedStatus {
       code: 'GatewayShared',
       object: issue.object,
       path: 'spec.gatewayHost',
-      params: { other, gateway: `${cluster.spec.gatewayHost}:${cluster.spec.gatewayPort}` },
+      params: { other, gateway: hostAndPort(cluster.spec.gatewayHost, cluster.spec.gatewayPort) },
     }),
   )
   const fresh = verdict('Managed', said?.code === 'Connected' ? 'True' : 'False', [issue, ...remarks])
