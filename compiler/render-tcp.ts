@@ -1,4 +1,5 @@
 /** Ports that are not HTTP, whose connections are passed on whole, and HTTP ports at an address that has such a port too. */
+import { hostAndPort } from '../api/vip-range.ts'
 import { spiffeIdOf } from './clients.ts'
 import { serverName, TCP_PROTOCOL } from './protocol.ts'
 import { ANYBODY } from './render-access.ts'
@@ -166,7 +167,7 @@ export const webListener = (manager: Json): Json => ({
 
 /** Leads a port that is HTTP to where HTTP goes. */
 export const webCluster = ({ service, vip, port }: ServiceRoute): Json =>
-  inward(streamClusterName(`${vip}:${port}`), `web|${service}|${port}`, WEB)
+  inward(streamClusterName(hostAndPort(vip, port)), `web|${service}|${port}`, WEB)
 
 /** What the cluster of a stream has beside its endpoints: each news of an endpoint's health is told at once, to those who are about to try the next. */
 export const STREAM_CLUSTER: Json = {

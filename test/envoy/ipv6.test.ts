@@ -85,7 +85,6 @@ test('an import is called at its IPv6 address, and no other call meets the proxy
   const program = join(import.meta.dirname, 'ipv6-netns.ts')
   const args = ['--net', process.execPath, program, given, ...calls.map(([call]) => call)]
   const { stdout, stderr } = await tryRun('unshare', args, { env, timeout: 50_000 })
-  console.log(stdout, stderr)
   await rm(directory, { recursive: true })
   const last = stdout.trim().split('\n').at(-1) ?? ''
   expect(last, stderr + stdout).toMatch(/^\[/)
