@@ -249,6 +249,13 @@ export const KINDS: readonly Kind[] = [
         condition('Routed', 'Routed', 'Whether a policy lets calls go there.'),
         why('Routed'),
         AGE,
+        {
+          name: 'Callers',
+          type: 'string',
+          jsonPath: '.status.callers',
+          description: 'Whose calls are let through to which clusters.',
+          priority: 1,
+        },
         inWords('Routed'),
       ],
     },

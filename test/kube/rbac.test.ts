@@ -30,6 +30,7 @@ import {
 
 const RIGHTS = rightsOf(await render('--show-only', 'templates/compiler/rbac.yaml'), 'portolan-compiler')
 const CRDS = join(import.meta.dirname, '../../charts/portolan/files/crds')
+const SMI = join(import.meta.dirname, '../../charts/portolan/files/smi')
 
 let dir: string
 let audit: Audit
@@ -43,7 +44,7 @@ beforeAll(async () => {
   api = await startApiServer({ args: audit.args })
   client = createClient(api.connection)
   look = lookAt(api)
-  await kubectl(api, ['apply', '-f', CRDS])
+  await kubectl(api, ['apply', '-f', CRDS, '-f', SMI])
   await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
   await kubectl(api, ['create', 'namespace', SYSTEM])
 })
@@ -136,6 +137,22 @@ const TABLE: Expectation<World> = {
   holds: async (world) => (await look.routes(world.namespace)) !== undefined,
 }
 
+/** Asks for TrafficTargets, in all trials from then on: they know of nobody who may call, and that is all that changes. */
+const restricted = async (world: World) => {
+  const metadata = { namespace: SYSTEM, name: 'portolan-mesh-config' }
+  const spec = { traffic: { enablePermissiveTrafficPolicyMode: false } }
+  await look.apply({ apiVersion: 'config.flomesh.io/v1alpha1', kind: 'MeshConfig', metadata, spec })
+  await routed(world)
+}
+const ASKS: Expectation<World> = {
+  name: 'reads who may call whom',
+  arrange: restricted,
+  holds: async ({ ports }) => {
+    const text = await (await fetch(`http://127.0.0.1:${ports.metrics}/metrics`)).text()
+    return text.includes('code="NobodyIsServed"') && !text.includes('code="SmiKindsMissing"')
+  },
+}
+
 const BY_RIGHT: Readonly<Record<string, Expectation<World>>> = {
   'patch serviceimports.flomesh.io': {
     name: 'gives imports an address',
@@ -157,6 +174,9 @@ const BY_RIGHT: Readonly<Record<string, Expectation<World>>> = {
     arrange: routed,
     holds: (world) => conditions(GLOBAL_TRAFFIC_POLICIES, world),
   },
+  'list traffictargets.access.smi-spec.io': ASKS,
+  'list httproutegroups.specs.smi-spec.io': ASKS,
+  'list tcproutes.specs.smi-spec.io': ASKS,
   'list pods': NUDGES,
   'patch pods': NUDGES,
   'create configmaps portolan-routes': TABLE,
@@ -217,6 +237,7 @@ function expectationOf(right: Right): Expectation<World> {
     return {
       name: `is told of changes of ${[right.resource, right.name].filter(Boolean).join(' ')}`,
       ...(right.resource === 'pods' ? { arrange: routed } : {}),
+      ...(right.group.endsWith('.smi-spec.io') ? { arrange: restricted } : {}),
       holds: ({ holder }) => audit.watches(holder.user, right),
     }
   throw new Error(`nothing is expected of ${textOf(right)}`)
