@@ -42,7 +42,7 @@ const NOBODY = 'nobody'
 /** Service accounts whose calls TrafficTargets let through. */
 export const sourcesListed = (sources: readonly string[]): string => (sources.length === 0 ? NOBODY : listed(sources))
 
-/** The same for the backends of an import: `anyone`, or who and whom where that differs: `cluster-2: curl/curl; cluster-1, cluster-3: nobody`. */
+/** The same for the backends of an import: `anyone`, or where that differs, by cluster: `cluster-2: curl/curl; cluster-1, cluster-3: nobody`. */
 export const callersListed = (routes: readonly ServiceRoute[]): string => {
   const backends = routes.flatMap((route) => route.backends)
   const by = Map.groupBy(backends, ({ callers }) => (callers === undefined ? 'anyone' : sourcesListed(callers)))

@@ -7,7 +7,16 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { until } from '../lab/run.ts'
 import { curl } from './load.ts'
-import { app, client, clusterKey, documents, meshNamespace, plainNamespace, serviceExport, serviceImport } from './manifests.ts'
+import {
+  app,
+  client,
+  clusterKey,
+  documents,
+  meshNamespace,
+  plainNamespace,
+  serviceExport,
+  serviceImport,
+} from './manifests.ts'
 import { CONTROL_PLANE, sites } from './mesh.ts'
 import { apply, kubectl, rolledOut } from './site.ts'
 
@@ -104,8 +113,17 @@ test('without permissive mode nobody may call: pods that run already are told so
 test('a TrafficTarget for the service account here: this cluster answers, and no other', async () => {
   await apply(west, printed('printed/curl-to-httpbin.yaml'), '-n', 'httpbin')
   await untilAnswers('cluster-2 answers alone', [hi('cluster-2')])
-  const said = await kubectl(west, 'get', 'serviceimport', 'httpbin', '-n', 'httpbin', '-o', 'jsonpath={.status.callers}')
-  expect(said).toBe('cluster-1, cluster-3: nobody; west: curl/curl')
+  const said = await kubectl(
+    west,
+    'get',
+    'serviceimport',
+    'httpbin',
+    '-n',
+    'httpbin',
+    '-o',
+    'jsonpath={.status.callers}',
+  )
+  expect(said).toBe('west: curl/curl; cluster-1, cluster-3: nobody')
 })
 
 test('the import tells which service account the others export', async () => {
