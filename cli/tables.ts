@@ -89,9 +89,17 @@ function renderPaths(routes: readonly GatewayRoute[]): string {
       route.path,
       route.pathType,
       `${host(route.service)}:${route.port}`,
-      [appSees(route), ...balance(route)].filter((text) => text !== '').join('; '),
+      [appSees(route), ...balance(route), ...admission(route)].filter((text) => text !== '').join('; '),
     ]),
   )
+}
+
+/** Whom and how many calls a gateway lets through, where that is not all. */
+export function admission({ clients, rateLimit }: Pick<GatewayRoute, 'clients' | 'rateLimit'>): readonly string[] {
+  return [
+    ...(clients === undefined ? [] : [clients.length === 0 ? 'lets in nobody' : 'lets in certain clients']),
+    ...(rateLimit ? [`at most ${rateLimit.requests} requests in ${rateLimit.seconds} s`] : []),
+  ]
 }
 
 const BALANCERS = {

@@ -4,7 +4,7 @@ import { type ClusterOptions, compileFiles } from './cluster.ts'
 import { type ExitCode, type Io, UsageError } from './io.ts'
 import type { Finding } from './manifests.ts'
 import { columns, exitCode, type Format, findingLine, inFileOrder, type Paint, painter, serialize } from './print.ts'
-import { atGateway, balance, host, sessions } from './tables.ts'
+import { admission, atGateway, balance, host, sessions } from './tables.ts'
 
 export interface WhereOptions extends ClusterOptions {
   readonly output: Format
@@ -91,5 +91,9 @@ function explainBackend(backend: BackendAnswer, paint: Paint): readonly (readonl
 
 function explainGateway(gateway: GatewayAnswer): string {
   if (gateway.status !== 'served') return `HTTP ${gateway.status}: ${gateway.why}`
-  return [`${host(gateway.service)}:${gateway.port} sees ${gateway.path}`, ...balance(gateway)].join('; ')
+  return [
+    `${host(gateway.service)}:${gateway.port} sees ${gateway.path}`,
+    ...balance(gateway),
+    ...admission(gateway),
+  ].join('; ')
 }

@@ -62,7 +62,7 @@ export interface BackendAnswer {
 }
 
 export type GatewayAnswer =
-  | { readonly status: 400 | 404 | 503; readonly why: string }
+  | { readonly status: 400 | 403 | 404 | 503; readonly why: string }
   | {
       readonly status: 'served'
       readonly service: string
@@ -71,6 +71,9 @@ export type GatewayAnswer =
       readonly path: string
       readonly endpoints: readonly Address[]
       readonly loadBalancer: LoadBalancer
+      /** Whom alone it lets in, each known by certificate. */
+      readonly clients?: NonNullable<GatewayRoute['clients']>
+      readonly rateLimit?: NonNullable<GatewayRoute['rateLimit']>
       /** Cookie that keeps a session with its pod. */
       readonly sessionCookie?: string
     }
@@ -85,8 +88,8 @@ const matches = (route: GatewayRoute, path: string): boolean =>
     ? path === route.path
     : route.path === '/' || path === route.path || path.startsWith(`${route.path}/`)
 
-/** What a gateway does with a path. */
-export const atGateway = ({ routes }: GatewayTable, pathAndQuery: string): GatewayAnswer => {
+/** What a gateway does with a path. @param mtls whether the caller shows a certificate */
+export const atGateway = ({ routes }: GatewayTable, pathAndQuery: string, mtls: boolean): GatewayAnswer => {
   const [raw, query] = split(pathAndQuery)
   const path = normalized(raw)
   if (path === undefined)
@@ -96,13 +99,26 @@ export const atGateway = ({ routes }: GatewayTable, pathAndQuery: string): Gatew
     }
   const route = routes.find((candidate) => matches(candidate, path))
   if (!route) return { status: 404, why: 'no export is served at this path' }
+  const { clients, rateLimit } = route
+  if (clients?.length === 0) return { status: 403, why: 'the export lets in nobody' }
+  if (clients && !mtls) return { status: 403, why: 'the export lets in certain clients, and the call is in plain HTTP' }
   const endpoints = route.endpoints.length > 0 ? route.endpoints : route.fallback ? [route.fallback] : []
   if (endpoints.length === 0) return { status: 503, why: 'the Service has no ready pod' }
   const rewrite = rewriteOf(route)
   const seen = (rewrite ? rewritten(path, rewrite) : path) + query
   const { service, port, loadBalancer = 'RoundRobinLoadBalancer', sessionCookie } = route
   const session = sessionCookie === undefined ? {} : { sessionCookie }
-  return { status: 'served', service, port, path: seen, endpoints, loadBalancer, ...session }
+  return {
+    status: 'served',
+    service,
+    port,
+    path: seen,
+    endpoints,
+    loadBalancer,
+    ...(clients ? { clients } : {}),
+    ...(rateLimit ? { rateLimit } : {}),
+    ...session,
+  }
 }
 
 const UP = new RegExp(`^${LEADS_UP}$`)
@@ -206,7 +222,7 @@ export const whereTo = (tables: Tables, call: Call, elsewhere: ReadonlyMap<strin
       ...(tls ? { mtls: tls.gateway } : {}),
       path: pathPrefix + path,
       ...(host === undefined ? {} : { host }),
-      ...(remote ? { gateway: atGateway(remote.gateway, pathPrefix + path) } : {}),
+      ...(remote ? { gateway: atGateway(remote.gateway, pathPrefix + path, backend.tls !== undefined) } : {}),
     }
   }
 }

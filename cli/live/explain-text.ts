@@ -50,7 +50,7 @@ function describe({ type, ports }: LocalService): string {
 }
 
 function ownExport(
-  { conditions, paths, importers }: NonNullable<Explanation['exported']>,
+  { conditions, paths, clients, importers }: NonNullable<Explanation['exported']>,
   hubTells: boolean,
 ): readonly string[] {
   const served = paths.filter(({ until }) => until === undefined)
@@ -63,6 +63,7 @@ function ownExport(
         : `This cluster exports it: its gateway serves ${at(served)}.`,
     ),
     ...(lingering.length === 0 ? [] : [line(`For callers who have not heard yet it still serves ${at(lingering)}.`)]),
+    ...(clients === undefined ? [] : [line(`It lets in only ${clients}.`)]),
     ...conditions
       .filter(({ type, status }) => (type === 'Conflict' ? status === 'True' && !hubTells : status !== 'True'))
       .map(({ type, status, reason, message }) => line(`${type}=${status} (${reason}): ${message}`)),

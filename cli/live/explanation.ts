@@ -4,6 +4,7 @@ import type { Condition } from '../../api/meta.ts'
 import { CLUSTERSET_DOMAIN } from '../../api/names.ts'
 import { hostAndPort } from '../../api/vip-range.ts'
 import { remoteBackends } from '../../compiler/backends.ts'
+import { clientsListed } from '../../compiler/in-a-line.ts'
 import { by } from '../../compiler/order.ts'
 import { planOf } from '../../compiler/plan.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
@@ -51,6 +52,8 @@ export interface OwnExport {
   readonly conditions: readonly Condition[]
   /** What the gateway serves; `until` on what it serves on although no export asks for it any more. */
   readonly paths: readonly { readonly path: string; readonly port: number; readonly until?: string }[]
+  /** Whom alone it lets in, in words. */
+  readonly clients?: string
   /** Keys of the clusters that import it, as the hub saw. */
   readonly importers: readonly string[]
 }
@@ -156,6 +159,7 @@ function exportOf(world: World, { gateway }: Tables, service: string): Pick<Expl
     exported: {
       conditions: object.status?.conditions ?? [],
       paths: routes.map(({ path, port, until }) => ({ path, port, ...(until === undefined ? {} : { until }) })),
+      ...(object.spec.allowedClients ? { clients: clientsListed(object.spec.allowedClients) } : {}),
       importers: (object.status?.clusters ?? []).map(({ cluster }) => cluster),
     },
   }

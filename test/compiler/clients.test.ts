@@ -5,6 +5,7 @@ import { spiffeId } from '../../api/identity.ts'
 import { type AllowedClients, clientsOf, spiffeIdOf, unknownClusters } from '../../compiler/clients.ts'
 import { compile } from '../../compiler/compile.ts'
 import { gatewayCds, gatewayRds } from '../../compiler/render-gateway.ts'
+import { atGateway } from '../../compiler/where-to.ts'
 import { complaints, gatewayAsStatic } from '../envoy/strictly.ts'
 import * as build from './build.ts'
 
@@ -107,4 +108,30 @@ test('proxies take the longest list that may be written', async () => {
   // All of them are one: what is the same is written once.
   expect(gateway.routes[0]?.clients).toHaveLength(1)
   expect(await complaints(gatewayAsStatic(gatewayCds(gateway), gatewayRds(gateway)))).toBe('')
+})
+
+test.each([
+  ['/all', false, { status: 'served' }],
+  ['/some', true, { status: 'served', clients: [{ serviceAccount: 'curl' }] }],
+  ['/some', false, { status: 403 }],
+  ['/none', true, { status: 403 }],
+] as const)('where a call of %s goes, with a certificate: %s', (path, mtls, expected) => {
+  const { gateway } = compile(
+    build.snapshot({
+      trust: build.trustIn('west'),
+      services: ['all', 'some', 'none'].map((name) => build.service(`shop/${name}`)),
+      exports: [
+        build.serviceExport('shop/all', { rules: [{ portNumber: 8080, path: '/all' }] }),
+        build.serviceExport('shop/some', {
+          rules: [{ portNumber: 8080, path: '/some' }],
+          allowedClients: [{ serviceAccounts: ['curl'] }],
+        }),
+        build.serviceExport('shop/none', {
+          rules: [{ portNumber: 8080, path: '/none' }],
+          allowedClients: [{ clusters: ['mars'] }],
+        }),
+      ],
+    }),
+  )
+  expect(atGateway(gateway, path, mtls)).toMatchObject(expected)
 })

@@ -156,7 +156,7 @@ describe('at a gateway, atGateway says what Envoy does', () => {
     ['north', '/north/web/x'],
     ['north', '/north/webx'],
   ] as const)('%s %s', async (cluster, path) => {
-    const answer = atGateway(world.tables[cluster].gateway, path)
+    const answer = atGateway(world.tables[cluster].gateway, path, false)
     const met = await meet('127.0.0.1', world.gateways[cluster].port, path, 'GET')
     expect(met).toBe(answer.status === 'served' ? `${appAt(answer.endpoints)} ${answer.path}` : answer.status)
   })

@@ -162,6 +162,7 @@ describe('says where calls go and why', () => {
       until: '2999-01-01T00:00:00Z',
     }
     const table = JSON.stringify({ version: 'then', routes: [route] })
+    const own = exported('shop', 'own')
     await west.look.apply(
       {
         apiVersion: 'v1',
@@ -169,13 +170,14 @@ describe('says where calls go and why', () => {
         metadata: { namespace: SYSTEM, name: 'portolan-gateway' },
         data: { 'table.json': table },
       },
-      exported('shop', 'own'),
+      { ...own, spec: { ...own.spec, allowedClients: [{ clusters: ['east'], serviceAccounts: ['curl'] }] } },
     )
     expect((await explain('shop/own')).split('\n\n')[1]).toMatchInlineSnapshot(`
       "Who has it
         This cluster has a Service: port 8080 has 1 ready pod.
         This cluster exports it: its gateway serves /own (port 8080).
-        For callers who have not heard yet it still serves /old (port 8080)."
+        For callers who have not heard yet it still serves /old (port 8080).
+        It lets in only */curl of east."
     `)
     await kubectl(west.api, ['delete', 'sexp', '-n', 'shop', 'own'])
   })
