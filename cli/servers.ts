@@ -63,6 +63,7 @@ export function addServers(root: Command): void {
       trustDomain,
       DEFAULT_TRUST_DOMAIN,
     )
+    .option('--ca-secret <name>', 'Secret that roots come from, as cert-manager keeps it; unset = they are made here')
     .option('--leaf-hours <count>', 'how long a certificate is valid; it is renewed at two thirds', count, 24)
     .option('--root-days <count>', 'how long a root is valid; its successor comes at two thirds', count, 365)
     .option('--settle-seconds <seconds>', 'how long others are given to read a new root or certificate', seconds, 300)
@@ -137,6 +138,7 @@ interface IdentityFlags extends ServerFlags {
   readonly lease: string
   readonly leaseSeconds: number
   readonly trustDomain: string
+  readonly caSecret?: string
   readonly leafHours: number
   readonly rootDays: number
   readonly settleSeconds: number

@@ -17,9 +17,10 @@ import { type DomainRecord, planDomain } from './domain.ts'
 import { lackingIn } from './held.ts'
 import { type Demand, type LeafAction, type LeafFact, planLeaves } from './leaves.ts'
 import type { Metrics } from './metrics.ts'
-import { FORCE_ANNOTATION, publication, publishedRoots, ROLL_ANNOTATION, toldPhases } from './published.ts'
+import { FORCE_ANNOTATION, publication, publishedRoots, ROLL_ANNOTATION, SOURCE_KEY, toldPhases } from './published.ts'
 import { type RootState, readRoots, rootOf, type StoredRoot, writeRoots } from './root-secret.ts'
 import { after, candidateOf, lostPhase, planRoots, type RootAction, signerOf } from './roots.ts'
+import { readOffered } from './source.ts'
 import { startSources } from './sources.ts'
 
 export interface ControllerOptions {
@@ -30,6 +31,8 @@ export interface ControllerOptions {
   readonly clusterKey: string
   /** Counts where the hub says nothing. */
   readonly trustDomain: string
+  /** Name of the Secret that the roots come from, in `namespace`; absent = they are made here. */
+  readonly caSecret?: string
   readonly lives: IdentityLives
   readonly isLeader: () => boolean
   readonly recorder: Recorder
@@ -62,7 +65,7 @@ const NAMESPACES_AT_ONCE = 4
 
 /** Keeps roots, their publication and the leaves of all service accounts as the plans say, for as long as it leads. */
 export function startController(options: ControllerOptions): Controller {
-  const { client, namespace, lives, isLeader, recorder, metrics, log, now } = options
+  const { client, namespace, caSecret, lives, isLeader, recorder, metrics, log, now } = options
   const caRef = { namespace, name: CA_SECRET }
   const publishedRef = { namespace, name: IDENTITY_CONFIGMAP }
   const passes = startPasses(reconcile, {
@@ -75,7 +78,7 @@ export function startController(options: ControllerOptions): Controller {
   })
   const sources = startSources({ ...options, observe: observeInformer, onChange: passes.touch })
   const signers = new WeakMap<LeafFact, string>()
-  let next: NodeJS.Timeout | undefined
+  let timer: NodeJS.Timeout | undefined
   let told: ReadonlySet<string> = new Set()
 
   async function reconcile(): Promise<number> {
@@ -114,16 +117,18 @@ export function startController(options: ControllerOptions): Controller {
       if (roots.length > 0 && !(await publish(roots, domain, lacking))) return undefined
 
       const annotations = sources.published()?.metadata.annotations
+      const source = offered()
       const action = planRoots(now(), roots, {
         published: new Set(publishedRoots(sources.published()).map(({ fingerprint }) => fingerprint)),
         inUse: inUse(roots),
         lacking,
         rollAfter: annotations?.[ROLL_ANNOTATION],
         force: annotations?.[FORCE_ANNOTATION],
+        ...(caSecret === undefined ? {} : { offered: { id: source?.id } }),
         settleMs: lives.settleMs,
       })
       const isDone = action.do === 'wait'
-      const following = isDone ? roots : await performed(action, roots)
+      const following = isDone ? roots : await performed(action, roots, source)
       const state = { roots: following, domain }
       const isSame = isDone && roots.length === stored.length && JSON.stringify(before) === JSON.stringify(domain)
       if (!isSame && !(await keep(secret, state))) return undefined
@@ -140,13 +145,25 @@ export function startController(options: ControllerOptions): Controller {
   async function performed(
     action: Exclude<RootAction, { do: 'wait' }>,
     roots: readonly StoredRoot[],
+    source: StoredRoot | undefined,
   ): Promise<readonly StoredRoot[]> {
     if (action.do === 'add') {
+      if (source !== undefined) return [...roots, source]
       const commonName = sources.cluster().trustDomain.slice(0, 64)
       return [...roots, rootOf(await issueRoot({ commonName, now: now(), lifeMs: lives.rootMs }), now())]
     }
     return after(roots, action, now()) as readonly StoredRoot[]
   }
+
+  /** The root that somebody else has made for us. */
+  function offered(): StoredRoot | undefined {
+    if (caSecret === undefined) return undefined
+    const read = readOffered(sources.offered())
+    return read.ok ? rootOf(read.pair, now()) : undefined
+  }
+
+  const next = (roots: readonly StoredRoot[]) =>
+    candidateOf(roots, now(), caSecret === undefined ? undefined : { id: offered()?.id })
 
   /** Roots whose key is lost, but which leaves that are about still need: others must go on to trust them. */
   function orphans(stored: readonly StoredRoot[]): readonly StoredRoot[] {
@@ -207,7 +224,7 @@ export function startController(options: ControllerOptions): Controller {
     lacking: (id: string) => readonly string[],
   ): Promise<boolean> {
     const there = sources.published()
-    const candidate = candidateOf(roots, now())
+    const candidate = next(roots)
     const signsFrom =
       candidate?.phase === 'trusted' ? { signsFrom: new Date(candidate.since + lives.settleMs).toISOString() } : {}
     const data = publication(
@@ -215,8 +232,10 @@ export function startController(options: ControllerOptions): Controller {
       roots,
       ({ id }) => (id === candidate?.id && roots.length > 1 ? { waitingFor: lacking(id), ...signsFrom } : {}),
       there,
+      caSecret,
     )
-    if (there !== undefined && Object.entries(data).every(([key, value]) => there.data?.[key] === value)) return true
+    const keys = [...Object.keys(data), SOURCE_KEY]
+    if (there !== undefined && keys.every((key) => there.data?.[key] === data[key])) return true
     const object = { metadata: { ...publishedRef, labels: MANAGED_BY }, data }
     const written = await client.apply<ConfigMap>(CONFIGMAPS, object, { manager: FIELD_MANAGER.identity })
     if (written.ok) log.info({ number: JSON.parse(data[BUNDLE_KEY] ?? '{}').sequence_number }, 'roots published')
@@ -296,7 +315,7 @@ export function startController(options: ControllerOptions): Controller {
     for (const { phase } of roots) metrics.roots.inc({ phase })
     const signing = roots.find(({ phase }) => phase === 'signing')
     if (signing !== undefined) metrics.rootExpiry.set(Math.floor(signing.notAfter / 1_000))
-    const candidate = candidateOf(roots, now())
+    const candidate = next(roots)
     const lacking = lackingIn(sources.trust(), sources.cluster().clusterKey)
     metrics.waitingFor.set(candidate === undefined || roots.length < 2 ? 0 : lacking(candidate.id).length)
     const secrets = sources.identities()
@@ -311,7 +330,7 @@ export function startController(options: ControllerOptions): Controller {
       },
     )
     metrics.issues.reset()
-    for (const { uid, ...issue } of findings) {
+    for (const { uid, ...issue } of [...findings, ...sourceFindings()]) {
       metrics.issues.inc({ code: issue.code })
       if (!told.has(format(issue))) log.error({ code: issue.code }, format(issue))
       void recorder.record({
@@ -322,7 +341,16 @@ export function startController(options: ControllerOptions): Controller {
         action: 'Issue',
       })
     }
-    told = new Set(findings.map(({ uid: _, ...issue }) => format(issue)))
+    told = new Set([...findings, ...sourceFindings()].map(({ uid: _, ...issue }) => format(issue)))
+  }
+
+  function sourceFindings(): readonly (Issue & { readonly uid: string | undefined })[] {
+    if (caSecret === undefined) return []
+    const secret = sources.offered()
+    const read = readOffered(secret)
+    if (read.ok) return []
+    const object = { kind: 'Secret', namespace, name: caSecret }
+    return [{ code: 'CaSecretUnusable', object, path: 'data', params: { why: read.why }, uid: secret?.metadata.uid }]
   }
 
   function rest() {
@@ -331,9 +359,9 @@ export function startController(options: ControllerOptions): Controller {
   }
 
   function wake(at: number) {
-    clearTimeout(next)
+    clearTimeout(timer)
     const forMs = Math.min(Math.max(at - now(), LEAST_WAIT_MS), LONGEST_WAIT_MS)
-    next = setTimeout(passes.touch, forMs)
+    timer = setTimeout(passes.touch, forMs)
   }
 
   function observeInformer(resource: string, event: InformerEvent) {
@@ -350,7 +378,7 @@ export function startController(options: ControllerOptions): Controller {
     touch: passes.touch,
     stop: async () => {
       await passes.stop()
-      clearTimeout(next)
+      clearTimeout(timer)
       await sources.stop()
     },
   }

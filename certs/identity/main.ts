@@ -23,6 +23,8 @@ export interface IdentityOptions {
   /** Name of the Lease, in `namespace`. */
   readonly lease: string
   readonly leaseSeconds?: number
+  /** Name of the Secret that the roots come from, in `namespace`; absent = they are made here. */
+  readonly caSecret?: string
   readonly lives: IdentityLives
   /** 0 = any free port. */
   readonly healthPort: number
@@ -69,6 +71,7 @@ export const runIdentity = async (
     meshName,
     clusterKey,
     trustDomain,
+    ...(options.caSecret === undefined ? {} : { caSecret: options.caSecret }),
     lives,
     isLeader: election.isLeader,
     recorder,

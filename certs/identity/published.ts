@@ -69,6 +69,7 @@ export const publication = (
   roots: readonly StoredRoot[],
   told: (root: StoredRoot) => Pick<PublishedRoot, 'waitingFor' | 'signsFrom'>,
   there: Pick<ConfigMap, 'data'> | undefined,
+  source?: string,
 ): Readonly<Record<string, string>> => {
   const before = bundleIn(there)
   const certificates = roots.map(({ cert }) => rootOfCertificate(new X509Certificate(cert)))
@@ -83,5 +84,6 @@ export const publication = (
     [TRUST_DOMAIN_KEY]: trustDomain,
     [BUNDLE_KEY]: JSON.stringify(bundleDocument({ sequence, roots: certificates })),
     [ROOTS_KEY]: JSON.stringify(list),
+    ...(source === undefined ? {} : { [SOURCE_KEY]: source }),
   }
 }

@@ -35,6 +35,8 @@ export interface Circumstances {
   readonly rollAfter: string | undefined
   /** This root need not wait for members that lack it. */
   readonly force: string | undefined
+  /** Somebody else makes the roots: the fingerprint of the one that he offers, when there is one. Absent = we make them. */
+  readonly offered?: { readonly id: string | undefined }
   /** How long others are given to read what is new. */
   readonly settleMs: number
 }
@@ -55,7 +57,13 @@ const byAge = (a: RootRecord, b: RootRecord): number => a.bornAt - b.bornAt || (
 /** Clocks that have been set back leave roots behind that nobody accepts yet. */
 const isLive = (root: RootRecord, now: number): boolean => root.bornAt <= now && root.notAfter > now
 
-const newestOf = (roots: readonly RootRecord[], now: number): RootRecord | undefined =>
+/** The root that signs, or is to sign next: the youngest, or the one that is offered whatever its age. */
+const newestOf = (
+  roots: readonly RootRecord[],
+  now: number,
+  offered?: Circumstances['offered'],
+): RootRecord | undefined =>
+  roots.find((root) => root.id === offered?.id && root.canSign && isLive(root, now)) ??
   roots
     .filter((root) => root.canSign && isLive(root, now) && root.phase !== 'retiring' && root.phase !== 'retired')
     .toSorted(byAge)
@@ -78,8 +86,12 @@ export const signerOf = (
 }
 
 /** The one root that is to sign next and does not yet. */
-export const candidateOf = (roots: readonly RootRecord[], now: number): RootRecord | undefined => {
-  const newest = newestOf(roots, now)
+export const candidateOf = (
+  roots: readonly RootRecord[],
+  now: number,
+  offered?: Circumstances['offered'],
+): RootRecord | undefined => {
+  const newest = newestOf(roots, now, offered)
   return newest?.phase === 'signing' ? undefined : newest
 }
 
@@ -91,29 +103,38 @@ export const candidateOf = (roots: readonly RootRecord[], now: number): RootReco
  * is there a leaf whose root has been taken from those who check it.
  */
 export const planRoots = (now: number, roots: readonly RootRecord[], circumstances: Circumstances): RootAction => {
-  const { published, inUse, lacking, rollAfter, force, settleMs } = circumstances
+  const { published, inUse, lacking, rollAfter, force, offered, settleMs } = circumstances
   const dead = roots.filter(({ notAfter }) => notAfter <= now).map(({ id }) => id)
   if (dead.length > 0) return { do: 'drop', ids: dead }
 
-  const newest = newestOf(roots, now)
-  if (newest === undefined || renewalAt(newest) <= now) return { do: 'add' }
-  if (newest.phase === 'signing' && newest.id === rollAfter) return { do: 'add' }
+  const newest = newestOf(roots, now, offered)
+  if (offered !== undefined) {
+    if (offered.id !== undefined && !roots.some(({ id }) => id === offered.id)) return { do: 'add' }
+    if (newest === undefined) return { do: 'wait', until: Number.POSITIVE_INFINITY }
+  } else if (
+    newest === undefined ||
+    renewalAt(newest) <= now ||
+    (newest.phase === 'signing' && newest.id === rollAfter)
+  )
+    return { do: 'add' }
 
   const heard = roots.toSorted(byAge).find(({ id, phase }) => phase === 'new' && published.has(id))
   if (heard !== undefined) return { do: 'enter', id: heard.id, phase: 'trusted' }
 
   const settledAt = newest.since + settleMs
-  if (newest.phase === 'trusted') {
+  if (newest.phase !== 'signing' && newest.phase !== 'new') {
     const known = now >= settledAt && (newest.id === force || lacking(newest.id).length === 0)
     // The first of all has nobody to wait for.
     if (known || roots.length === 1) return { do: 'sign', id: newest.id }
   }
 
   for (const { id, phase } of roots.toSorted(byAge)) {
+    // What is offered again comes back by signing.
+    if (id === newest.id) continue
     if (phase === 'retiring' && !inUse.has(id)) return { do: 'enter', id, phase: 'retired' }
     if (phase === 'retired' && inUse.has(id)) return { do: 'enter', id, phase: 'retiring' }
   }
-  const retired = roots.filter(({ phase }) => phase === 'retired')
+  const retired = roots.filter(({ id, phase }) => phase === 'retired' && id !== newest.id)
   const over = retired.filter(({ since }) => since + settleMs <= now).map(({ id }) => id)
   if (over.length > 0) return { do: 'drop', ids: over }
 
@@ -121,7 +142,7 @@ export const planRoots = (now: number, roots: readonly RootRecord[], circumstanc
     renewalAt(newest),
     ...roots.flatMap(({ bornAt, notAfter }) => [bornAt, notAfter]),
     ...retired.map(({ since }) => since + settleMs),
-    ...(newest.phase === 'trusted' ? [settledAt] : []),
+    ...(newest.phase === 'signing' || newest.phase === 'new' ? [] : [settledAt]),
   ]
   return { do: 'wait', until: Math.min(...times.filter((time) => time > now)) }
 }

@@ -35,6 +35,8 @@ export interface SourceOptions {
   readonly clusterKey: string
   /** Likewise. */
   readonly trustDomain: string
+  /** Name of the Secret that the roots come from, in `namespace`, when Portolan does not make them. */
+  readonly caSecret?: string
   readonly observe: (source: string, event: InformerEvent) => void
   readonly onChange: () => void
 }
@@ -44,6 +46,8 @@ export interface Sources {
   /** Names of what has not been listed yet. */
   readonly missing: () => readonly string[]
   readonly ca: () => Secret | undefined
+  /** The Secret that the roots come from, when there is one. */
+  readonly offered: () => Secret | undefined
   readonly published: () => ConfigMap | undefined
   readonly trust: () => ConfigMap | undefined
   /** Who this cluster is, and the trust domain that it is to have. */
@@ -86,7 +90,7 @@ const bare = <T extends KubeObject>({ apiVersion, kind, metadata }: T): KubeObje
 }
 
 export function startSources(options: SourceOptions): Sources {
-  const { client, namespace, meshName, clusterKey, trustDomain: ownTrustDomain, observe, onChange } = options
+  const { client, namespace, meshName, clusterKey, trustDomain: ownTrustDomain, caSecret, observe, onChange } = options
   const started: { readonly name: string; readonly informer: Informer<KubeObject> }[] = []
 
   function start<T extends KubeObject, S extends KubeObject = T>(
@@ -111,6 +115,10 @@ export function startSources(options: SourceOptions): Sources {
       keep: observeIdentities,
     }),
   )
+  const offered =
+    caSecret === undefined
+      ? undefined
+      : start<Secret>(`secrets/${caSecret}`, { resource: SECRETS, scope: one(caSecret) })
   const published = withWrites(config(IDENTITY_CONFIGMAP))
   const cluster = config(CLUSTER_CONFIGMAP)
   const trust = config(TRUST_CONFIGMAP)
@@ -187,6 +195,7 @@ export function startSources(options: SourceOptions): Sources {
   return {
     missing: () => started.filter(({ informer }) => !informer.hasSynced()).map(({ name }) => name),
     ca: () => ca.store().get(`${namespace}/${CA_SECRET}`),
+    offered: () => (caSecret === undefined ? undefined : offered?.get(namespace, caSecret)),
     published: () => published.store().get(`${namespace}/${IDENTITY_CONFIGMAP}`),
     trust: () => trust.get(namespace, TRUST_CONFIGMAP),
     cluster: () => {

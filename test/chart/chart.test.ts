@@ -85,6 +85,26 @@ describe('refuses', () => {
   })
 })
 
+test('cert-manager keeps the root when it is told so, and the identity server may read that and no more', async () => {
+  const rendered = parseManifests(await render('--set', 'identity.certManager.enabled=true'))
+  const of = (kind: string) => rendered.filter((each) => each.kind === kind)
+  expect(of('Issuer').map(({ metadata, spec }) => [metadata.name, spec])).toEqual([
+    ['portolan-self-signed', { selfSigned: {} }],
+  ])
+  expect(of('Certificate').map(({ spec }) => spec)).toMatchObject([
+    { secretName: 'portolan-root', isCA: true, issuerRef: { name: 'portolan-self-signed', kind: 'Issuer' } },
+  ])
+  const identity = rendered.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'portolan-identity')
+  expect(identity?.['spec'].template.spec.containers[0].args).toContain('--ca-secret=portolan-root')
+  const role = rendered.find(({ kind, metadata }) => kind === 'Role' && metadata.name === 'portolan-identity')
+  expect(role?.['rules']).toContainEqual({
+    apiGroups: [''],
+    resources: ['secrets'],
+    resourceNames: ['portolan-root'],
+    verbs: ['list', 'watch'],
+  })
+})
+
 describe('holds', async () => {
   const manifests = parseManifests(await render())
   const all = (kind: string): readonly Manifest[] => manifests.filter((manifest) => manifest.kind === kind)
