@@ -11,8 +11,8 @@ export type Offered =
 const FIRST = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/
 
 /**
- * Reads a Secret of type kubernetes.io/tls. Others are told to trust the certificate in it, and not who has signed that: two
- * clusters may have the same issuer, and neither may vouch for the other.
+ * Reads a Secret of type kubernetes.io/tls. It has to be self-signed: Envoy believes no chain that ends before
+ * its root, and a root above it would vouch for other clusters as well.
  */
 export const readOffered = (secret: Secret | undefined): Offered => {
   if (secret === undefined) return { ok: false, why: 'it is not there' }
@@ -23,6 +23,11 @@ export const readOffered = (secret: Secret | undefined): Offered => {
   try {
     const certificate = new X509Certificate(cert)
     if (!certificate.ca) return { ok: false, why: 'the certificate may not sign others: set isCA' }
+    if (!certificate.verify(certificate.publicKey))
+      return {
+        ok: false,
+        why: 'another has signed the certificate: proxies take roots that are self-signed, so name a SelfSigned issuer',
+      }
     const secretKey = createPrivateKey(key)
     if (!certificate.checkPrivateKey(secretKey)) return { ok: false, why: 'tls.key is not the key of tls.crt' }
     if (secretKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1')

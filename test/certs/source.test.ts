@@ -7,18 +7,19 @@ import { readOffered } from '../../certs/identity/source.ts'
 import { fingerprintOf, issueIdentity, issueRoot, type KeyPair } from '../../certs/spiffe.ts'
 import { must } from '../../kube/failure.ts'
 import { portolan } from '../cli/session.ts'
+import { oddCertificate } from '../envoy/odd-certificate.ts'
 import { until } from '../lab/run.ts'
 import { type IdentityStage, LIVES, type Replica, SYSTEM, startStage } from './server.ts'
 
 const HOUR = 3_600_000
 const newRoot = (commonName: string, now = Date.now()) => issueRoot({ commonName, now, lifeMs: 24 * HOUR })
 const base64 = (text: string) => Buffer.from(text).toString('base64')
-const secretOf = ({ cert, key }: KeyPair, more = ''): Secret => ({
+const secretOf = ({ cert, key }: KeyPair): Secret => ({
   apiVersion: 'v1',
   kind: 'Secret',
   metadata: { namespace: SYSTEM, name: 'portolan-root' },
   type: 'kubernetes.io/tls',
-  data: { 'tls.crt': base64(cert + more), 'tls.key': base64(key), 'ca.crt': base64(more || cert) },
+  data: { 'tls.crt': base64(cert), 'tls.key': base64(key), 'ca.crt': base64(cert) },
 })
 
 describe('a Secret', async () => {
@@ -27,18 +28,21 @@ describe('a Secret', async () => {
   const leaf = await issueIdentity({ root, id: 'spiffe://a/ns/b/sa/c', now: Date.now(), lifeMs: HOUR })
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' })
 
-  test('as cert-manager writes it is read, and of a chain the first certificate alone', () => {
-    for (const more of ['', `\n${other.cert}`]) {
-      const read = readOffered(secretOf(root, more))
-      if (!read.ok) throw new Error(read.why)
-      expect(fingerprintOf(read.pair.cert)).toBe(fingerprintOf(root.cert))
-    }
+  test('as cert-manager writes it is read', () => {
+    const read = readOffered(secretOf(root))
+    if (!read.ok) throw new Error(read.why)
+    expect(fingerprintOf(read.pair.cert)).toBe(fingerprintOf(root.cert))
   })
 
   test.each<[string, Secret | undefined, string]>([
     ['that is not there', undefined, 'it is not there'],
     ['that is empty', { ...secretOf(root), data: {} }, 'tls.crt holds no certificate'],
     ['with a certificate for a server', secretOf(leaf), 'the certificate may not sign others: set isCA'],
+    [
+      'with a root that another has signed',
+      secretOf(await oddCertificate({ root, names: [], ca: true })),
+      expect.stringContaining('another has signed') as string,
+    ],
     ['with the key of another', secretOf({ ...root, key: other.key }), 'tls.key is not the key of tls.crt'],
     ['with a key that is none', secretOf({ ...root, key: 'none' }), 'tls.crt or tls.key cannot be read'],
     ['with an RSA key', secretOf({ ...root, key: String(rsa) }), 'tls.key is not the key of tls.crt'],
