@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { parseDocument } from 'yaml'
 import type { Connection, TlsOptions } from './connection.ts'
+import { serverUrl } from './server-url.ts'
 
 /** What a kubeconfig comes to, or all that is wrong with it. No problem repeats any of its text: it holds credentials. */
 export type Kubeconfig =
@@ -139,12 +140,9 @@ function readerOf(problems: string[]) {
 }
 
 function serverOf(url: string | undefined, problems: string[]): string | undefined {
-  const parsed = url !== undefined && URL.canParse(url) ? new URL(url) : undefined
-  if (parsed?.protocol !== 'https:' || parsed.username !== '' || parsed.search !== '' || parsed.hash !== '') {
-    problems.push('cluster.server is not a plain https URL')
-    return undefined
-  }
-  return parsed.href.replace(/\/+$/, '')
+  const parsed = serverUrl(url)
+  if (parsed === undefined) problems.push('cluster.server is not a plain https URL')
+  return parsed?.href.replace(/\/+$/, '')
 }
 
 const reason = (field: string): string =>

@@ -1,5 +1,6 @@
 /** Rules for a kubeconfig given as text. No finding repeats any of it: it holds credentials. */
 import { parseDocument } from 'yaml'
+import { serverUrl } from '../kube/server-url.ts'
 import { unreachable } from './validate-fields.ts'
 import { type At, at, type Finding, field, foundAbout, isRecord, items, text } from './validate-read.ts'
 
@@ -53,17 +54,14 @@ function* referenceProblems(root: At): Iterable<string> {
   }
   const cluster = named(root, 'clusters', text(at(context, 'context', 'cluster')))
   if (cluster === undefined) yield 'clusters has no entry that the context names'
-  else if (!isServer(text(at(cluster, 'cluster', 'server')))) yield 'the server of the cluster is not an https URL'
+  else if (serverUrl(text(at(cluster, 'cluster', 'server'))) === undefined)
+    yield 'the server of the cluster is not a plain https URL'
   const user = named(root, 'users', text(at(context, 'context', 'user')))
   if (user === undefined) yield 'users has no entry that the context names'
 }
 
 function named(root: At, list: string, name: string | undefined): At | undefined {
   return name === undefined ? undefined : items(field(root, list)).find((entry) => field(entry, 'name').value === name)
-}
-
-function isServer(url: string | undefined): boolean {
-  return url !== undefined && URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
 }
 
 function elsewhere(root: At): readonly string[] {
@@ -75,9 +73,8 @@ function elsewhere(root: At): readonly string[] {
 }
 
 function loopbackServers(root: At): readonly string[] {
-  const servers = items(field(root, 'clusters')).map((entry) => text(at(entry, 'cluster', 'server')))
-  return servers
-    .filter((server) => server !== undefined && isServer(server))
-    .map((server) => new URL(server ?? '').hostname.replace(/^\[|\]$/g, ''))
+  return items(field(root, 'clusters'))
+    .flatMap((entry) => serverUrl(text(at(entry, 'cluster', 'server'))) ?? [])
+    .map(({ hostname }) => hostname.replace(/^\[|\]$/g, ''))
     .filter((host) => unreachable(host) !== undefined)
 }
