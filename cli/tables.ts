@@ -1,7 +1,7 @@
 import { CLUSTERSET_DOMAIN } from '../api/names.ts'
 import type { LoadBalancer } from '../api/service-export.ts'
 import { hostAndPort } from '../api/vip-range.ts'
-import type { Backend, GatewayRoute, ServiceRoute, SidecarTable, Tables } from '../compiler/tables.ts'
+import type { Backend, GatewayRoute, GatewayTable, ServiceRoute, SidecarTable, Tables } from '../compiler/tables.ts'
 import { refuses } from '../compiler/where-to.ts'
 import { columns, type Paint } from './print.ts'
 
@@ -10,7 +10,7 @@ export function renderTables(tables: Tables, paint: Paint): string {
   return [
     ...alike(tables.sidecars).map((sidecars) => renderSidecars(sidecars, paint)),
     section('Names that mesh DNS answers', renderNames(tables, paint), paint),
-    section('Paths that the gateway serves', renderPaths(tables.gateway.routes), paint),
+    section('Paths that the gateway serves', renderPaths(tables.gateway), paint),
   ]
     .filter((text) => text !== '')
     .join('\n')
@@ -36,9 +36,10 @@ function renderSidecars(sidecars: readonly SidecarTable[], paint: Paint): string
 function renderRoute(route: ServiceRoute, paint: Paint): string {
   // Only the clusterset's name leads here: the short one means the local Service.
   const name = route.policy === 'Locality' ? `${host(route.service)}.svc.${CLUSTERSET_DOMAIN}` : host(route.service)
-  const stay = route.sticky ? '  sessions stay' : ''
+  const stay = route.tcp ? '  connections' : route.sticky ? '  sessions stay' : ''
   const head = `  ${paint('cyan', name)}:${route.port}  ${route.policy}${stay}  ${paint('dim', hostAndPort(route.vip, route.port))}\n`
-  if (route.backends.length === 0) return `${head}    ${paint('red', 'nowhere: answered with 503')}\n`
+  if (route.backends.length === 0)
+    return `${head}    ${paint('red', route.tcp ? 'nowhere: closed' : 'nowhere: answered with 503')}\n`
   const rows = route.backends.map((backend) => [
     order(backend),
     share(backend, route.backends),
@@ -83,15 +84,16 @@ function renderNames(tables: Tables, paint: Paint): string {
   )
 }
 
-function renderPaths(routes: readonly GatewayRoute[]): string {
-  return columns(
-    routes.map((route) => [
+function renderPaths({ routes, tcp }: GatewayTable): string {
+  return columns([
+    ...routes.map((route) => [
       route.path,
       route.pathType,
       `${host(route.service)}:${route.port}`,
       [appSees(route), ...balance(route), ...admission(route)].filter((text) => text !== '').join('; '),
     ]),
-  )
+    ...tcp.map(({ service, port }) => [`${port}/TCP`, '', `${host(service)}:${port}`, 'connections']),
+  ])
 }
 
 /** Whom and how many calls a gateway lets through, where that is not all. */

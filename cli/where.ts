@@ -69,14 +69,18 @@ function explainAnswer(answer: Answer, paint: Paint): string {
       return `  ${paint('red', 'refused')}: the name means ${answer.address}, where nothing listens; no policy routes it and there is no local Service\n`
     case 'status':
       return `  ${paint('red', `HTTP ${answer.status}`)} from the sidecar: ${answer.why}\n`
+    case 'closed':
+      return `  ${paint('red', 'closed')} by the sidecar: ${answer.why}\n`
     case 'routed':
       return [
         `  ${host(answer.service)} by ${answer.policy}, through ${answer.vip}\n`,
         columns(answer.backends.flatMap((backend) => explainBackend(backend, paint))),
         ...sessions(answer).map((text) => `  ${text}\n`),
-        answer.replay === 'anything'
-          ? '  a failed call is tried on the next one\n'
-          : '  a failed call is tried on the next one only when no application can have seen it\n',
+        answer.tcp
+          ? '  a connection that cannot be made is tried on the next one\n'
+          : answer.replay === 'anything'
+            ? '  a failed call is tried on the next one\n'
+            : '  a failed call is tried on the next one only when no application can have seen it\n',
       ].join('')
   }
 }
@@ -91,9 +95,6 @@ function explainBackend(backend: BackendAnswer, paint: Paint): readonly (readonl
 
 function explainGateway(gateway: GatewayAnswer): string {
   if (gateway.status !== 'served') return `HTTP ${gateway.status}: ${gateway.why}`
-  return [
-    `${host(gateway.service)}:${gateway.port} sees ${gateway.path}`,
-    ...balance(gateway),
-    ...admission(gateway),
-  ].join('; ')
+  const sees = gateway.path === '' ? 'takes the connection' : `sees ${gateway.path}`
+  return [`${host(gateway.service)}:${gateway.port} ${sees}`, ...balance(gateway), ...admission(gateway)].join('; ')
 }

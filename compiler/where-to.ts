@@ -3,6 +3,7 @@ import { REFUSING_ADDRESS } from '../api/names.ts'
 import type { LoadBalancer } from '../api/service-export.ts'
 import { hostAndPort } from '../api/vip-range.ts'
 import { LEADS_UP, normalized } from './gateway-path.ts'
+import { serverName } from './protocol.ts'
 import { rewritten } from './regex.ts'
 import { IDEMPOTENT_METHODS, isDnsName } from './render-envoy.ts'
 import { rewriteOf } from './render-gateway.ts'
@@ -29,6 +30,8 @@ export type Answer =
     }
   | { readonly outcome: 'refused'; readonly address: string }
   | { readonly outcome: 'status'; readonly status: 400 | 503; readonly why: string }
+  /** What is not HTTP gets no sentence. */
+  | { readonly outcome: 'closed'; readonly why: string }
   | RoutedAnswer
 
 export interface RoutedAnswer {
@@ -36,6 +39,8 @@ export interface RoutedAnswer {
   readonly service: string
   readonly vip: string
   readonly policy: ServiceRoute['policy']
+  /** Not HTTP: the shares are of connections, and a connection that cannot be made is tried on the next one. */
+  readonly tcp?: true
   /** Cookie that calls of one session carry to meet the same endpoint; the shares are then of sessions. */
   readonly sessionCookie?: string
   /** What is tried elsewhere after a failure: anything, or only what no application can have seen. */
@@ -53,7 +58,7 @@ export interface BackendAnswer {
   readonly endpoints: readonly Address[]
   /** SPIFFE id of the gateway, where it is called with mutual TLS. */
   readonly mtls?: string
-  /** What the endpoint sees. */
+  /** What the endpoint sees; empty of a connection that is not HTTP. */
   readonly path: string
   /** What the endpoint sees as Host, when that is not what the caller wrote. */
   readonly host?: string
@@ -67,7 +72,7 @@ export type GatewayAnswer =
       readonly status: 'served'
       readonly service: string
       readonly port: number
-      /** What the application sees. */
+      /** What the application sees; empty of a connection that is not HTTP. */
       readonly path: string
       readonly endpoints: readonly Address[]
       readonly loadBalancer: LoadBalancer
@@ -120,6 +125,24 @@ export const atGateway = ({ routes }: GatewayTable, pathAndQuery: string, mtls: 
     ...session,
   }
 }
+
+/** What a gateway does with a connection that is not HTTP. */
+const streamAtGateway = ({ tcp }: GatewayTable, sni: string): GatewayAnswer => {
+  const found = tcp.find((each) => each.sni === sni)
+  if (!found) return { status: 404, why: 'it is not exported there, so the handshake fails' }
+  const { service, port, endpoints, clients } = found
+  if (endpoints.length === 0) return { status: 503, why: 'the Service has no ready pod, so the handshake fails' }
+  if (clients?.length === 0) return { status: 403, why: 'the export lets in nobody' }
+  const who = clients ? { clients } : {}
+  return { status: 'served', service, port, path: '', endpoints, loadBalancer: 'RoundRobinLoadBalancer', ...who }
+}
+
+const there = (
+  gateway: GatewayTable,
+  { tcp, service, port }: ServiceRoute,
+  path: string,
+  mtls: boolean,
+): GatewayAnswer => (tcp ? streamAtGateway(gateway, serverName(service, port)) : atGateway(gateway, path, mtls))
 
 const UP = new RegExp(`^${LEADS_UP}$`)
 
@@ -185,31 +208,42 @@ export const whereTo = (tables: Tables, call: Call, elsewhere: ReadonlyMap<strin
   if (!tables.vips.some((vip) => vip.ips.includes(address)))
     return { outcome: 'plain', why: 'address outside the range' }
 
+  const route = sidecar.routes.find((candidate) => candidate.vip === address && candidate.port === port)
+  const others = sidecar.routes.some(({ vip, tcp, amongTcp }) => vip === address && (tcp || amongTcp))
+  if (route?.tcp || (!route && others)) {
+    return route?.backends.length
+      ? routed(route)
+      : { outcome: 'closed', why: `no cluster takes connections to ${hostAndPort(address, port)}` }
+  }
   if (!/^\/[\x21-\x7e]*$/.test(path) || path.includes('#')) {
     return { outcome: 'status', status: 400, why: 'the path has a character that must be escaped' }
   }
   if (UP.test(split(path)[0])) return { outcome: 'status', status: 400, why: 'the path has .. in it' }
-  const route = sidecar.routes.find((candidate) => candidate.vip === address && candidate.port === port)
   if (!route) return { outcome: 'status', status: 503, why: `nothing is routed at ${hostAndPort(address, port)}` }
   if (route.backends.length === 0)
     return { outcome: 'status', status: 503, why: `no cluster takes calls to ${route.service}` }
+  return routed(route)
 
-  const first = route.backends.filter((backend) => backend.priority === 0)
-  const sum = first.reduce((total, backend) => total + backend.weight, 0)
-  return {
-    outcome: 'routed',
-    service: route.service,
-    vip: route.vip,
-    policy: route.policy,
-    ...(route.sticky ? { sessionCookie: sessionCookie(route) } : {}),
-    replay: IDEMPOTENT_METHODS.some((idempotent) => idempotent === method) ? 'anything' : 'unseen',
-    backends: passedOn(
-      route.backends.map((backend) => answerOf(backend)),
-      (index) => route.backends[index]?.weight ?? 0,
-    ),
+  function routed(to: ServiceRoute): RoutedAnswer {
+    const first = to.backends.filter((backend) => backend.priority === 0)
+    const sum = first.reduce((total, backend) => total + backend.weight, 0)
+    const idempotent = !to.tcp && IDEMPOTENT_METHODS.some((each) => each === method)
+    return {
+      outcome: 'routed',
+      service: to.service,
+      vip: to.vip,
+      policy: to.policy,
+      ...(to.tcp ? { tcp: to.tcp } : {}),
+      ...(to.sticky ? { sessionCookie: sessionCookie(to) } : {}),
+      replay: idempotent ? 'anything' : 'unseen',
+      backends: passedOn(
+        to.backends.map((backend) => answerOf(to, backend, sum)),
+        (index) => to.backends[index]?.weight ?? 0,
+      ),
+    }
   }
 
-  function answerOf(backend: Backend): BackendAnswer {
+  function answerOf(to: ServiceRoute, backend: Backend, sum: number): BackendAnswer {
     const { clusterKey, local, priority, weight, endpoints, pathPrefix, tls } = backend
     const remote = local ? undefined : elsewhere.get(clusterKey)
     const host = endpoints.find((endpoint) => isDnsName(endpoint.host))?.host
@@ -220,9 +254,9 @@ export const whereTo = (tables: Tables, call: Call, elsewhere: ReadonlyMap<strin
       share: priority === 0 ? weight / sum : 0,
       endpoints,
       ...(tls ? { mtls: tls.gateway } : {}),
-      path: pathPrefix + path,
-      ...(host === undefined ? {} : { host }),
-      ...(remote ? { gateway: atGateway(remote.gateway, pathPrefix + path, backend.tls !== undefined) } : {}),
+      path: to.tcp ? '' : pathPrefix + path,
+      ...(host === undefined || to.tcp ? {} : { host }),
+      ...(remote ? { gateway: there(remote.gateway, to, pathPrefix + path, tls !== undefined) } : {}),
     }
   }
 }

@@ -1,7 +1,9 @@
 /** Rules for ServiceExport. */
-import type { Service } from '../api/core.ts'
+import type { Service, ServicePort } from '../api/core.ts'
 import type { ObjectRef } from '../api/issue.ts'
 import type { ServiceExport } from '../api/service-export.ts'
+import { isStream, spokenAt } from '../compiler/protocol.ts'
+import { isTcp } from '../compiler/world.ts'
 import { clientRules } from './validate-clients.ts'
 import { clusterKeyRules, hasEmptyOrDotSegment, normalized, pathRules } from './validate-fields.ts'
 import { type At, at, type Finding, field, found, foundAbout, items, repeated, text } from './validate-read.ts'
@@ -57,13 +59,30 @@ function* serviceRules(root: At, rules: readonly At[], ref: ObjectRef, world: Wo
 }
 
 function* portRules(rules: readonly At[], service: Service): Iterable<Finding> {
+  for (const rule of rules) yield* protocolRules(rule, service)
   const known = (service.spec.ports ?? [])
     .filter(({ protocol }) => (protocol ?? 'TCP') === 'TCP')
     .map(({ port }) => port)
   for (const port of rules.map((rule) => field(rule, 'portNumber'))) {
-    if (typeof port.value !== 'number' || known.includes(port.value)) continue
+    if (typeof port.value !== 'number' || known.includes(port.value) || portAt(service, port.value)) continue
     yield found('PortNotInService', port, { ports: known.length === 0 ? 'no TCP port' : known.join(', ') })
   }
+}
+
+/** Of two ports with the same number, the one that is TCP. */
+function portAt({ spec }: Service, number: unknown): ServicePort | undefined {
+  const found = (spec.ports ?? []).filter(({ port }) => port === number)
+  return found.find(isTcp) ?? found[0]
+}
+
+function* protocolRules(rule: At, service: Service): Iterable<Finding> {
+  const number = field(rule, 'portNumber')
+  const port = portAt(service, number.value)
+  if (port === undefined) return
+  const params = { port: port.port, spoken: spokenAt(port) }
+  if (!isTcp(port)) yield found('PortNotServed', { path: number.path, value: port.protocol }, params)
+  else if (isStream(port) && text(field(rule, 'path')) !== undefined)
+    yield found('PathOfStream', field(rule, 'path'), params)
 }
 
 function* takenPaths(root: At, rules: readonly At[], ref: ObjectRef, world: World): Iterable<Finding> {

@@ -34,9 +34,11 @@ function answerText(answer: Answer, port: number, explanation: Explanation, pain
       return `${paint('red', 'connection refused')} (curl exits with 7): no policy routes the name and this cluster has no such Service.\n`
     case 'status':
       return `${paint('red', `HTTP ${answer.status}`)} from the sidecar: ${answer.why}.\n`
+    case 'closed':
+      return `${paint('red', 'closed')} by the sidecar: ${answer.why}.\n`
     case 'routed':
       return [
-        `${why(answer, port, explanation)}\n`,
+        `${answer.tcp ? 'each connection ' : ''}${why(answer, port, explanation)}\n`,
         columns(
           answer.backends.map((backend) => backendRow(backend, port, explanation, paint)),
           '    ',

@@ -158,7 +158,10 @@ function exportOf(world: World, { gateway }: Tables, service: string): Pick<Expl
   return {
     exported: {
       conditions: object.status?.conditions ?? [],
-      paths: routes.map(({ path, port, until }) => ({ path, port, ...(until === undefined ? {} : { until }) })),
+      paths: [
+        ...routes.map(({ path, port, until }) => ({ path, port, ...(until === undefined ? {} : { until }) })),
+        ...gateway.tcp.filter((each) => each.service === service).map(({ port }) => ({ path: `${port}/TCP`, port })),
+      ],
       ...(object.spec.allowedClients ? { clients: clientsListed(object.spec.allowedClients) } : {}),
       importers: (object.status?.clusters ?? []).map(({ cluster }) => cluster),
     },

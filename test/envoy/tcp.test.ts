@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ServiceExport } from '../../api/service-export.ts'
 import { compile } from '../../compiler/compile.ts'
-import type { GatewayTable, SidecarTable, Trust } from '../../compiler/tables.ts'
+import type { GatewayTable, SidecarTable, Tables, Trust } from '../../compiler/tables.ts'
+import { whereTo } from '../../compiler/where-to.ts'
 import * as build from '../compiler/build.ts'
 import { type Authority, bundleMap, startAuthority } from './authority.ts'
 import { type Backend, startBackend } from './backend.ts'
@@ -37,7 +38,7 @@ interface Situation {
   readonly exports?: boolean
 }
 
-const gatewayTable = (cluster: Served, situation: Situation = {}): GatewayTable => {
+const exporter = (cluster: Served, situation: Situation = {}): Tables => {
   const { pods = [databases[cluster].host], clients, exports = true } = situation
   return compile(
     build.snapshot({
@@ -61,8 +62,9 @@ const gatewayTable = (cluster: Served, situation: Situation = {}): GatewayTable 
       ],
       exports: exports ? [build.serviceExport(DB, clients ? { allowedClients: clients } : {})] : [],
     }),
-  ).gateway
+  )
 }
+const gatewayTable = (...situation: Parameters<typeof exporter>): GatewayTable => exporter(...situation).gateway
 
 interface Targets {
   readonly lbType: 'FailOver' | 'ActiveActive'
@@ -70,14 +72,14 @@ interface Targets {
   readonly local?: boolean
 }
 
-const sidecarTable = ({ lbType, targets, local = false }: Targets): SidecarTable => {
+const importer = ({ lbType, targets, local = false }: Targets): Tables => {
   const exporters = (['east', 'north'] as const).map((cluster) => ({
     cluster,
     host: '127.0.0.1',
     port: gateways[cluster].port,
   }))
   const imported = build.serviceImport(DB, exporters, [{ port }, { port: web }])
-  const [table] = compile(
+  return compile(
     build.snapshot({
       mesh: meshOf('west'),
       trust: trust('west'),
@@ -103,9 +105,9 @@ const sidecarTable = ({ lbType, targets, local = false }: Targets): SidecarTable
       ],
       policies: [build.policy(DB, lbType, targets)],
     }),
-  ).sidecars
-  return table ?? expect.unreachable()
+  )
 }
+const sidecarTable = (targets: Targets): SidecarTable => importer(targets).sidecars[0] ?? expect.unreachable()
 
 const vip = () => sidecarTable({ lbType: 'ActiveActive' }).routes[0]?.vip ?? ''
 
@@ -365,5 +367,39 @@ describe('HTTP at an address that has a port of another kind', () => {
     await startCaller(sidecarTable({ lbType: 'ActiveActive', targets: [{ cluster: 'east', weight: 0 }] }))
     expect((await call({ host: vip(), port: web })).status).toBe(503)
     expect(await whoGreets(vip(), port)).toBe('nobody')
+  })
+})
+
+describe('whereTo says what Envoy does', () => {
+  const NOBODY: Targets = {
+    lbType: 'ActiveActive',
+    targets: [
+      { cluster: 'east', weight: 0 },
+      { cluster: 'north', weight: 0 },
+    ],
+  }
+  const situations: readonly (readonly [string, Targets, Situation])[] = [
+    ['both serve', ORDER, {}],
+    ['the first has no pod', ORDER, { pods: [] }],
+    ['the first exports nothing', ORDER, { exports: false }],
+    ['local', { ...ORDER, local: true }, {}],
+    ['by weight', { lbType: 'ActiveActive' }, {}],
+    ['nobody', NOBODY, {}],
+  ]
+  test.each(situations)('%s', async (_, targets, situation) => {
+    const elsewhere = new Map([exporter('east', situation), exporter('north')].map((each) => [each.cluster.key, each]))
+    const answer = whereTo(importer(targets), { fromNamespace: 'app', to: 'db.shop', port }, elsewhere)
+    await startCaller(sidecarTable(targets))
+    await gateways.east.swap(gatewayTable('east', situation))
+    const met = await greeted(8)
+    await gateways.east.swap(gatewayTable('east'))
+    const said =
+      answer.outcome === 'routed'
+        ? answer.backends.flatMap(({ clusterKey, share }) =>
+            share === 0 ? [] : [[clusterKey.split('/')[3] ?? '', 8 * share] as const],
+          )
+        : [['nobody', 8] as const]
+    expect(met).toEqual(Object.fromEntries(said))
+    expect(answer).toMatchObject(answer.outcome === 'routed' ? { tcp: true } : { outcome: 'closed' })
   })
 })
