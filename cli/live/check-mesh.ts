@@ -11,7 +11,9 @@ import { scopesOf } from '../../compiler/scope.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
 import type { Tables } from '../../compiler/tables.ts'
 import { byKey, clusterAddress } from '../../compiler/world.ts'
+import { interceptionOf } from '../../webhook/interception.ts'
 import { overlap } from '../../webhook/networks.ts'
+import { podSecurity } from '../../webhook/pod-security.ts'
 import { refOf } from '../objects.ts'
 import { amount } from '../print.ts'
 import { type Check, type Found, found, foundCondition, foundIssue, reading } from './checks.ts'
@@ -47,12 +49,17 @@ const meshConfig: Check = {
 const namespaces: Check = {
   name: 'namespaces',
   title: 'namespaces of the mesh ask for sidecars',
-  look: ({ snapshot, pods }) =>
+  look: ({ snapshot, pods, meshConfig: config }) =>
     reading(snapshot, { kind: 'Namespace', name: 'all' }, (value) => {
       const members = membersOf(value)
       return {
         seen: members.map(({ metadata }) => metadata.name).join(', ') || 'the mesh has none yet',
-        found: members.flatMap((each) => injectionOf(each, pods.ok ? pods.value : [])),
+        found: members.flatMap((each) => [
+          ...injectionOf(each, pods.ok ? pods.value : []),
+          ...podSecurity(each, interceptionOf(undefined, each, config.ok ? config.value?.spec : undefined)).map(
+            foundIssue,
+          ),
+        ]),
       }
     }),
 }

@@ -1,7 +1,11 @@
 import type { Namespace } from '../../api/core.ts'
+import { formatProblem } from '../../api/diagnostics.ts'
+import type { MeshConfig } from '../../api/mesh-config.ts'
 import { MONITORED_BY } from '../../api/names.ts'
-import { type LivePod, NAMESPACES, PODS } from '../../api/resources.ts'
+import { type LivePod, MESH_CONFIGS, NAMESPACES, PODS } from '../../api/resources.ts'
 import { keepPod } from '../../compiler/controller/pods.ts'
+import { interceptionOf } from '../../webhook/interception.ts'
+import { podSecurity } from '../../webhook/pod-security.ts'
 import { type ExitCode, type Io, UsageError } from '../io.ts'
 import { amount, columns, type Format, type Paint, painter, serialize } from '../print.ts'
 import { type Live, must, withCluster } from './connect.ts'
@@ -20,6 +24,8 @@ interface Changed extends Membership {
   readonly changed: boolean
   /** Pods that go on as they were until they are made anew. */
   readonly restart: readonly string[]
+  /** What Kubernetes has against pods with a sidecar, in sentences. */
+  readonly warnings: readonly string[]
 }
 
 /** `portolan namespace add`: pods created there from now on get a sidecar. */
@@ -46,8 +52,11 @@ export function namespaceList(options: NamespaceOptions, io: Io): Promise<ExitCo
 
 function change(names: readonly string[], joins: boolean, options: NamespaceOptions, io: Io): Promise<ExitCode> {
   return withCluster<ExitCode>(options, async (cluster) => {
-    const { meshName } = await meshOf(cluster)
-    const all = await listAll(cluster, NAMESPACES)
+    const { meshName, meshConfig } = await meshOf(cluster)
+    const [all, config] = await Promise.all([
+      listAll(cluster, NAMESPACES),
+      cluster.client.get<MeshConfig>(MESH_CONFIGS, meshConfig),
+    ])
     const wanted = [...new Set(names)].map((name) => all.find(({ metadata }) => metadata.name === name) ?? name)
     const faults = wanted.flatMap((each) => faultsOf(each, { joins, all, meshName, cluster }))
     if (faults.length > 0) throw new UsageError(`${cluster.name}: ${faults.join('. ')}`)
@@ -65,7 +74,9 @@ function change(names: readonly string[], joins: boolean, options: NamespaceOpti
       const membership = membershipOf(after, pods.map(keepPod), meshName)
       const { withSidecar, withoutSidecar, exempt } = membership
       const restart = joins ? withoutSidecar.filter((pod) => !exempt.includes(pod)) : withSidecar
-      changed.push({ ...membership, changed: body !== undefined, restart })
+      const interception = interceptionOf(undefined, after, config.ok ? config.value.spec : undefined)
+      const warnings = joins ? podSecurity(after, interception).map(formatProblem) : []
+      changed.push({ ...membership, changed: body !== undefined, restart, warnings })
     }
     if (options.output !== 'text') io.out(serialize(changed, options.output))
     else io.out(changed.map((each) => sentence(each, joins, meshName)).join(''))
@@ -103,16 +114,17 @@ function faultsOf(wanted: Namespace | string, { joins, all, meshName, cluster }:
   return []
 }
 
-function sentence({ namespace, changed, restart }: Changed, joins: boolean, meshName: string): string {
+function sentence({ namespace, changed, restart, warnings }: Changed, joins: boolean, meshName: string): string {
   const now = joins
     ? `${namespace} ${changed ? 'is now' : 'was already'} part of mesh ${meshName}`
     : `${namespace} ${changed ? 'has left' : 'was not part of'} mesh ${meshName}`
-  if (restart.length === 0) return `${now}.\n`
+  const told = warnings.map((warning) => `  ${warning}\n`).join('')
+  if (restart.length === 0) return `${now}.\n${told}`
   const state = joins ? 'without a sidecar' : 'with a sidecar'
   return [
     `${now}. ${amount(restart.length, 'pod')} there ${restart.length === 1 ? 'runs' : 'run'} ${state} until made anew: ${restart.join(', ')}`,
     `  kubectl -n ${namespace} rollout restart deployment,statefulset,daemonset`,
-    '',
+    told,
   ].join('\n')
 }
 

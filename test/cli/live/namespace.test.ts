@@ -19,6 +19,7 @@ beforeAll(async () => {
   await west.look.apply(
     bare('shop'),
     bare('orders'),
+    bare('tight', { labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } }),
     bare('foreign', { labels: { 'openservicemesh.io/monitored-by': 'osm' } }),
     bare('older', {
       labels: { 'openservicemesh.io/monitored-by': 'portolan' },
@@ -86,6 +87,15 @@ describe('namespaces', () => {
     expect(await meta('older')).toEqual(await meta('shop'))
   })
 
+  test('that enforce a Pod Security level are told what it refuses, unless nothing is captured there', async () => {
+    expect(await run('add tight')).toContain(
+      'namespace tight enforces the Pod Security level "restricted", which refuses the capability NET_ADMIN',
+    )
+    await kubectl(west.api, ['annotate', 'namespace', 'tight', 'flomesh.io/interception=explicit'])
+    expect(await run('add tight')).toBe('exit code 0\ntight was already part of mesh portolan.\n')
+    await run('remove tight')
+  })
+
   test('leave, whichever spelling made them members', async () => {
     expect(await run('remove mesh orders')).toMatchInlineSnapshot(`
       "exit code 0
@@ -117,6 +127,7 @@ describe('namespaces', () => {
         exempt: []
         changed: false
         restart: []
+        warnings: []
       "
     `)
     expect(await kubectl(west.api, ['get', 'namespace', 'default', '-o', 'yaml'])).toBe(before)
