@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { spiffeId } from '../../api/identity.ts'
 import { CA_SECRET, IDENTITY_CONFIGMAP, IDENTITY_SECRET } from '../../api/names.ts'
-import { CONFIGMAPS, NAMESPACES, SECRETS, SERVICE_ACCOUNTS } from '../../api/resources.ts'
+import { CONFIGMAPS, NAMESPACES, PODS, SECRETS, SERVICE_ACCOUNTS } from '../../api/resources.ts'
 import { must, mustOrMissing } from '../../kube/failure.ts'
 import { until } from '../lab/run.ts'
 import { DOMAIN, type IdentityStage, type Replica, SYSTEM, startStage } from './server.ts'
@@ -132,6 +132,28 @@ describe('removes', () => {
     const secret = () => stage.client.get(SECRETS, { namespace: 'leaver', name: IDENTITY_SECRET })
     await until('removed', async () => mustOrMissing(await secret()) === undefined)
   })
+})
+
+test('a namespace that leaves the mesh keeps the identity of a pod with a sidecar as long as it runs', async () => {
+  await stage.member('slow', 'app', 'other')
+  await stage.identity('slow', 'app')
+  await stage.identity('slow', 'other')
+  const pod = {
+    metadata: { namespace: 'slow', name: 'runner' },
+    spec: {
+      serviceAccountName: 'app',
+      automountServiceAccountToken: false,
+      initContainers: [{ name: 'portolan-proxy', image: 'proxy:1', restartPolicy: 'Always' }],
+      containers: [{ name: 'app', image: 'app:1' }],
+    },
+  }
+  must(await stage.client.create(PODS, pod as never))
+  const body = { metadata: { labels: { 'flomesh.io/monitored-by': null } } }
+  must(await stage.client.patch(NAMESPACES, { name: 'slow' }, { type: 'merge', body }))
+  await until('the others are gone', async () => (await stage.mounted('slow', 'other')) === undefined)
+  expect(await stage.mounted('slow', 'app')).toBeDefined()
+  await stage.api.kubectl(['delete', 'pod', '-n', 'slow', 'runner', '--force'])
+  await until('it is gone', async () => (await stage.mounted('slow', 'app')) === undefined)
 })
 
 test("another's Secret of the same name is left alone, and reported", async () => {
