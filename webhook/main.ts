@@ -4,9 +4,10 @@ import type { Logger } from 'pino'
 import { collectDefaultMetrics } from 'prom-client'
 import { clusterIdentity } from '../api/cluster-identity.ts'
 import type { ObjectRef } from '../api/issue.ts'
-import { CLUSTER_CONFIGMAP } from '../api/names.ts'
+import { CLUSTER_CONFIGMAP, TRUST_CONFIGMAP } from '../api/names.ts'
 import {
   CONFIGMAPS,
+  type ConfigMap,
   MESH_CONFIGS,
   NAMESPACES,
   SECRETS,
@@ -17,6 +18,8 @@ import {
 import { startKeeper } from '../certs/keeper.ts'
 import { DEFAULT_LIVES } from '../certs/plan.ts'
 import { MUTATING, type Target, VALIDATING } from '../certs/publish.ts'
+import { perObject } from '../compiler/memo.ts'
+import { trustAmong } from '../compiler/trust.ts'
 import type { KubeClient, Scope } from '../kube/client.ts'
 import { mustOrMissing } from '../kube/failure.ts'
 import { serveHealth, serveMetrics } from '../kube/health.ts'
@@ -64,6 +67,9 @@ const POLL_MS = 30_000
 const LINGER_MS = 5_000
 const DRAIN_MOST_MS = 15_000
 
+/** Keys of the clusters that have an identity, as the hub tells. Once for each of its words: reading roots takes time. */
+const clustersIn = perObject((told: ConfigMap) => Object.keys(trustAmong([told], '')?.trust?.clusters ?? {}))
+
 /** Runs the webhook until `stop` is aborted, then drains it. Rejects only when it cannot start. */
 export const runWebhook = async (
   options: WebhookOptions,
@@ -88,6 +94,7 @@ export const runWebhook = async (
   const imports = follow(SERVICE_IMPORTS)
   const meshConfig = followOne(MESH_CONFIGS, options.meshConfig)
   const identities = followOne(CONFIGMAPS, { namespace, name: CLUSTER_CONFIGMAP })
+  const trusts = followOne(CONFIGMAPS, { namespace, name: TRUST_CONFIGMAP })
 
   const targets: readonly Target[] = options.webhookConfigs.flatMap((name) => [
     { resource: MUTATING, name },
@@ -116,13 +123,18 @@ export const runWebhook = async (
       dns: { nameserver: nameserver() ?? '', clusterDomain, extraSearches: searches },
     }),
     namespace: async (name) => namespaces.get(undefined, name) ?? mustOrMissing(await client.get(NAMESPACES, { name })),
-    world: () => ({
-      services: services.list(),
-      exports: exports.list(),
-      imports: imports.list(),
-      clusterKey: clusterIdentity(identities.list()[0], options.clusterKey).clusterKey,
-      vipRange: options.vipRange,
-    }),
+    world: () => {
+      const { clusterKey } = clusterIdentity(identities.list()[0], options.clusterKey)
+      const told = trusts.list()[0]
+      return {
+        services: services.list(),
+        exports: exports.list(),
+        imports: imports.list(),
+        clusterKey,
+        vipRange: options.vipRange,
+        ...(told === undefined ? {} : { clusters: [...new Set([clusterKey, ...clustersIn(told)])] }),
+      }
+    },
   }
 
   const metrics = createMetrics()
