@@ -48,7 +48,7 @@ const installDapr: Chapter = {
     await showAll(
       MEMBERS.map(
         (name) =>
-          `helm --kube-context ${name} upgrade --install dapr ${chart} --namespace dapr-system --create-namespace --wait --timeout=120s -f ${file('dapr/dapr.yaml')}`,
+          `helm --kube-context ${name} upgrade --install dapr ${chart} --namespace dapr-system --create-namespace --wait --timeout=120s --force-conflicts -f ${file('dapr/dapr.yaml')}`,
       ),
     )
     await show('kubectl --context cluster-2 get pods -n dapr-system')
