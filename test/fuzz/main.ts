@@ -9,14 +9,16 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     target: { type: 'string' },
     only: { type: 'string' },
+    minutes: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 })
 
-const HELP = `node test/fuzz/main.ts [--inputs N] [--seed S] [--target NAME [--only INDEX]]
+const HELP = `node test/fuzz/main.ts [--inputs N] [--seed S] [--target NAME [--only INDEX]] [--minutes M]
   --inputs  how many, of all targets together (default 1000000)
   --seed    what all inputs are made of; a run of the same seed has the same inputs (default: by the clock)
   --target  one alone: ${Object.keys(TARGETS).join(', ')}
+  --minutes for each target at most
   --only    one input alone, by the number that a finding has
 `
 
@@ -41,7 +43,12 @@ else {
     const target = targets[index]
     if (target === undefined) continue
     const first = values.only === undefined ? 0 : Number(values.only)
-    const tally = await feed(target, { seed, inputs: share, first })
+    const tally = await feed(target, {
+      seed,
+      inputs: share,
+      first,
+      ...(values.minutes === undefined ? {} : { mostMs: Number(values.minutes) * 60_000 }),
+    })
     inputs += tally.inputs
     findings += tally.found.length
     for (const finding of tally.found) console.log(show(finding, seed))

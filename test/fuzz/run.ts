@@ -20,6 +20,8 @@ export interface Run {
   readonly inputs: number
   /** Number of the first input, to try one again. */
   readonly first?: number
+  /** After which no further input is made. */
+  readonly mostMs?: number
 }
 
 /** Inputs that are under way at a time; a server gets as many questions at once. */
@@ -37,12 +39,12 @@ export const sharesOf = (targets: readonly AnyTarget[], inputs: number): readonl
 }
 
 /** Feeds one target. An input that never comes to an end is a finding, too. */
-export const feed = async (target: AnyTarget, { seed, inputs, first = 0 }: Run): Promise<Tally> => {
+export const feed = async (target: AnyTarget, { seed, inputs, first = 0, mostMs = Number.POSITIVE_INFINITY }: Run): Promise<Tally> => {
   const found: Found[] = []
   const started = performance.now()
   let next = first
   const worker = async (): Promise<void> => {
-    while (next < first + inputs && found.length < MOST) {
+    while (next < first + inputs && found.length < MOST && performance.now() - started < mostMs) {
       const index = next++
       const input = target.make(chanceOf(seed, target.name, index))
       const problem = await outcome(target, input)
