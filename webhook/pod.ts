@@ -7,6 +7,9 @@ const isTextMap = (value: unknown): boolean =>
 const isNamedList = (value: unknown): boolean =>
   Array.isArray(value) && value.every((item) => isRecord(item) && typeof item['name'] === 'string')
 
+const isContainerList = (value: unknown): boolean =>
+  isNamedList(value) && (value as readonly { readonly env?: unknown }[]).every(({ env }) => optional(env, isNamedList))
+
 const optional = (value: unknown, check: (value: unknown) => boolean): boolean =>
   value === undefined || value === null || check(value)
 
@@ -21,8 +24,8 @@ export const isPod = (value: unknown): value is Pod => {
     [metadata['name'], metadata['generateName'], metadata['namespace']].every((text) => optional(text, isText)) &&
     isTextMap(metadata['annotations']) &&
     isTextMap(metadata['labels']) &&
-    optional(spec['containers'], isNamedList) &&
-    optional(spec['initContainers'], isNamedList) &&
+    optional(spec['containers'], isContainerList) &&
+    optional(spec['initContainers'], isContainerList) &&
     optional(spec['volumes'], isNamedList) &&
     optional(spec['dnsConfig'], isDnsConfig) &&
     optional(spec['nodeSelector'], isRecord) &&

@@ -39,7 +39,10 @@ export const sharesOf = (targets: readonly AnyTarget[], inputs: number): readonl
 }
 
 /** Feeds one target. An input that never comes to an end is a finding, too. */
-export const feed = async (target: AnyTarget, { seed, inputs, first = 0, mostMs = Number.POSITIVE_INFINITY }: Run): Promise<Tally> => {
+export const feed = async (
+  target: AnyTarget,
+  { seed, inputs, first = 0, mostMs = Number.POSITIVE_INFINITY }: Run,
+): Promise<Tally> => {
   const found: Found[] = []
   const started = performance.now()
   let next = first
