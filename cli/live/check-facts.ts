@@ -11,6 +11,7 @@ import {
   SERVICE_EXPORTS,
 } from '../../api/resources.ts'
 import { compile } from '../../compiler/compile.ts'
+import { explicitNamespaces } from '../../compiler/controller/explicit.ts'
 import { keepPod, type MeshPod } from '../../compiler/controller/pods.ts'
 import { scopesOf } from '../../compiler/scope.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
@@ -92,6 +93,12 @@ export async function gatherFacts(cluster: Live, mesh: Mesh, now: Date): Promise
     all(NODES),
     all(SERVICE_RANGES),
   ])
+  const explicitIn = ({ namespaces }: Snapshot) =>
+    explicitNamespaces(
+      namespaces,
+      meshConfig.ok ? meshConfig.value?.spec : undefined,
+      pods.flatMap((each) => (each.ok ? each.value : [])).map(keepPod),
+    )
   return {
     now,
     mesh,
@@ -104,7 +111,7 @@ export async function gatherFacts(cluster: Live, mesh: Mesh, now: Date): Promise
     trial,
     leases,
     snapshot,
-    tables: snapshot.ok ? ok(compile(snapshot.value)) : snapshot,
+    tables: mapped(snapshot, (value) => compile({ ...value, explicit: explicitIn(value) })),
     maps: together([maps, own]),
     pods: mapped(together(pods), (list) => list.map(keepPod)),
     meshConfig,
