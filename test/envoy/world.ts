@@ -162,7 +162,9 @@ export const startWorld = async (): Promise<World> => {
   )
   const [table] = west.sidecars
   if (!table) throw new Error('west has no sidecar')
-  const unknown = ['127.240.255.1', ...west.vips.flatMap((vip) => vip.ips)].map((ip) => `${ip}:${port}`)
+  const unknown = ['127.240.100.1', '127.240.255.1', ...west.vips.flatMap((vip) => vip.ips)].map(
+    (ip) => `${ip}:${port}`,
+  )
   const known = new Set(table.routes.map((route) => `${route.vip}:${route.port}`))
   const sidecar = await startSidecar(
     table,
