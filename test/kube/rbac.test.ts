@@ -256,7 +256,7 @@ async function start({ ports }: Pick<World, 'ports'>, holder: Holder): Promise<(
       meshName: 'portolan',
       clusterKey: CLUSTER_KEY,
       clusterDomain: 'cluster.local',
-      mtls: false,
+      mtls: true,
       vipRange: '240.240.0.0/16',
       meshConfig: { namespace: SYSTEM, name: 'portolan-mesh-config' },
       lease: 'portolan-compiler',
