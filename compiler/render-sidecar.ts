@@ -296,7 +296,7 @@ const clusterOf = (route: ServiceRoute): Json => {
     name: tcp ? streamClusterName(hostAndPort(vip, port)) : hostAndPort(vip, port),
     alt_stat_name: `out|${service}|${port}`,
     ...(hosts.some(isDnsName)
-      ? { type: 'STRICT_DNS', dns_lookup_family: familyOf(vip) === 6 ? 'V6_PREFERRED' : 'V4_PREFERRED' }
+      ? { type: 'STRICT_DNS', dns_lookup_family: familyOf(vip) === 6 ? 'AUTO' : 'V4_PREFERRED' }
       : {}),
     connect_timeout: '1s',
     ...(sticky ? { metadata: STICKY, common_lb_config: PODS_ONLY } : {}),

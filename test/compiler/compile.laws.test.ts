@@ -230,7 +230,7 @@ describe('whereTo', () => {
   law('has an answer for every route, never of this cluster from outside', snapshots, (snapshot) => {
     for (const answer of ask(compile(snapshot))) {
       if (answer.outcome !== 'routed') {
-        expect(answer).toMatchObject({ outcome: 'status', status: 503 })
+        if (answer.outcome !== 'closed') expect(answer).toMatchObject({ outcome: 'status', status: 503 })
         continue
       }
       for (const backend of answer.backends) {
