@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
+import { GATEWAY_BOOTSTRAPS } from '../../compiler/gateway-bootstraps.ts'
 import { portolan, type Session } from './session.ts'
 
 const dirs: string[] = []
@@ -194,7 +195,8 @@ describe('writes', () => {
       .map((line) => relative(join(dir, 'out'), line.split('  ')[0] ?? ''))
     expect(files).toEqual([
       ...['bootstrap', 'cds', 'table'].map((name) => `sidecars/storefront/${name}.json`),
-      ...['bootstrap', 'cds', 'rds', 'table'].map((name) => `gateway/${name}.json`),
+      ...['bootstrap.json', GATEWAY_BOOTSTRAPS.plain, GATEWAY_BOOTSTRAPS.mtls].map((name) => `gateway/${name}`),
+      ...['cds', 'rds', 'table'].map((name) => `gateway/${name}.json`),
       'dns/hosts',
     ])
     for (const file of files.filter((name) => name.endsWith('.json')))

@@ -1,6 +1,5 @@
 /** What crosses between clusters, seen by somebody on the way: west calls east through a relay that keeps every byte. East is the hub too. */
 import { readFile } from 'node:fs/promises'
-import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { chooseProvider } from '../lab/provider.ts'
@@ -8,6 +7,7 @@ import { run, until } from '../lab/run.ts'
 import { curl } from './load.ts'
 import { app, client, documents, meshNamespace, plainNamespace, policy, serviceExport } from './manifests.ts'
 import { CONTROL_PLANE, sites } from './mesh.ts'
+import { Relay } from './relay.ts'
 import { apply, kubectl, rolledOut, type Site } from './site.ts'
 
 const NS = 'secret'
@@ -19,47 +19,7 @@ const SECRET = 'a-word-that-must-not-be-read'
 const { east, west, gatewayPort } = sites()
 const clusters = await chooseProvider()
 
-/** Hands on whatever comes to east's gateway, and what that says in return. */
-class Relay {
-  readonly host = east.address.replace(/\d+$/, '1')
-  /** What each caller has sent, in order. */
-  readonly sent: Buffer[][] = []
-  readonly #server: Server
-  readonly #open = new Set<Socket>()
-
-  constructor() {
-    this.#server = createServer((caller) => {
-      const bytes: Buffer[] = []
-      this.sent.push(bytes)
-      const gateway = connect(gatewayPort, east.address)
-      caller.on('data', (chunk) => bytes.push(chunk))
-      for (const [from, to] of [
-        [caller, gateway],
-        [gateway, caller],
-      ] as const) {
-        this.#open.add(from)
-        from.on('error', () => to.destroy())
-        from.pipe(to)
-      }
-    })
-  }
-
-  listen(): Promise<number> {
-    return new Promise((resolve) =>
-      this.#server.listen(0, this.host, () => {
-        const address = this.#server.address()
-        resolve(typeof address === 'object' && address !== null ? address.port : 0)
-      }),
-    )
-  }
-
-  close(): void {
-    for (const socket of this.#open) socket.destroy()
-    this.#server.close()
-  }
-}
-
-const relay = new Relay()
+const relay = new Relay(east, gatewayPort)
 
 const cluster = async (site: Site, gatewayHost: string, port: number) => ({
   apiVersion: 'flomesh.io/v1alpha1',
