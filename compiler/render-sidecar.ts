@@ -296,7 +296,8 @@ const clusterOf = (route: ServiceRoute): Json => {
     name: tcp ? streamClusterName(hostAndPort(vip, port)) : hostAndPort(vip, port),
     alt_stat_name: `out|${service}|${port}`,
     ...(hosts.some(isDnsName)
-      ? { type: 'STRICT_DNS', dns_lookup_family: familyOf(vip) === 6 ? 'AUTO' : 'V4_PREFERRED' }
+      ? // With IPv6 first, which is what Envoy does by default, and leaves out when it is asked what it runs.
+        { type: 'STRICT_DNS', ...(familyOf(vip) === 6 ? {} : { dns_lookup_family: 'V4_PREFERRED' }) }
       : {}),
     connect_timeout: '1s',
     ...(sticky ? { metadata: STICKY, common_lb_config: PODS_ONLY } : {}),

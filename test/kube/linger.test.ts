@@ -85,6 +85,7 @@ describe('a table that was edited by hand', () => {
     expect(readGatewayTable(JSON.stringify({ version: 'x', routes: [...bad, ...good] }))).toEqual({
       version: 'x',
       routes: good,
+      tcp: [],
     })
   })
 })
