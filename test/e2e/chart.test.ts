@@ -175,8 +175,11 @@ describe('a release', () => {
     await helm('uninstall', '--wait')
     expect(await written()).toEqual([
       'ConfigMap/portolan-system/portolan-dns',
+      'ConfigMap/portolan-system/portolan-identity',
       'ConfigMap/shop/portolan-routes',
       'MeshConfig/portolan-system/portolan-mesh-config',
+      'Secret/portolan-system/portolan-ca',
+      'Secret/shop/portolan-identity',
       'Service/portolan-system/portolan-dns',
     ])
     expect(await dns()).toBe(before)

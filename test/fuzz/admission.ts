@@ -109,7 +109,8 @@ const responseProblem = (
   { uid, allowed, status, warnings = [], patch, patchType }: AdmissionResponse,
   asked: { readonly uid: string; readonly object: unknown },
 ): string | undefined => {
-  if (uid !== asked.uid) return `answers ${uid} instead of ${asked.uid}`
+  // What is no Unicode cannot be sent back as it was.
+  if (uid !== asked.uid.toWellFormed()) return `answers ${uid} instead of ${asked.uid}`
   if (typeof allowed !== 'boolean') return 'neither allows nor denies'
   if (!allowed && !/\w+ .*\w+ .*([.]|- and \d+ more)$/s.test(status?.message ?? ''))
     return `denies with ${JSON.stringify(status)}`
