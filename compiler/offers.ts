@@ -6,7 +6,7 @@ import type { ServiceExport } from '../api/service-export.ts'
 import { by, unique } from './order.ts'
 import { isStream, type Spoken, spokenAt } from './protocol.ts'
 import { rewriteProblem } from './regex.ts'
-import { isExternalName, isTcp, keyOf, tcpPorts, type World } from './world.ts'
+import { isExternalName, isTcp, keyOf, portsOf, tcpPorts, type World } from './world.ts'
 
 /** What an export comes to in its own cluster: which ports its gateway serves, and where. */
 export interface Offer {
@@ -64,7 +64,7 @@ const rulesOf = (object: ServiceExport, service: Service | undefined): readonly 
       field: `spec.rules[${index}]`,
     }))
   }
-  const ports = unique(service?.spec.ports ?? [], ({ port }) => String(port))
+  const ports = unique(service ? portsOf(service) : [], ({ port }) => String(port))
   return ports.toSorted(by(({ port }) => port)).map(({ port }) => ({
     port,
     path: ownPath(object, port),
@@ -78,7 +78,7 @@ const ownPath = (object: ServiceExport, port: number): string => `/${keyOf(objec
 
 /** Port of a rule, by number: of two with the same number, the one that is TCP. */
 const portOf = (service: Service | undefined, number: number): ServicePort | undefined => {
-  const found = (service?.spec.ports ?? []).filter(({ port }) => port === number)
+  const found = (service ? portsOf(service) : []).filter(({ port }) => port === number)
   return found.find(isTcp) ?? found[0]
 }
 

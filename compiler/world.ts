@@ -101,7 +101,13 @@ export const clusterAddress = (service: Service): string | undefined => {
   return candidates.find((address) => isIP(address ?? '') !== 0)
 }
 
+/** Of any protocol; only those that an API server would have taken. */
+export const portsOf = (service: Service): readonly ServicePort[] =>
+  (service.spec.ports ?? []).filter(({ port }) => isPort(port))
+
 export const tcpPorts = (service: Service): readonly ServicePort[] =>
-  (service.spec.ports ?? []).filter((port) => isTcp(port) && isPort(port.port)).sort(by((port) => port.port))
+  portsOf(service)
+    .filter(isTcp)
+    .sort(by((port) => port.port))
 
 export const isTcp = ({ protocol = 'TCP' }: Pick<ServicePort, 'protocol'>): boolean => protocol === 'TCP'

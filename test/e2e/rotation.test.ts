@@ -23,8 +23,9 @@ const SETTLE_SECONDS = 15
 
 const { east, west, gatewayPort } = sites()
 const clusters = await chooseProvider()
-/** Calls come every 100 ms: none of them finds the connection of the one before. */
-const relay = new Relay(east, gatewayPort, 20)
+/** Calls come every 200 ms: none of them finds the connection of the one before. */
+const CALLS_PER_SECOND = 5
+const relay = new Relay(east, gatewayPort, 80)
 let tapped = 0
 
 async function register(site: Site, host: string, port: number, remark = ''): Promise<void> {
@@ -92,7 +93,7 @@ afterAll(async () => {
 /** Calls all the time while `work` is done, each by a connection of its own: none may fail. */
 async function calling(work: () => Promise<unknown>): Promise<void> {
   relay.sent.length = 0
-  const loop = await loadAlone(west, NS, 'deploy/client', URL, 10)
+  const loop = await loadAlone(west, NS, 'deploy/client', URL, CALLS_PER_SECOND)
   const problem = await work().then(
     () => undefined,
     (error: unknown) => error,
@@ -104,8 +105,8 @@ async function calling(work: () => Promise<unknown>): Promise<void> {
     })
   expect({ failed, failures }).toEqual({ failed: 0, failures: {} })
   expect(total).toBeGreaterThan(20)
-  // A few calls may have shared a connection where one took long.
-  expect(relay.sent.length).toBeGreaterThan(0.8 * total)
+  // Where one took long, others may have shared its connection.
+  expect(relay.sent.length).toBeGreaterThan(total / 2)
 }
 
 test('leaves of the caller and of the gateway', async () => {
