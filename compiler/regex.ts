@@ -3,6 +3,9 @@ import { RE2JS } from 're2js'
 /** Instructions that an expression may come to. 512 characters without counted repetitions stay below. */
 const SIZE_MAX = 1_000
 
+/** Product of counts within each other, which RE2 refuses to exceed. */
+const NESTED_MAX = 1_000
+
 /** What is wrong with an expression. */
 export interface Fault {
   readonly code: 'RewriteInvalid' | 'RewriteTooLarge'
@@ -20,7 +23,9 @@ export const expressionOf = (from: string): RE2JS | Fault => {
   if (from === '') return invalid('it is empty')
   const beyond = /[^\x20-\x7e]|\\x\{0*[\dA-Fa-f]{3,}\}/.exec(from)?.[0]
   if (beyond !== undefined) return invalid(`it has ${JSON.stringify(beyond)}, which no path has unless as %xx`)
-  if (writtenOut(from) > 10 * SIZE_MAX) return TOO_LARGE
+  const { size, nested } = extentOf(from)
+  // What is repeated no time at all is nothing to this engine, but to Envoy's its counts count.
+  if (size > 10 * SIZE_MAX || nested > NESTED_MAX) return TOO_LARGE
   try {
     const expression = RE2JS.compile(from)
     return expression.programSize() > SIZE_MAX ? TOO_LARGE : expression
@@ -31,28 +36,41 @@ export const expressionOf = (from: string): RE2JS | Fault => {
 
 const TOKEN = /\\.|\[\^?\]?(?:\[:\w*:\]|\\.|[^\]\\])*\]|\{(\d+)(?:,(\d*))?\}|./g
 
-/** About how many instructions an expression comes to, told without making them: an answer must not take long. */
-const writtenOut = (from: string): number => {
-  const groups = [0]
-  let last = 0
-  const grow = (by: number): void => {
-    groups.push((groups.pop() ?? 0) + by)
+interface Extent {
+  /** About how many instructions it comes to. */
+  readonly size: number
+  /** The largest product of counts that stand within each other. */
+  readonly nested: number
+}
+
+const ONE: Extent = { size: 1, nested: 1 }
+
+const together = (a: Extent, b: Extent): Extent => ({ size: a.size + b.size, nested: Math.max(a.nested, b.nested) })
+
+/** How large an expression is, told without making it: an answer must not take long. */
+const extentOf = (from: string): Extent => {
+  const groups: Extent[] = [{ size: 0, nested: 1 }]
+  let last = ONE
+  const grow = (by: Extent): void => {
+    groups.push(together(groups.pop() ?? by, by))
   }
   for (const [token, least, most = least] of from.matchAll(TOKEN)) {
-    if (token === '(') groups.push(0)
+    if (token === '(') groups.push({ size: 0, nested: 1 })
     else if (token === ')' && groups.length > 1) {
-      last = (groups.pop() ?? 0) + 2
+      const { size, nested } = groups.pop() ?? ONE
+      last = { size: size + 2, nested }
       grow(last)
     } else if (least !== undefined) {
       const times = Math.min(1_000, Math.max(Number(least), Number(most)))
-      grow(last * (times - 1))
-      last *= times
+      const { size, nested } = last
+      last = { size: size * times, nested: nested * Math.max(1, times) }
+      grow({ size: size * (times - 1), nested: last.nested })
     } else {
-      last = 1
-      grow(1)
+      last = ONE
+      grow(ONE)
     }
   }
-  return groups.reduce((sum, size) => sum + size)
+  return groups.reduce(together)
 }
 
 /** What is wrong with a rewrite rule, in words; undefined when proxies will take it. One bad rule would cost a proxy the whole file. */

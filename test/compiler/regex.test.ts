@@ -25,6 +25,8 @@ test.each([
   ['many repetitions', '(a{1,500}){2}', 'RewriteTooLarge'],
   ['repetitions in each other', '(((a{1,10}){1,10}){1,10})', 'RewriteTooLarge'],
   ['what would take long to write out', `(${'\\pL'.repeat(160)}){1000}`, 'RewriteTooLarge'],
+  ['repetitions in each other, in what is repeated no time at all', '((a{400}){0}){3}', 'RewriteTooLarge'],
+  ['repetitions beside each other', '(a{200}b{200}){2}', undefined],
   ['a repetition that no engine takes', 'a{1001}', 'RewriteInvalid'],
   ['nothing', '', 'RewriteInvalid'],
   ['a letter beyond ASCII', '/caf\u00e9', 'RewriteInvalid'],

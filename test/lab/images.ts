@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { CACHE, cached, filesBelow, forgetOlder, shortHash } from './cache.ts'
 import { DAPR, DAPR_PARTS, dapr } from './dapr.ts'
 import { distribution } from './debian.ts'
@@ -75,7 +75,7 @@ async function freshLayer(name: string, fill: (dir: string) => Promise<void> | v
   try {
     chmodSync(dir, 0o755)
     await fill(dir)
-    const draft = await writeLayer(dir, join(CACHE, `.fresh-${name}-${process.pid}`))
+    const draft = await writeLayer(dir, join(CACHE, `.${basename(dir)}`))
     const entry = `fresh-${name}-${draft.digest.slice('sha256:'.length, 19)}.tar`
     const file = join(CACHE, entry)
     await rename(draft.file, file)
