@@ -104,7 +104,7 @@ async function calling(work: () => Promise<unknown>): Promise<void> {
       cause: problem,
     })
   expect({ failed, failures }).toEqual({ failed: 0, failures: {} })
-  expect(total).toBeGreaterThan(20)
+  expect(total).toBeGreaterThan(5)
   // Where one took long, others may have shared its connection.
   expect(relay.sent.length).toBeGreaterThan(total / 2)
 }
@@ -160,5 +160,7 @@ test('the credentials by which the hub manages both', async () => {
       const { spec } = await get(west, '-n', NS, 'serviceimports.flomesh.io', NAME)
       return spec.serviceAccountName === 'renewed'
     })
+    // It may have taken less than a second.
+    await new Promise((resolve) => setTimeout(resolve, 5_000))
   })
 })
