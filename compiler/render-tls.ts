@@ -28,6 +28,12 @@ const peerSecret = (clusterKey: string, { gateway }: Peer): Secret => ({
   file: `peer-${createHash('sha256').update(gateway).digest('hex').slice(0, 12)}.json`,
 })
 
+/**
+ * Kubelets link a new file only after they have swapped the directory in which the table that names it is, and Envoy would
+ * refuse that table for good. Beside the table itself it is there as soon as the table is.
+ */
+const inTheSameVersion = ({ name, file }: Secret): Secret => ({ name, file: `..data/${file}` })
+
 const secretFile = ({ name }: Secret, value: Json): string =>
   response('1', JSON.stringify(typed(`${TLS}.Secret`, { name, ...value })))
 
@@ -109,7 +115,7 @@ const sidecarSocket = (clusterKey: string, peer: Peer, stream?: Stream): Json =>
     ...(stream ? { sni: stream.sni } : {}),
     common_tls_context: {
       tls_certificate_sds_secret_configs: [briefly(OWN)],
-      validation_context_sds_secret_config: briefly(peerSecret(clusterKey, peer)),
+      validation_context_sds_secret_config: briefly(inTheSameVersion(peerSecret(clusterKey, peer))),
       ...(stream ? { alpn_protocols: [stream.protocol] } : {}),
       // As a client Envoy would go no further than 1.2.
       tls_params: { tls_maximum_protocol_version: NEWEST },

@@ -1,7 +1,7 @@
 /** Rendered files as static resources: only then does Envoy say everything that is wrong with them. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { GATEWAY_MOUNT, ROUTES_MOUNT } from '../../api/names.ts'
@@ -52,7 +52,8 @@ export const complaints = async (config: unknown): Promise<string> => {
   const file = join(directory, 'config.json')
   const text = JSON.stringify(config).replaceAll(ROUTES_MOUNT, directory).replaceAll(GATEWAY_MOUNT, directory)
   // What is fetched while it runs must be there all the same, though nobody looks into it now.
-  for (const [path] of text.matchAll(new RegExp(`${directory}/[^"/]+`, 'g'))) writeFileSync(path, '{}')
+  mkdirSync(join(directory, '..data'))
+  for (const [path] of text.matchAll(new RegExp(`${directory}/(?:\\.\\.data/)?[^"/]+`, 'g'))) writeFileSync(path, '{}')
   writeFileSync(file, text)
   const child = spawn(
     await envoy(),
