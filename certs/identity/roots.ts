@@ -52,7 +52,9 @@ export type RootAction =
 
 const renewalAt = ({ bornAt, notAfter }: RootRecord): number => bornAt + ((notAfter - bornAt) * 2) / 3
 
-const byAge = (a: RootRecord, b: RootRecord): number => a.bornAt - b.bornAt || (a.id < b.id ? -1 : 1)
+/** Certificates tell their age in whole seconds: of two of one second, the one that signs was there before its successor. */
+const byAge = (a: RootRecord, b: RootRecord): number =>
+  a.bornAt - b.bornAt || Number(b.phase === 'signing') - Number(a.phase === 'signing') || (a.id < b.id ? -1 : 1)
 
 /** Clocks that have been set back leave roots behind that nobody accepts yet. */
 const isLive = (root: RootRecord, now: number): boolean => root.bornAt <= now && root.notAfter > now

@@ -57,6 +57,13 @@ describe('the plan for roots', () => {
       { do: 'wait', until: 2 * HOUR },
     ],
     [
+      'the one wanted was made in the same second, and sorts before it by name',
+      HOUR,
+      [root('z', 0, 'signing'), root('b', 0, 'trusted', HOUR)],
+      { rollAfter: 'z' },
+      { do: 'wait', until: 2 * HOUR },
+    ],
+    [
       'another is wanted of one that does not sign yet',
       HOUR,
       [a, b('trusted')],
