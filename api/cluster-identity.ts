@@ -9,6 +9,8 @@ export interface ClusterIdentity {
   readonly clusterKey: string
   /** The hub's word for its trust domain. Absent when it has not joined, or the hub has none for it. */
   readonly trustDomain?: string
+  /** Whether Services are shared by annotation. */
+  readonly globalServices: boolean
   /** What is wrong with the hub's word for it. */
   readonly issue?: Issue<'ClusterIdentityMalformed'>
 }
@@ -18,6 +20,9 @@ export const CLUSTER_IDENTITY_KEY = 'clusterKey'
 /** Key of the same: which hub says so, as the uid of namespace kube-system there. */
 export const IDENTITY_HUB_KEY = 'hub'
 
+/** Key of the same, `true` or `false`: whether Services with annotation service.cilium.io/global are shared. */
+export const GLOBAL_SERVICES_KEY = 'globalServices'
+
 const WELL_FORMED = new RegExp(CLUSTER_KEY)
 
 /**
@@ -26,13 +31,22 @@ const WELL_FORMED = new RegExp(CLUSTER_KEY)
  * @param own the key that the cluster was installed with
  */
 export function clusterIdentity(told: ConfigMap | undefined, own: string): ClusterIdentity {
-  if (told === undefined) return { clusterKey: own }
+  if (told === undefined) return { clusterKey: own, globalServices: false }
+  const globalServices = told.data?.[GLOBAL_SERVICES_KEY] === 'true'
   const key = told.data?.[CLUSTER_IDENTITY_KEY] ?? ''
   const trustDomain = told.data?.[TRUST_DOMAIN_KEY]
   if (key.length <= CLUSTER_KEY_MAX && WELL_FORMED.test(key))
-    return { clusterKey: key, ...(trustDomain !== undefined && isTrustDomain(trustDomain) ? { trustDomain } : {}) }
+    return {
+      clusterKey: key,
+      globalServices,
+      ...(trustDomain !== undefined && isTrustDomain(trustDomain) ? { trustDomain } : {}),
+    }
   const { namespace, name } = told.metadata
   const object = { kind: 'ConfigMap', name, ...(namespace === undefined ? {} : { namespace }) }
   const path = `data.${CLUSTER_IDENTITY_KEY}`
-  return { clusterKey: own, issue: { code: 'ClusterIdentityMalformed', object, path, value: key, params: { own } } }
+  return {
+    clusterKey: own,
+    globalServices,
+    issue: { code: 'ClusterIdentityMalformed', object, path, value: key, params: { own } },
+  }
 }

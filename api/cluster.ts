@@ -27,6 +27,13 @@ export const ClusterSpecSchema = Type.Object(
       'Address of the cluster’s gateway as the other clusters reach it: IP or DNS name. A name is resolved by the callers’ proxies, again and again.',
     ),
     gatewayPort: port('Port of the gateway at gatewayHost.'),
+    globalServices: Type.Optional(
+      Type.Enum(['Auto', 'Enabled', 'Disabled'], {
+        description:
+          'Whether Services of the cluster with annotation service.cilium.io/global are shared with other clusters. Auto = unless Cilium’s own cluster mesh is there, which does so itself.',
+        default: 'Auto',
+      }),
+    ),
     kubeconfig: Type.Optional(
       Type.String({
         description:

@@ -22,6 +22,12 @@ export interface Service extends KubeObject {
     readonly clusterIPs?: readonly string[]
     readonly ports?: readonly ServicePort[]
     readonly selector?: Readonly<Record<string, string>>
+    readonly sessionAffinity?: 'ClientIP' | 'None'
+    readonly sessionAffinityConfig?: { readonly clientIP?: { readonly timeoutSeconds?: number } }
+    readonly internalTrafficPolicy?: 'Cluster' | 'Local'
+    readonly trafficDistribution?: string
+    readonly ipFamilies?: readonly string[]
+    readonly publishNotReadyAddresses?: boolean
   }
 }
 
@@ -31,6 +37,7 @@ export interface EndpointSlice extends KubeObject {
   /** Slices name their Service in label kubernetes.io/service-name. */
   readonly endpoints: readonly {
     readonly addresses: readonly string[]
+    readonly hostname?: string
     readonly conditions?: { readonly ready?: boolean; readonly serving?: boolean; readonly terminating?: boolean }
   }[]
   readonly ports?: readonly { readonly name?: string; readonly port?: number; readonly protocol?: string }[]

@@ -13,6 +13,8 @@ export interface Diagnostic {
 
 export interface ObjectRef {
   readonly kind: string
+  /** Only where another group has a kind of the same name. */
+  readonly group?: string
   readonly namespace?: string
   readonly name: string
 }

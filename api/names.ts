@@ -21,6 +21,19 @@ export const STATUS_ANNOTATION = 'flomesh.io/sidecar-status'
 export const ROUTES_VERSION_ANNOTATION = 'flomesh.io/routes-version'
 /** Namespace or pod annotation that narrows which imports a sidecar knows: `ns/name,ns/*`. */
 export const IMPORTS_ANNOTATION = 'flomesh.io/imports'
+/** Kubernetes' own API for services of several clusters (KEP-1645), and its labels on slices of endpoints. */
+export const MCS_GROUP = 'multicluster.x-k8s.io'
+/** The version that is stored; the other that is served has the same schema. */
+export const MCS_VERSION = 'v1beta1'
+export const MCS_SERVICE_NAME_LABEL = 'multicluster.kubernetes.io/service-name'
+/** Its value is the name of the exporting cluster: the last part of its key. */
+export const MCS_SOURCE_CLUSTER_LABEL = 'multicluster.kubernetes.io/source-cluster'
+/** Group of ClusterProperty (KEP-2149), and the names of the two that it defines. */
+export const ABOUT_GROUP = 'about.k8s.io'
+export const CLUSTER_ID_PROPERTY = 'cluster.clusterset.k8s.io'
+export const CLUSTERSET_PROPERTY = 'clusterset.k8s.io'
+/** Annotation of a Service that the compiler made for an import: the import, as ns/name. */
+export const DERIVED_FROM_ANNOTATION = 'flomesh.io/derived-from'
 /** Label on everything Portolan creates outside its chart. */
 export const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'portolan' } as const
 
@@ -81,6 +94,10 @@ export const EXPLICIT_PORT = 15080
 export const ADMIN_PORT = 15000
 /** Serves /ready and /stats of a sidecar or gateway, read-only, on the pod's address. */
 export const METRICS_PORT = 15090
+/** Service account of the proxies that call for pods without a sidecar, in Portolan's own namespace. */
+export const EGRESS_SERVICE_ACCOUNT = 'portolan-egress'
+/** In Portolan's own namespace: what these proxies read. */
+export const EGRESS_CONFIGMAP = 'portolan-egress'
 /** Where the gateway listens for plain HTTP. */
 export const GATEWAY_PORT = 8080
 

@@ -2,9 +2,10 @@
 import type { Cluster } from './cluster.ts'
 import type { EndpointSlice, Namespace, Service } from './core.ts'
 import type { GlobalTrafficPolicy } from './global-traffic-policy.ts'
+import type { ClusterProperty, McsExport, McsImport } from './mcs.ts'
 import type { MeshConfig } from './mesh-config.ts'
 import type { KubeObject, ObjectMeta } from './meta.ts'
-import { CONFIG_GROUP, GROUP, VERSION } from './names.ts'
+import { ABOUT_GROUP, CONFIG_GROUP, GROUP, MCS_GROUP, MCS_VERSION, VERSION } from './names.ts'
 import type { ServiceExport } from './service-export.ts'
 import type { ServiceImport } from './service-import.ts'
 import type { HttpRouteGroup, TcpRoute, TrafficTarget } from './smi.ts'
@@ -86,6 +87,24 @@ export const MESH_CONFIGS: Served<MeshConfig> = {
   plural: 'meshconfigs',
   kind: 'MeshConfig',
   namespaced: true,
+}
+
+const standard = <T extends KubeObject>(plural: string, kind: string): Served<T> => ({
+  group: MCS_GROUP,
+  version: MCS_VERSION,
+  plural,
+  kind,
+  namespaced: true,
+})
+
+export const MCS_EXPORTS = standard<McsExport>('serviceexports', 'ServiceExport')
+export const MCS_IMPORTS = standard<McsImport>('serviceimports', 'ServiceImport')
+export const CLUSTER_PROPERTIES: Served<ClusterProperty> = {
+  group: ABOUT_GROUP,
+  version: 'v1',
+  plural: 'clusterproperties',
+  kind: 'ClusterProperty',
+  namespaced: false,
 }
 
 const smi = <T extends KubeObject>(group: string, version: string, plural: string, kind: string): Served<T> => ({

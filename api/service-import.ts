@@ -47,6 +47,14 @@ const exporterHost = Type.String({
 export const ImportEndpointSchema = Type.Object(
   {
     clusterKey: exporterKey,
+    backends: Type.Optional(
+      Type.Integer({
+        description:
+          'How many endpoints are ready behind that gateway, for services whose calls are shared equally among all of them. Unset = not known.',
+        minimum: 0,
+        format: 'int32',
+      }),
+    ),
     target: Type.Object(
       {
         host: Type.Optional(exporterHost),
@@ -105,11 +113,57 @@ const ImportPortSchema = Type.Object(
   { description: 'One port of the service.' },
 )
 
+/** Through what a cluster offers a service. */
+export const DOORS = ['ServiceExport', 'MCS', 'GlobalService'] as const
+export type Door = (typeof DOORS)[number]
+
+const words = (description: string) =>
+  Type.Optional(Type.Record(Type.String(), Type.String({ maxLength: 4096 }), { description, maxProperties: 64 }))
+
+/** What the standard has in an import and we have no use for; the names and values are the standard's. */
+const StandardSchema = Type.Object(
+  {
+    clusters: Type.Array(Type.String({ description: 'Name of a cluster.', minLength: 1, maxLength: 63 }), {
+      description: 'All clusters that export the service, this one too when it does; sorted.',
+      maxItems: IMPORT_ENDPOINTS_MAX,
+      'x-kubernetes-list-type': 'set',
+    }),
+    labels: words('Labels that the oldest export asks for.'),
+    annotations: words('Annotations that the oldest export asks for.'),
+    sessionAffinity: Type.Optional(Type.Enum(['ClientIP', 'None'], { description: 'As in a Service.' })),
+    sessionAffinitySeconds: Type.Optional(
+      Type.Integer({ description: 'Of ClientIP.', minimum: 1, maximum: 86_400, format: 'int32' }),
+    ),
+    internalTrafficPolicy: Type.Optional(Type.Enum(['Cluster', 'Local'], { description: 'As in a Service.' })),
+    trafficDistribution: Type.Optional(Type.String({ description: 'As in a Service.', maxLength: 253 })),
+    ipFamilies: Type.Optional(
+      Type.Array(Type.Enum(['IPv4', 'IPv6'], { description: 'One of them.' }), {
+        description: 'As in a Service.',
+        maxItems: 2,
+        'x-kubernetes-list-type': 'set',
+      }),
+    ),
+  },
+  { description: 'Present when a cluster exports the service by multicluster.x-k8s.io: what its ServiceImport says.' },
+)
+
 export const ServiceImportSpecSchema = Type.Object(
   {
     type: Type.Optional(
-      Type.Enum(['ClusterSetIP'], { description: 'ClusterSetIP = one address for all.', default: 'ClusterSetIP' }),
+      Type.Enum(['ClusterSetIP', 'Headless'], {
+        description: 'ClusterSetIP = one address for all; Headless = the addresses of the pods, and none for all.',
+        default: 'ClusterSetIP',
+      }),
     ),
+    doors: Type.Optional(
+      Type.Array(Type.Enum([...DOORS], { description: 'One of them.' }), {
+        description:
+          'By what exporters offer the service: ServiceExport = of flomesh.io; MCS = ServiceExport of multicluster.x-k8s.io; GlobalService = annotation service.cilium.io/global. Unset = ServiceExport.',
+        maxItems: DOORS.length,
+        'x-kubernetes-list-type': 'set',
+      }),
+    ),
+    standard: Type.Optional(StandardSchema),
     ips: Type.Optional(
       Type.Array(
         Type.String({

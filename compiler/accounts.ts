@@ -1,7 +1,7 @@
 import type { Service } from '../api/core.ts'
 import type { KubeObject } from '../api/meta.ts'
+import { keyOf } from './keys.ts'
 import { compare } from './order.ts'
-import { keyOf } from './world.ts'
 
 /** A pod, or what makes pods, as far as it says what they run as. */
 export interface Account extends KubeObject {

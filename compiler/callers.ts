@@ -1,8 +1,9 @@
 /** Whose calls a sidecar takes to which backend, where calls need a TrafficTarget. */
 import type { ServiceImport } from '../api/service-import.ts'
+import { keyOf } from './keys.ts'
 import type { Backend } from './tables.ts'
 import { callersOf, type Workload, workloadOf } from './traffic-targets.ts'
-import { keyOf, type World } from './world.ts'
+import type { World } from './world.ts'
 
 /** What a backend runs as: here what its pods say, elsewhere what the export says. One that says `*` may run as anything. */
 export const workloadAt = (world: World, imported: ServiceImport, clusterKey: string): Workload => {

@@ -3,6 +3,7 @@ import type { Issue } from '../api/issue.ts'
 import { familyOf } from '../api/vip-range.ts'
 import { dnsRecords } from './dns.ts'
 import { gatewayRoutes, gatewayTcp, serveExports } from './gateway.ts'
+import { keyOf } from './keys.ts'
 import { importNames } from './names.ts'
 import { by } from './order.ts'
 import { carriesStreams, routeImport } from './routes.ts'
@@ -12,7 +13,7 @@ import { exportStatus, importStatus, policyIssues, policyStatus } from './status
 import type { SidecarTable, Tables } from './tables.ts'
 import { tableVersion } from './version.ts'
 import { tcpRangeOf, vipsFrom } from './vips.ts'
-import { keyOf, worldOf } from './world.ts'
+import { worldOf } from './world.ts'
 
 /**
  * Decides everything that one cluster's proxies, DNS and statuses should say. Pure and total: any snapshot has tables,

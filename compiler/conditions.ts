@@ -1,6 +1,7 @@
 import { type Code, formatProblem } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
 import type { KubeObject } from '../api/meta.ts'
+import { MCS_GROUP } from '../api/names.ts'
 import type { ObjectStatus } from './tables.ts'
 
 type Verdict = ObjectStatus['conditions'][number]
@@ -8,8 +9,9 @@ type Verdict = ObjectStatus['conditions'][number]
 /** At least one issue: the first gives the reason of a condition. */
 export type Said = readonly [Issue<Code>, ...Issue<Code>[]]
 
-export const referenceOf = ({ kind, metadata }: KubeObject): Issue['object'] => ({
+export const referenceOf = ({ apiVersion, kind, metadata }: KubeObject): Issue['object'] => ({
   kind,
+  ...(apiVersion.startsWith(`${MCS_GROUP}/`) ? { group: MCS_GROUP } : {}),
   namespace: metadata.namespace ?? 'default',
   name: metadata.name,
 })

@@ -4,12 +4,13 @@ import { MOST_REQUESTS, type RateLimitPeriod, type ServiceExport } from '../api/
 import { accountsNamed } from './callers.ts'
 import { clientsOf, unknownClusters } from './clients.ts'
 import { referenceOf } from './conditions.ts'
+import { keyOf } from './keys.ts'
 import { type Offer, type OfferedRule, offersOf } from './offers.ts'
 import { by, unique } from './order.ts'
 import { isHttp2, serverName } from './protocol.ts'
 import type { GatewayRoute, GatewayTcp, LingeringRoute } from './tables.ts'
 import { bothOf, type Speaks, targetClients, workloadOf } from './traffic-targets.ts'
-import { clusterAddress, isExternalName, keyOf, readyEndpoints, tcpPorts, type World } from './world.ts'
+import { clusterAddress, isExternalName, readyEndpoints, tcpPorts, type World } from './world.ts'
 
 export interface ServedExport extends Offer {
   readonly routes: readonly GatewayRoute[]

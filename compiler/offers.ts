@@ -3,14 +3,16 @@ import type { Code } from '../api/diagnostics.ts'
 import { PATH_CHARACTERS } from '../api/fields.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceExport } from '../api/service-export.ts'
+import type { DeclaredExport } from './doors.ts'
+import { keyOf } from './keys.ts'
 import { by, unique } from './order.ts'
 import { isStream, type Spoken, spokenAt } from './protocol.ts'
 import { rewriteProblem } from './regex.ts'
-import { isExternalName, isTcp, keyOf, portsOf, tcpPorts, type World } from './world.ts'
+import { isExternalName, isTcp, portsOf, tcpPorts, type World } from './world.ts'
 
 /** What an export comes to in its own cluster: which ports its gateway serves, and where. */
 export interface Offer {
-  readonly object: ServiceExport
+  readonly object: DeclaredExport
   /** Present when a gateway could serve it. */
   readonly service?: Service
   /** Sorted as the export lists them, by port where it lists none. */
@@ -92,7 +94,7 @@ const issueOf = (
 
 /** One export, given who holds which path. A rule that cannot be served leaves the export's other rules alone. */
 const offerOf = (
-  object: ServiceExport,
+  object: DeclaredExport,
   service: Service | undefined,
   owners: ReadonlyMap<string, string>,
   identity: boolean,

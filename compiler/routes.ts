@@ -6,6 +6,7 @@ import type { ServiceImport } from '../api/service-import.ts'
 import { parseVipRange } from '../api/vip-range.ts'
 import { addressOf, backendsOf, type ImportPort, localBackend, type Remote, remoteBackends } from './backends.ts'
 import { accountsNamed, withCallers, workloadAt } from './callers.ts'
+import { keyOf } from './keys.ts'
 import { LastAnswers } from './memo.ts'
 import { compare } from './order.ts'
 import { planOf } from './plan.ts'
@@ -13,7 +14,7 @@ import { isStream, type Spoken, spokenAt } from './protocol.ts'
 import { shortKey } from './render-envoy.ts'
 import type { ServiceRoute } from './tables.ts'
 import { type TargetState, targetStates } from './targets.ts'
-import { isExternalName, isTcp, keyOf, tcpPorts, type World } from './world.ts'
+import { isExternalName, isTcp, tcpPorts, type World } from './world.ts'
 
 export interface RoutedImport {
   /** Whether the plain name `name.namespace` leads to the proxy. */

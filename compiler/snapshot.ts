@@ -1,7 +1,9 @@
 import type { EndpointSlice, Namespace, Service } from '../api/core.ts'
 import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
+import type { McsExport } from '../api/mcs.ts'
 import type { MeshConfig } from '../api/mesh-config.ts'
 import type { KubeObject } from '../api/meta.ts'
+import { MCS_GROUP } from '../api/names.ts'
 import type { ServiceExport } from '../api/service-export.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import type { HttpRouteGroup, TcpRoute, TrafficTarget } from '../api/smi.ts'
@@ -22,6 +24,9 @@ export interface Snapshot {
   readonly endpointSlices: readonly EndpointSlice[]
   readonly imports: readonly ServiceImport[]
   readonly exports: readonly ServiceExport[]
+  readonly mcsExports?: readonly McsExport[]
+  /** Whether Services are shared by annotation. */
+  readonly globalServices?: boolean
   readonly policies: readonly GlobalTrafficPolicy[]
   /** Absent: proxies have no identity. */
   readonly trust?: Trust
@@ -44,10 +49,12 @@ export interface MeshSettings {
   readonly requireIdentity?: boolean
 }
 
+const isStandard = ({ apiVersion }: KubeObject): boolean => apiVersion.startsWith(`${MCS_GROUP}/`)
+
 /** A snapshot out of a heap of objects, such as the documents of a folder of manifests. Kinds that routing ignores are left out. */
 export const snapshotOf = (mesh: MeshSettings, objects: readonly KubeObject[]): Snapshot => {
   const ofKind = <T extends KubeObject>(kind: string): readonly T[] =>
-    objects.filter((object): object is T => object.kind === kind)
+    objects.filter((object): object is T => object.kind === kind && !isStandard(object))
   const namespaces = ofKind<Namespace>('Namespace')
   const configs = ofKind<MeshConfig>('MeshConfig')
   const permissive = configs.every(({ spec }) => spec?.traffic?.enablePermissiveTrafficPolicyMode !== false)
@@ -66,6 +73,8 @@ export const snapshotOf = (mesh: MeshSettings, objects: readonly KubeObject[]): 
     endpointSlices: ofKind<EndpointSlice>('EndpointSlice'),
     imports: ofKind<ServiceImport>('ServiceImport'),
     exports: ofKind<ServiceExport>('ServiceExport'),
+    mcsExports: objects.filter((object): object is McsExport => object.kind === 'ServiceExport' && isStandard(object)),
+    globalServices: true,
     policies: ofKind<GlobalTrafficPolicy>('GlobalTrafficPolicy'),
   }
 }

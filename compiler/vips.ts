@@ -2,9 +2,9 @@ import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { parseVipRange } from '../api/vip-range.ts'
+import { keyOf } from './keys.ts'
 import { by } from './order.ts'
 import type { VipAssignment } from './tables.ts'
-import { keyOf } from './world.ts'
 
 /** Gives every import an address of its own and lets it keep it. */
 export interface VipAllocator {

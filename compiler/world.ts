@@ -1,9 +1,9 @@
 import { isIP } from 'node:net'
 import type { EndpointSlice, Service, ServicePort } from '../api/core.ts'
 import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
-import type { KubeObject } from '../api/meta.ts'
-import type { ServiceExport } from '../api/service-export.ts'
 import type { ServiceImport } from '../api/service-import.ts'
+import { type DeclaredExport, declaredExports } from './doors.ts'
+import { byKey, keyOf, oldestFirst } from './keys.ts'
 import { by, unique } from './order.ts'
 import type { MeshSettings, Snapshot } from './snapshot.ts'
 import type { Trust } from './tables.ts'
@@ -23,24 +23,11 @@ export interface World {
   /** By age, the oldest first; of the same second by namespace and name. */
   readonly imports: readonly ServiceImport[]
   /** By age, as imports are. */
-  readonly exports: readonly ServiceExport[]
+  readonly exports: readonly DeclaredExport[]
   readonly policies: ReadonlyMap<string, GlobalTrafficPolicy>
   readonly services: ReadonlyMap<string, Service>
   readonly slices: ReadonlyMap<string, readonly EndpointSlice[]>
 }
-
-/** namespace/name */
-export const keyOf = (object: KubeObject): string => `${object.metadata.namespace ?? 'default'}/${object.metadata.name}`
-
-/** A key to sort by age with, the oldest first. An object that was never applied is younger than all that were. */
-export const createdAt = ({ metadata }: KubeObject): string => metadata.creationTimestamp ?? '~'
-
-/** The oldest first, of the same second by namespace and name; each once. */
-export const oldestFirst = <T extends KubeObject>(objects: readonly T[]): readonly T[] =>
-  unique([...objects].sort(by(createdAt, keyOf)), keyOf)
-
-export const byKey = <T extends KubeObject>(objects: readonly T[]): ReadonlyMap<string, T> =>
-  new Map(objects.map((object) => [keyOf(object), object]))
 
 export const worldOf = (snapshot: Snapshot): World => {
   const slices = new Map<string, EndpointSlice[]>()
@@ -57,7 +44,7 @@ export const worldOf = (snapshot: Snapshot): World => {
     ...(snapshot.trust ? { trust: snapshot.trust } : {}),
     ...(snapshot.access ? { grants: grantsOf(snapshot.access) } : {}),
     imports: oldestFirst(snapshot.imports),
-    exports: oldestFirst(snapshot.exports),
+    exports: oldestFirst(declaredExports(snapshot)),
     policies: byKey(snapshot.policies),
     services: byKey(snapshot.services),
     slices,

@@ -1,9 +1,11 @@
 import type { Service } from '../api/core.ts'
+import type { McsExport } from '../api/mcs.ts'
 import type { ServiceExport } from '../api/service-export.ts'
+import { declaredExports } from '../compiler/doors.ts'
+import { byKey, keyOf, oldestFirst } from '../compiler/keys.ts'
 import { LastAnswers } from '../compiler/memo.ts'
 import { type Offer, offersOf } from '../compiler/offers.ts'
 import { by, compare } from '../compiler/order.ts'
-import { byKey, keyOf, oldestFirst } from '../compiler/world.ts'
 import type { Site } from './site.ts'
 
 /** What one cluster holds of the exports and Services of the set, in any order. */
@@ -12,6 +14,9 @@ export interface Member {
   readonly cluster: string
   readonly exports: readonly ServiceExport[]
   readonly services: readonly Service[]
+  readonly mcsExports?: readonly McsExport[]
+  /** Whether its Services are shared by annotation. */
+  readonly globalServices?: boolean
 }
 
 /** One cluster's export of a service, and what other clusters can have of it. */
@@ -64,7 +69,7 @@ export const constituentsOf = (site: Site, member: Member): readonly Constituent
   const known = JSON.stringify(site)
   return perMember.get(member, [known], () =>
     // Whether a member has an identity is for those to judge who call it.
-    offersOf({ exports: oldestFirst(member.exports), services: byKey(member.services) }, true)
+    offersOf({ exports: oldestFirst(declaredExports(member)), services: byKey(member.services) }, true)
       .filter(({ object }) => !object.metadata.deletionTimestamp)
       .map((offer) => {
         const { object, service, rules, tcp, faults, remarks } = offer

@@ -1,6 +1,6 @@
+import { createdAt } from '../compiler/keys.ts'
 import { by } from '../compiler/order.ts'
 import { isStream } from '../compiler/protocol.ts'
-import { createdAt } from '../compiler/world.ts'
 import type { Constituent, OfferedPort } from './constituent.ts'
 import { bytesOf, ROOM, type Room } from './room.ts'
 

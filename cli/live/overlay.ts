@@ -1,8 +1,8 @@
 import type { Service } from '../../api/core.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
+import { keyOf } from '../../compiler/keys.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
-import { keyOf } from '../../compiler/world.ts'
 import type { Objects } from '../objects.ts'
 import { asApplied } from '../offline.ts'
 

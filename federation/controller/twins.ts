@@ -1,6 +1,6 @@
 import type { Cluster } from '../../api/cluster.ts'
+import { createdAt } from '../../compiler/keys.ts'
 import { by } from '../../compiler/order.ts'
-import { createdAt } from '../../compiler/world.ts'
 
 export interface Reached {
   readonly cluster: Cluster

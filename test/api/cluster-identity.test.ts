@@ -15,7 +15,7 @@ test.each([
   ['the hub says who it is', told({ clusterKey: 'eu/eu-1/shop/north' }), 'eu/eu-1/shop/north'],
   ['other keys play no part', told({ clusterKey: 'a/b/c/d', more: 'x' }), 'a/b/c/d'],
 ])('%s', (_, object, clusterKey) => {
-  expect(clusterIdentity(object, OWN)).toEqual({ clusterKey })
+  expect(clusterIdentity(object, OWN)).toEqual({ clusterKey, globalServices: false })
 })
 
 test.each([
@@ -24,6 +24,14 @@ test.each([
   ['', undefined],
 ])('its trust domain is the hub’s word, when it can be one: %s', (trustDomain, taken) => {
   expect(clusterIdentity(told({ clusterKey: OWN, trustDomain }), 'a/b/c/d').trustDomain).toBe(taken)
+})
+
+test.each([
+  ['true', true],
+  ['false', false],
+  ['yes', false],
+])('Services are shared by annotation only when the hub says so: %s', (globalServices, taken) => {
+  expect(clusterIdentity(told({ clusterKey: OWN, globalServices }), OWN).globalServices).toBe(taken)
 })
 
 test.each([
