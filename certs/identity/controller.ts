@@ -5,11 +5,10 @@ import { BUNDLE_KEY, identityKeys } from '../../api/identity.ts'
 import type { Issue } from '../../api/issue.ts'
 import { CA_SECRET, FIELD_MANAGER, IDENTITY_CONFIGMAP, IDENTITY_SECRET, MANAGED_BY } from '../../api/names.ts'
 import { CONFIGMAPS, type ConfigMap, SECRETS, type Secret } from '../../api/resources.ts'
-import { worthSaying } from '../../kube/backoff.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { Recorder } from '../../kube/events.ts'
 import type { Failure, Result } from '../../kube/failure.ts'
-import type { InformerEvent } from '../../kube/informer.ts'
+import { informerLog } from '../../kube/informer-log.ts'
 import type { KubeObject } from '../../kube/object.ts'
 import { startPasses } from '../../kube/passes.ts'
 import { issueIdentity, issueRoot } from '../issue.ts'
@@ -76,7 +75,11 @@ export function startController(options: ControllerOptions): Controller {
     retry: { firstMs: 500, mostMs: 30_000 },
     onError: (err) => log.error({ err }, 'a pass failed'),
   })
-  const sources = startSources({ ...options, observe: observeInformer, onChange: passes.touch })
+  const sources = startSources({
+    ...options,
+    observe: informerLog(metrics.informerEvents, log),
+    onChange: passes.touch,
+  })
   const signers = new WeakMap<LeafFact, string>()
   let timer: NodeJS.Timeout | undefined
   let told: ReadonlySet<string> = new Set()
@@ -362,15 +365,6 @@ export function startController(options: ControllerOptions): Controller {
     clearTimeout(timer)
     const forMs = Math.min(Math.max(at - now(), LEAST_WAIT_MS), LONGEST_WAIT_MS)
     timer = setTimeout(passes.touch, forMs)
-  }
-
-  function observeInformer(resource: string, event: InformerEvent) {
-    const kind = resource.split('/')[0] ?? resource
-    metrics.informerEvents.inc({ resource: kind, event: event.type })
-    if (event.type !== 'failed') return log.debug({ resource, event: event.type }, 'informer')
-    const { failure, attempt, retryMs } = event
-    const level = worthSaying(attempt) ? 'warn' : 'debug'
-    log[level]({ resource, reason: failure.reason, attempt, retryMs }, failure.message)
   }
 
   return {

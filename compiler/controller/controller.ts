@@ -2,9 +2,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { format } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
 import { GATEWAY_CONFIGMAP } from '../../api/names.ts'
-import { worthSaying } from '../../kube/backoff.ts'
 import type { Recorder } from '../../kube/events.ts'
-import type { InformerEvent } from '../../kube/informer.ts'
+import { informerLog } from '../../kube/informer-log.ts'
 import { startPasses } from '../../kube/passes.ts'
 import { compile } from '../compile.ts'
 import { scopesOf } from '../scope.ts'
@@ -95,7 +94,7 @@ export function startController(options: ControllerOptions): Controller {
     namespace,
     meshConfig: options.meshConfig,
     mtls: options.mtls ?? false,
-    observe: observeInformer,
+    observe: informerLog(metrics.informerEvents, log),
     onInput: () => {
       stale = true
       passes.touch()
@@ -222,16 +221,6 @@ export function startController(options: ControllerOptions): Controller {
     metrics.sidecarsMissing.reset()
     for (const { pod } of missing) metrics.sidecarsMissing.inc({ namespace: pod.metadata.namespace ?? '' })
     return missing.map(({ pod, issue }) => ({ issue, uid: pod.metadata.uid }))
-  }
-
-  function observeInformer(resource: string, event: InformerEvent) {
-    const kind = resource.split('/')[0] ?? resource
-    metrics.informerEvents.inc({ resource: kind, event: event.type })
-    if (event.type !== 'failed') return log.debug({ resource, event: event.type }, 'informer')
-    const { failure, attempt, retryMs } = event
-    // What goes on failing is repeated ever more rarely.
-    const level = worthSaying(attempt) ? 'warn' : 'debug'
-    log[level]({ resource, reason: failure.reason, attempt, retryMs }, failure.message)
   }
 
   return {

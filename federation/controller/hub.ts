@@ -5,10 +5,9 @@ import { isTrustDomain, trustDomainOf } from '../../api/identity.ts'
 import { CLUSTER_CONFIGMAP, FIELD_MANAGER, IDENTITY_CONFIGMAP } from '../../api/names.ts'
 import { CLUSTERS } from '../../api/resources.ts'
 import { perObject } from '../../compiler/memo.ts'
-import { worthSaying } from '../../kube/backoff.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { Failure, Result } from '../../kube/failure.ts'
-import type { InformerEvent } from '../../kube/informer.ts'
+import { informerLog } from '../../kube/informer-log.ts'
 import { type Kubeconfig, parseKubeconfig } from '../../kube/kubeconfig.ts'
 import { startPasses } from '../../kube/passes.ts'
 import { changedStatus } from '../../kube/status.ts'
@@ -93,7 +92,12 @@ export function startHub(options: HubOptions): Hub {
     retry: { firstMs: 250, mostMs: 15_000 },
     onError: (err) => log.error({ err }, 'a pass failed'),
   })
-  const registry = startRegistry({ client, namespace, observe: observeInformer, onChange: passes.touch })
+  const registry = startRegistry({
+    client,
+    namespace,
+    observe: informerLog(metrics.informerEvents, log),
+    onChange: passes.touch,
+  })
   const memories = createMemories({ client, namespace, registry })
   const holders = createHolders()
   const statuses = createStatuses(holders, passes.touch)
@@ -470,16 +474,6 @@ export function startHub(options: HubOptions): Hub {
       metrics.exports.set({ cluster: name }, objects?.exports.length ?? 0)
       metrics.imports.set({ cluster: name }, ownImports(member.seen()?.observed.imports ?? new Map()))
     }
-  }
-
-  function observeInformer(resource: string, event: InformerEvent) {
-    metrics.informerEvents.inc({ resource, event: event.type })
-    if (event.type !== 'failed') return log.debug({ resource, event: event.type }, 'informer')
-    const { failure, attempt, retryMs } = event
-    log[worthSaying(attempt) ? 'warn' : 'debug'](
-      { resource, reason: failure.reason, attempt, retryMs },
-      failure.message,
-    )
   }
 
   return {

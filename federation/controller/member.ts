@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
 import type { ServiceImport } from '../../api/service-import.ts'
-import { worthSaying } from '../../kube/backoff.ts'
 import type { Connection } from '../../kube/connection.ts'
 import type { Failure } from '../../kube/failure.ts'
+import { informerLog } from '../../kube/informer-log.ts'
 import { startPasses } from '../../kube/passes.ts'
 import { carryOut, describeAction } from './carry-out.ts'
 import { type Health, type Link, type LinkTimes, startLink } from './link.ts'
@@ -99,15 +99,7 @@ export function startMember(options: MemberOptions): Member {
         metrics.lastContact.set({ cluster: name }, lastSeen / 1_000)
       },
       onChange: changed,
-      observe: (resource, event) => {
-        metrics.informerEvents.inc({ resource, event: event.type })
-        if (event.type !== 'failed') return log.debug({ resource, event: event.type }, 'informer')
-        const { failure, attempt, retryMs } = event
-        log[worthSaying(attempt) ? 'warn' : 'debug'](
-          { resource, reason: failure.reason, attempt, retryMs },
-          failure.message,
-        )
-      },
+      observe: informerLog(metrics.informerEvents, log),
     })
     return { access, link, tell: createTeller({ client: link.client, instance: options.instance, log }) }
   }
