@@ -17,7 +17,15 @@ export interface Member {
   readonly mcsExports?: readonly McsExport[]
   /** Whether its Services are shared by annotation. */
   readonly globalServices?: boolean
+  /** Of those services for which anybody has to know. */
+  readonly backends?: Backends
 }
+
+/**
+ * How many endpoints are ready, by service (ns/name) and by the name of its port, empty for one without. What is not in it
+ * is not known; a service without slices is, and has no port. What has not changed is the very same value.
+ */
+export type Backends = Readonly<Record<string, Readonly<Record<string, number>>>>
 
 /** One cluster's export of a service, and what other clusters can have of it. */
 export interface Constituent {

@@ -34,6 +34,8 @@ export interface ExportVerdict {
   readonly clusterKey: string
   /** `Valid`, and `Conflict` for one that other clusters can import. */
   readonly status: ObjectStatus
+  /** `Conflict` of the standard's object in the standard's words, when that is a door of it; `Valid` is the compiler's. */
+  readonly standard?: ObjectStatus
   /** Keys of the clusters whose imports lead to it. */
   readonly importers: readonly string[]
   /** What its author should hear of. */
