@@ -57,6 +57,12 @@ export const GlobalTrafficPolicySpecSchema = Type.Object(
         ),
       }),
     ),
+    requireSidecar: Type.Optional(
+      Type.Boolean({
+        description:
+          'Whether only pods with a sidecar may call the service across clusters: all others are refused a connection, instead of calling through the egress and by its identity. Unset = false.',
+      }),
+    ),
   },
   {
     description: 'Where calls to the ServiceImport of the same name and namespace go.',

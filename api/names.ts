@@ -96,8 +96,10 @@ export const ADMIN_PORT = 15000
 export const METRICS_PORT = 15090
 /** Service account of the proxies that call for pods without a sidecar, in Portolan's own namespace. */
 export const EGRESS_SERVICE_ACCOUNT = 'portolan-egress'
-/** In Portolan's own namespace: what these proxies read. */
+/** In Portolan's own namespace: what these proxies read. Keys: bootstraps by their form, cds.json, lds.json, table.json, and TLS_FILES with a file for each cluster. */
 export const EGRESS_CONFIGMAP = 'portolan-egress'
+/** Service of these proxies, whose ready pods take the calls. */
+export const EGRESS_SERVICE = 'portolan-egress'
 /** Where the gateway listens for plain HTTP. */
 export const GATEWAY_PORT = 8080
 

@@ -47,6 +47,8 @@ export interface MeshSettings {
   readonly vipRange: string
   /** Where proxies have an identity, a cluster without one gets no calls; otherwise it gets them in plain HTTP. */
   readonly requireIdentity?: boolean
+  /** Namespace of the egress, by which pods without a sidecar call imports; absent = there is none. */
+  readonly egressNamespace?: string
 }
 
 const isStandard = ({ apiVersion }: KubeObject): boolean => apiVersion.startsWith(`${MCS_GROUP}/`)
