@@ -84,6 +84,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
     gateway: { version: tableVersion([...routes, ...tcp], snapshot.trust), ...ipv6, ...trust, routes, tcp },
     dns: dnsRecords(named, snapshot.mesh),
     vips,
+    objects: [],
     statuses: [
       ...served.map(exportStatus),
       ...imports.map(({ object, routed }) => importStatus(object, routed, snapshot.mesh.clusterKey)),

@@ -1,6 +1,7 @@
 import type { Issue, ObjectRef } from '../api/issue.ts'
 import type { Condition } from '../api/meta.ts'
 import type { LoadBalancer } from '../api/service-export.ts'
+import type { WantedObject } from './objects.ts'
 
 /** The neutral routing tables: what a compilation decides, before any proxy's syntax. Sorted, total, plain data. */
 export interface Tables {
@@ -13,6 +14,8 @@ export interface Tables {
   readonly dns: readonly DnsRecord[]
   /** Addresses for `ServiceImport.spec.ips`; lists every import, changed or not. */
   readonly vips: readonly VipAssignment[]
+  /** Whole objects of ours. Sorted by kind, namespace, name. */
+  readonly objects: readonly WantedObject[]
   /** Status conditions as they should be, without lastTransitionTime. */
   readonly statuses: readonly ObjectStatus[]
   readonly issues: readonly Issue[]
