@@ -1,7 +1,6 @@
 /** What each image of the lab holds: the one place where images are defined. */
 import {
   chmodSync,
-  copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -17,10 +16,12 @@ import { basename, join } from 'node:path'
 import { CACHE, cached, filesBelow, forgetOlder, shortHash } from './cache.ts'
 import { DAPR, DAPR_PARTS, dapr } from './dapr.ts'
 import { distribution } from './debian.ts'
+import { copyLibraries } from './libraries.ts'
 import { type Image, type Layer, readLayer, writeLayer } from './oci.ts'
 import { fillPostgres, POSTGRES_USER } from './postgres.ts'
 import { HUB } from './registry.ts'
 import { run } from './run.ts'
+import { fillSocat } from './socat.ts'
 import { architecture, binaries, copyBinary, debianPackages, envoy, node } from './toolchain.ts'
 
 export const REGISTRY = 'portolan.test'
@@ -171,18 +172,9 @@ async function modulesLayer(): Promise<Layer> {
 /** curl with its libraries, for pods that act as people do. */
 async function curlLayer(): Promise<Layer> {
   const debian = await debianPackages()
-  const { triplet } = architecture()
   return cachedLayer('curl', debian.image, async (dir) => {
-    const libraries = join('usr/lib', triplet)
-    mkdirSync(join(dir, libraries), { recursive: true })
     await copyBinary(join(debian.image, 'usr/bin/curl'), join(dir, 'usr/bin/curl'))
-    const roots = [join(debian.image, 'lib', triplet), join(debian.image, 'usr/lib', triplet)]
-    const search = { LD_LIBRARY_PATH: roots.join(':') }
-    const loader = join(debian.image, 'lib', triplet, architecture().loader.split('/').pop() ?? '')
-    const listed = await run(loader, ['--list', join(debian.image, 'usr/bin/curl')], { env: search })
-    for (const [, path] of listed.matchAll(/=> (\S+)/g))
-      if (path !== undefined && !/\/lib(c|m|dl|pthread|rt|resolv)\.so/.test(path))
-        copyFileSync(path, join(dir, libraries, path.slice(path.lastIndexOf('/') + 1)))
+    await copyLibraries(debian.image, dir, ['usr/bin/curl'])
   })
 }
 
@@ -243,7 +235,22 @@ async function serverLayer(file: string): Promise<Layer> {
   })
 }
 
-/** What the nodes' registry has under names of Docker Hub: the images that the published walkthrough's manifests name. */
+/** Pods of the conformance suite of Kubernetes' API for several clusters: busybox plays the toolbox, too. */
+async function conformanceImages(base: Layer): Promise<readonly Image[]> {
+  const socat = [base, await cachedLayer('socat', distribution(), fillSocat)]
+  const image = (name: string, layers: readonly Layer[], config: object): Image => ({
+    name: `${HUB}/${name}`,
+    layers,
+    config: { Env: [PATH], ...config },
+  })
+  return [
+    ...['latest', '1.7.4.4'].map((tag) => image(`alpine/socat:${tag}`, socat, { Entrypoint: ['socat'] })),
+    image('library/busybox:latest', [base], { Cmd: ['sh'] }),
+    image('nicolaka/netshoot:v0.15', [base], { Cmd: ['sh'] }),
+  ]
+}
+
+/** What the nodes' registry has under names of Docker Hub: the images that manifests of others name. */
 export async function publishedImages(): Promise<readonly Image[]> {
   const base = await baseLayer()
   return [
@@ -262,6 +269,7 @@ export async function publishedImages(): Promise<readonly Image[]> {
       layers: [base, await nodeLayer(), await serverLayer('nodeapp.ts')],
       config: { Cmd: ['node', '/app/nodeapp.ts'], Env: [PATH] },
     },
+    ...(await conformanceImages(base)),
   ]
 }
 

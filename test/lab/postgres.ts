@@ -1,11 +1,8 @@
 /** PostgreSQL from Debian's packages, as small as a server, psql and pgbench can be. */
 import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { unpackPackages } from './debian.ts'
-import { run } from './run.ts'
-import { architecture, copyBinary } from './toolchain.ts'
+import { copyLibraries, withPackages } from './libraries.ts'
+import { copyBinary } from './toolchain.ts'
 
 const PACKAGES = ['postgresql', 'libc6']
 const SERVER = ['postgres', 'initdb']
@@ -27,13 +24,7 @@ export const POSTGRES_USER = `${POSTGRES_UID}:${POSTGRES_UID}`
 
 /** Fills an image's layer; the base image is below it. */
 export async function fillPostgres(dir: string): Promise<void> {
-  const unpacked = await mkdtemp(join(tmpdir(), 'portolan-postgres-'))
-  try {
-    await unpackPackages(unpacked, { image: PACKAGES }, () => undefined)
-    await copyPostgres(join(unpacked, 'image'), dir)
-  } finally {
-    await rm(unpacked, { recursive: true, force: true })
-  }
+  await withPackages(PACKAGES, (unpacked) => copyPostgres(unpacked, dir))
 }
 
 async function copyPostgres(from: string, to: string): Promise<void> {
@@ -65,18 +56,4 @@ async function copyPostgres(from: string, to: string): Promise<void> {
   writeFileSync(join(to, 'etc/group'), `root:x:0:\npostgres:x:${POSTGRES_UID}:\n`)
   writeFileSync(join(to, 'usr/bin/start-postgres'), START)
   chmodSync(join(to, 'usr/bin/start-postgres'), 0o755)
-}
-
-async function copyLibraries(from: string, to: string, programs: readonly string[]): Promise<void> {
-  const { triplet, loader } = architecture()
-  const libraries = join('usr/lib', triplet)
-  mkdirSync(join(to, libraries), { recursive: true })
-  const roots = [join(from, 'lib', triplet), join(from, libraries)]
-  const own = join(from, 'lib', triplet, loader.split('/').pop() ?? '')
-  for (const program of programs) {
-    const listed = await run(own, ['--list', join(from, program)], { env: { LD_LIBRARY_PATH: roots.join(':') } })
-    for (const [, path] of listed.matchAll(/=> (\S+)/g))
-      if (path !== undefined && !/\/lib(c|m|dl|pthread|rt|resolv)\.so/.test(path))
-        copyFileSync(path, join(to, libraries, path.slice(path.lastIndexOf('/') + 1)))
-  }
 }
