@@ -57,8 +57,11 @@ export const MTLS_CLUSTERS = 'cds-mtls.json'
 export const TLS_FILES = ['trust.json', 'sds-identity.json', 'sds-trust.json'] as const
 /** In Portolan's own namespace. Keys: bootstraps by their form, cds.json, rds.json, table.json, and TLS_FILES. */
 export const GATEWAY_CONFIGMAP = 'portolan-gateway'
-/** In Portolan's own namespace. Key: hosts, a file for CoreDNS's plugin of that name. */
+/** In Portolan's own namespace. Keys: hosts, a file for CoreDNS's plugin of that name, and the two zones below. Its Service has the same name. */
 export const DNS_CONFIGMAP = 'portolan-dns'
+/** `clusterset.local` for pods with a sidecar, and for all others: files for CoreDNS's plugin `file`. */
+export const SIDECARS_ZONE = 'sidecars.zone'
+export const CLUSTER_ZONE = 'cluster.zone'
 /** In Portolan's own namespace of each member, written by the hub. Keys: clusterKey, trustDomain, who the cluster is; hub, whose member. */
 export const CLUSTER_CONFIGMAP = 'portolan-cluster'
 /** In Portolan's own namespace, written by the identity server. Keys: trustDomain, bundle.json: this cluster's roots, without their keys. */

@@ -54,7 +54,7 @@ function fileSets(tables: Tables, clusterKey: string): readonly PlacedSet[] {
       set: sidecarFiles(table, clusterKey),
     })),
     { dir: 'gateway', set: gatewayFiles(tables.gateway, undefined, place) },
-    { dir: 'dns', set: dnsFiles(tables.dns, place.namespace) },
+    { dir: 'dns', set: dnsFiles(tables, place.namespace) },
   ]
 }
 

@@ -1,7 +1,9 @@
 import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
+import type { ServiceImport } from '../api/service-import.ts'
 import { familyOf } from '../api/vip-range.ts'
-import { dnsRecords } from './dns.ts'
+import { dnsRecords, leavesPlainName } from './dns.ts'
+import { clustersetNames, isHeadless } from './dns-names.ts'
 import { gatewayRoutes, gatewayTcp, serveExports } from './gateway.ts'
 import { keyOf } from './keys.ts'
 import { importNames } from './names.ts'
@@ -10,7 +12,7 @@ import { carriesStreams, routeImport } from './routes.ts'
 import { type Scope, scopesOf } from './scope.ts'
 import type { Snapshot } from './snapshot.ts'
 import { exportStatus, importStatus, policyIssues, policyStatus } from './status.ts'
-import type { SidecarTable, Tables } from './tables.ts'
+import type { SidecarTable, Tables, VipAssignment } from './tables.ts'
 import { tableVersion } from './version.ts'
 import { tcpRangeOf, vipsFrom } from './vips.ts'
 import { worldOf } from './world.ts'
@@ -24,10 +26,16 @@ import { worldOf } from './world.ts'
  */
 export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
   const world = worldOf(snapshot)
-  const { vips, issues: vipIssues } = vipsFrom(snapshot.mesh.vipRange).allocate(
-    world.imports,
+  const { vips: given, issues: vipIssues } = vipsFrom(snapshot.mesh.vipRange).allocate(
+    world.imports.filter((object) => !isHeadless(object)),
     previous?.vips ?? [],
     (object) => carriesStreams(world, object),
+  )
+  const vips = [...given, ...world.imports.filter(isHeadless).map(withoutAddress)].sort(
+    by(
+      (vip) => vip.namespace,
+      (vip) => vip.name,
+    ),
   )
   const tcpRange = tcpRangeOf(snapshot.mesh.vipRange)
   const vipOf = new Map(vips.map((vip) => [`${vip.namespace}/${vip.name}`, vip.ips[0]]))
@@ -50,8 +58,8 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
     namespace: object.metadata.namespace ?? 'default',
     name: object.metadata.name,
     vip,
-    routed: routed.routed,
-    localService: routed.localService,
+    routed: routed.routed && !leavesPlainName(object),
+    localService: routed.localService || leavesPlainName(object),
   }))
   const everyName = { domain: snapshot.mesh.clusterDomain, imports: importNames(named) }
   const namesFor = (includes: Scope['includes']) =>
@@ -83,6 +91,12 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
     sidecars,
     gateway: { version: tableVersion([...routes, ...tcp], snapshot.trust), ...ipv6, ...trust, routes, tcp },
     dns: dnsRecords(named, snapshot.mesh),
+    clusterset: clustersetNames({
+      imports,
+      services: world.services,
+      endpointSlices: snapshot.endpointSlices,
+      egress: snapshot.mesh.egressNamespace !== undefined,
+    }),
     vips,
     objects: [],
     statuses: [
@@ -108,6 +122,12 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
     ),
   }
 }
+
+const withoutAddress = ({ metadata: { namespace = 'default', name } }: ServiceImport): VipAssignment => ({
+  namespace,
+  name,
+  ips: [],
+})
 
 const ABOUT_POLICY: ReadonlySet<Code> = new Set(['NoBackend', 'NothingToRoute'])
 

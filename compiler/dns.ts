@@ -1,5 +1,7 @@
 import { CLUSTERSET_DOMAIN } from '../api/names.ts'
+import type { ServiceImport } from '../api/service-import.ts'
 import { refusingAddress } from '../api/vip-range.ts'
+import { isHeadless } from './dns-names.ts'
 import { by } from './order.ts'
 import type { MeshSettings } from './snapshot.ts'
 import type { DnsRecord } from './tables.ts'
@@ -10,12 +12,19 @@ export interface NamedImport {
   readonly name: string
   readonly vip: string | undefined
   readonly routed: boolean
+  /** Whether the plain name is left to the cluster: it has the Service, or the name is none of ours. */
   readonly localService: boolean
 }
 
+/** The standard gives an import a name of its own and no other: `cluster.local` says what it says without Portolan. */
+export const leavesPlainName = (object: ServiceImport): boolean => {
+  const { doors = [] } = object.spec
+  return isHeadless(object) || (doors.length > 0 && doors.every((door) => door === 'MCS'))
+}
+
 /**
- * Names that mesh DNS answers itself. All others fall through to the cluster's DNS, so that a call which needs no
- * routing never meets a proxy.
+ * What sidecars capture, by name: of all other names the cluster's DNS is asked, so that a call which needs no routing
+ * never meets a proxy.
  */
 export const dnsRecords = (
   imports: readonly NamedImport[],

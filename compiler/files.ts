@@ -1,6 +1,7 @@
 import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
 import {
+  CLUSTER_ZONE,
   DNS_CONFIGMAP,
   EXPLICIT_BOOTSTRAP,
   EXPLICIT_MTLS_BOOTSTRAP,
@@ -9,6 +10,7 @@ import {
   MTLS_BOOTSTRAP,
   MTLS_CLUSTERS,
   ROUTES_CONFIGMAP,
+  SIDECARS_ZONE,
 } from '../api/names.ts'
 import { gatewayBootstraps } from './gateway-bootstraps.ts'
 import { perObject } from './memo.ts'
@@ -17,8 +19,9 @@ import { gatewayCds, gatewayRds } from './render-gateway.ts'
 import { hostsFile } from './render-hosts.ts'
 import { plainSidecarCds, sidecarBootstrap, sidecarCds, sidecarSettings } from './render-sidecar.ts'
 import { gatewayTlsFiles, sidecarTlsFiles } from './render-tls.ts'
+import { zoneFile } from './render-zone.ts'
 import { type Part, tooLarge } from './size.ts'
-import type { DnsRecord, GatewayTable, SidecarTable } from './tables.ts'
+import type { GatewayTable, SidecarTable, Tables } from './tables.ts'
 
 /** The data of one ConfigMap, and why it must not be written, if so. */
 export interface FileSet {
@@ -113,10 +116,14 @@ export const gatewayFiles = (
   )
 
 /** What mesh DNS reads. */
-export const dnsFiles = (records: readonly DnsRecord[], namespace: string): FileSet =>
+export const dnsFiles = (tables: Pick<Tables, 'cluster' | 'dns' | 'clusterset'>, namespace: string): FileSet =>
   fileSet(
     DNS_CONFIGMAP,
     namespace,
-    { hosts: hostsFile(records) },
-    sizes(records, (record) => record.name.split('.').slice(0, 2).reverse().join('/')),
+    {
+      hosts: hostsFile(tables),
+      [SIDECARS_ZONE]: zoneFile(tables.clusterset, 'captured'),
+      [CLUSTER_ZONE]: zoneFile(tables.clusterset, 'direct'),
+    },
+    sizes(tables.clusterset, ({ namespace: of, name }) => `${of}/${name}`),
   )

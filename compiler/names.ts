@@ -17,3 +17,6 @@ export const importNames = (imports: readonly NamedImport[]): readonly ImportNam
 
 /** The suffix of names that are answered for the whole clusterset. */
 export const ACROSS = `.svc.${CLUSTERSET_DOMAIN}`
+
+/** Of host names (RFC 1123), in lower case. */
+export const isDnsLabel = (text: string): boolean => /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text)

@@ -10,8 +10,10 @@ export interface Tables {
   /** One per mesh namespace, sorted by it. */
   readonly sidecars: readonly SidecarTable[]
   readonly gateway: GatewayTable
-  /** Sorted by name; fully qualified, without a final dot. */
+  /** What sidecars capture, by name. Sorted by name; fully qualified, without a final dot. */
   readonly dns: readonly DnsRecord[]
+  /** What is known in `clusterset.local`. Sorted by namespace, name. */
+  readonly clusterset: readonly ClustersetName[]
   /** Addresses for `ServiceImport.spec.ips`; lists every import, changed or not. */
   readonly vips: readonly VipAssignment[]
   /** Whole objects of ours. Sorted by kind, namespace, name. */
@@ -182,6 +184,37 @@ export type LingeringRoute = GatewayRoute & Required<Pick<GatewayRoute, 'until'>
 export interface DnsRecord {
   readonly name: string
   readonly address: string
+}
+
+/** A service of the clusterset as DNS knows it: `name.namespace.svc.clusterset.local`. */
+export interface ClustersetName {
+  readonly namespace: string
+  readonly name: string
+  /** Sorted by port, protocol. */
+  readonly ports: readonly ClustersetPort[]
+  /** What pods with a sidecar get: at most one. */
+  readonly captured: readonly string[]
+  /** What everybody else gets; none = no such name for them. */
+  readonly direct: readonly string[]
+  /** Of a headless service, ready ones alone: everybody gets them in place of addresses. Sorted by cluster, host. */
+  readonly pods?: readonly ClustersetPod[]
+}
+
+export interface ClustersetPort {
+  /** A DNS label; absent = nobody asks for it by name. */
+  readonly name?: string
+  readonly port: number
+  /** In lower case. */
+  readonly protocol: string
+}
+
+export interface ClustersetPod {
+  /** What it is called before its cluster's name: hostname, or address with dashes. Absent = too long for a name. */
+  readonly host?: string
+  readonly cluster: string
+  readonly address: string
+  /** Where it listens itself. */
+  readonly ports: readonly ClustersetPort[]
 }
 
 export interface VipAssignment {

@@ -114,7 +114,8 @@ const tables: Check = {
     ),
 }
 
-function tablesOf({ sidecars: all, gateway, dns: names }: Tables, maps: readonly ConfigMap[], namespace: string) {
+function tablesOf(compiled: Tables, maps: readonly ConfigMap[], namespace: string) {
+  const { sidecars: all, gateway } = compiled
   const there = byKey(maps)
   const table = (of: string, name: string, fits: (map: ConfigMap) => boolean): readonly Found[] => {
     const map = there.get(`${of}/${name}`)
@@ -122,13 +123,13 @@ function tablesOf({ sidecars: all, gateway, dns: names }: Tables, maps: readonly
     if (map === undefined) return [found('TableMissing', object)]
     return fits(map) ? [] : [found('TableOutdated', object)]
   }
-  const hosts = dnsFiles(names, namespace).files['hosts']
+  const names = Object.entries(dnsFiles(compiled, namespace).files)
   return [
     ...all.flatMap((each) =>
       table(each.namespace, ROUTES_CONFIGMAP, (map) => observeTable(map).version === each.version),
     ),
     ...table(namespace, GATEWAY_CONFIGMAP, (map) => observeTable(map).version === gateway.version),
-    ...table(namespace, DNS_CONFIGMAP, (map) => map.data?.['hosts'] === hosts),
+    ...table(namespace, DNS_CONFIGMAP, (map) => names.every(([key, text]) => map.data?.[key] === text)),
   ]
 }
 

@@ -83,7 +83,7 @@ export function desire(situation: Situation): { readonly desired: Desired; reado
   renderer.keepOnly(tables.sidecars)
   const sidecars = tables.sidecars.map((table) => ({ table, set: sidecarThatFits(table, readersOf(table), renderer) }))
   const gateway = renderGateway(situation)
-  const dns = hashed(dnsFiles(tables.dns, place.namespace))
+  const dns = hashed(dnsFiles(tables, place.namespace))
 
   const all = [
     ...sidecars.map(({ table, set }) => ({ namespace: table.namespace, set })),

@@ -197,7 +197,7 @@ describe('writes', () => {
       ...['bootstrap', 'cds', 'table'].map((name) => `sidecars/storefront/${name}.json`),
       ...['bootstrap.json', GATEWAY_BOOTSTRAPS.plain, GATEWAY_BOOTSTRAPS.mtls].map((name) => `gateway/${name}`),
       ...['cds', 'rds', 'table'].map((name) => `gateway/${name}.json`),
-      'dns/hosts',
+      ...['hosts', 'sidecars.zone', 'cluster.zone'].map((name) => `dns/${name}`),
     ])
     for (const file of files.filter((name) => name.endsWith('.json')))
       JSON.parse(await readFile(join(dir, 'out', file), 'utf8'))

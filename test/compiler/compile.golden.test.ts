@@ -41,7 +41,7 @@ describe('compile: golden cases', () => {
         cds: JSON.parse(gatewayCds(tables.gateway, previous?.gateway)),
         rds: JSON.parse(gatewayRds(tables.gateway)),
       },
-      hosts: hostsFile(tables.dns),
+      hosts: hostsFile(tables),
     }
     await expect(pretty(files)).toMatchFileSnapshot(join(GOLDEN, `${name}.envoy.json`))
   })

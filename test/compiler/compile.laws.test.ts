@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { clientsOf } from '../../compiler/clients.ts'
 import { compile } from '../../compiler/compile.ts'
+import { dnsFiles } from '../../compiler/files.ts'
 import { gatewayCds, gatewayRds } from '../../compiler/render-gateway.ts'
-import { hostsFile } from '../../compiler/render-hosts.ts'
 import { sidecarCds } from '../../compiler/render-sidecar.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
 import type { Tables } from '../../compiler/tables.ts'
@@ -20,7 +20,7 @@ const bytes = (tables: Tables): string =>
     ...tables.sidecars.map(sidecarCds),
     gatewayCds(tables.gateway),
     gatewayRds(tables.gateway),
-    hostsFile(tables.dns),
+    ...Object.values(dnsFiles(tables, 'portolan-system').files),
   ].join('\n')
 
 /** What a cluster looks like once the addresses have been written to its imports. */
