@@ -5,6 +5,7 @@ import { INJECTION } from './diagnostics/injection.ts'
 import { INSPECTION } from './diagnostics/inspection.ts'
 import { MANIFESTS } from './diagnostics/manifests.ts'
 import { ROUTING } from './diagnostics/routing.ts'
+import { STANDARD } from './diagnostics/standard.ts'
 import { TRUST } from './diagnostics/trust.ts'
 import { VALIDATION } from './diagnostics/validation.ts'
 import type { Diagnostic, Issue, Level, ObjectRef } from './issue.ts'
@@ -15,6 +16,7 @@ export const catalogue = {
   ...INJECTION,
   ...ROUTING,
   ...FEDERATION,
+  ...STANDARD,
   ...TRUST,
   ...IDENTITY,
   ...MANIFESTS,

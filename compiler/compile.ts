@@ -11,7 +11,7 @@ import { by } from './order.ts'
 import { carriesStreams, routeImport } from './routes.ts'
 import { type Scope, scopesOf } from './scope.ts'
 import type { Snapshot } from './snapshot.ts'
-import { exportStatus, importStatus, policyIssues, policyStatus } from './status.ts'
+import { exportStatuses, importStatus, policyIssues, policyStatus } from './status.ts'
 import type { SidecarTable, Tables, VipAssignment } from './tables.ts'
 import { tableVersion } from './version.ts'
 import { tcpRangeOf, vipsFrom } from './vips.ts'
@@ -100,7 +100,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
     vips,
     objects: [],
     statuses: [
-      ...served.map(exportStatus),
+      ...served.flatMap(exportStatuses),
       ...imports.map(({ object, routed }) => importStatus(object, routed, snapshot.mesh.clusterKey)),
       ...policies.map((policy) => policyStatus(policy, routedOf.get(keyOf(policy)))),
     ].sort(
@@ -108,6 +108,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
         ({ object }) => object.kind,
         ({ object }) => object.namespace ?? '',
         ({ object }) => object.name,
+        ({ object }) => object.group ?? '',
       ),
     ),
     issues: [...issues].sort(

@@ -1,8 +1,10 @@
 import type { Service } from '../api/core.ts'
 import { globalService } from '../api/global-service.ts'
+import type { ObjectRef } from '../api/issue.ts'
 import type { McsExport } from '../api/mcs.ts'
 import type { ServiceExport } from '../api/service-export.ts'
 import { DOORS, type Door } from '../api/service-import.ts'
+import { referenceOf } from './conditions.ts'
 import { byKey } from './keys.ts'
 import { LastAnswers } from './memo.ts'
 
@@ -25,6 +27,12 @@ export interface DeclaredExport extends ServiceExport {
   readonly doors: readonly Door[]
   /** Present when MCS is one of them. */
   readonly standard?: McsExport
+}
+
+/** What a user wrote to offer the service: of several objects, that of the first door. */
+export const exportReference = (object: DeclaredExport): ObjectRef => {
+  const reference = referenceOf(object)
+  return object.doors[0] === 'GlobalService' ? { ...reference, kind: 'Service' } : reference
 }
 
 /** All that a cluster offers, each service once, in no order. What is made of the same objects is the very same value. */

@@ -4,6 +4,7 @@ import { MOST_REQUESTS, type RateLimitPeriod, type ServiceExport } from '../api/
 import { accountsNamed } from './callers.ts'
 import { clientsOf, unknownClusters } from './clients.ts'
 import { referenceOf } from './conditions.ts'
+import { exportReference } from './doors.ts'
 import { keyOf } from './keys.ts'
 import { type Offer, type OfferedRule, offersOf } from './offers.ts'
 import { by, unique } from './order.ts'
@@ -115,7 +116,7 @@ const tcpOf = (world: World, { object }: Offer, service: Service, port: ServiceP
 /** What TrafficTargets keep from callers. */
 const targetRemarks = ({ grants }: World, { object, rules }: Offer): Offer['remarks'] => {
   if (grants === undefined || rules.length === 0) return []
-  const reference = referenceOf(object)
+  const reference = exportReference(object)
   const workload = workloadOf(grants, keyOf(object), object.spec.serviceAccountName)
   const clients = targetClients(grants, workload, 'http')
   if (clients.length === 0) {

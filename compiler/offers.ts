@@ -3,7 +3,7 @@ import type { Code } from '../api/diagnostics.ts'
 import { PATH_CHARACTERS } from '../api/fields.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceExport } from '../api/service-export.ts'
-import type { DeclaredExport } from './doors.ts'
+import { type DeclaredExport, exportReference } from './doors.ts'
 import { keyOf } from './keys.ts'
 import { by, unique } from './order.ts'
 import { isStream, type Spoken, spokenAt } from './protocol.ts'
@@ -19,6 +19,8 @@ export interface Offer {
   readonly rules: readonly OfferedRule[]
   /** Ports that are no HTTP, each once, sorted: gateways pass their connections on. */
   readonly tcp: readonly ServicePort[]
+  /** Ports that are not TCP: no gateway serves them. Sorted by number and protocol. */
+  readonly others: readonly ServicePort[]
   /** Why the export is not valid, or not in all of its rules. */
   readonly faults: readonly Issue<Code>[]
   /** What else is to be said. */
@@ -101,20 +103,22 @@ const offerOf = (
 ): Offer => {
   const key = keyOf(object)
   const { namespace = 'default', name } = object.metadata
-  const reference = { kind: 'ServiceExport', namespace, name }
+  const reference = exportReference(object)
+  const isOurs = object.doors.includes('ServiceExport')
   const faults: Issue<Code>[] = []
   const remarks: Issue<Code>[] = []
   const fault = (code: Code, path: string, value?: unknown, params?: Issue['params']): void => {
-    faults.push(issueOf(reference, code, path, value, params))
+    faults.push(issueOf(reference, code, isOurs ? path : '', value, params))
   }
 
   const { pathRewrite } = object.spec
-  if (!service) fault('ExportWithoutService', '', undefined, { namespace, name })
-  else if (isExternalName(service)) fault('ExportOfExternalName', '')
+  const isStandard = object.doors[0] === 'MCS'
+  if (!service) fault(isStandard ? 'NoService' : 'ExportWithoutService', '', undefined, { namespace, name })
+  else if (isExternalName(service)) fault(isStandard ? 'InvalidServiceType' : 'ExportOfExternalName', '')
   const why = pathRewrite && rewriteProblem(pathRewrite)
   if (why !== undefined) fault('RewriteUnusable', 'spec.pathRewrite', undefined, { why })
   if (!service || isExternalName(service) || why !== undefined) {
-    return { object, rules: [], tcp: [], faults, remarks }
+    return { object, rules: [], tcp: [], others: [], faults, remarks }
   }
 
   const rules: OfferedRule[] = []
@@ -123,7 +127,7 @@ const offerOf = (
     const port = portOf(service, rule.port)
     const owner = owners.get(rule.path)
     const aside = (code: Code, value: unknown): void => {
-      const issue = issueOf(reference, code, rule.field, value, { port: rule.port })
+      const issue = issueOf(reference, code, isOurs ? rule.field : '', value, { port: rule.port })
       ;(rule.field === OMITTED ? remarks : faults).push(issue)
     }
     if (!port) {
@@ -147,10 +151,27 @@ const offerOf = (
       rules.push({ port, path: rule.path, pathType: rule.pathType })
     }
   }
-  if (rules.length === 0 && streams.length === 0 && faults.length === 0) fault('NothingToServe', 'spec.rules')
+  const others = otherPorts(object, service)
+  const isEmpty = rules.length === 0 && streams.length === 0
+  if (isEmpty && faults.length === 0 && !(isStandard && isOffered(service, others)))
+    fault('NothingToServe', 'spec.rules')
   const each = unique(streams, ({ port }) => String(port)).toSorted(by(({ port }) => port))
-  return { object, service, rules, tcp: each, faults, remarks }
+  return { object, service, rules, tcp: each, others, faults, remarks }
 }
+
+/** Whether the standard's callers have something of a Service of which a gateway serves nothing. */
+export const isOffered = ({ spec }: Service, others: readonly ServicePort[]): boolean =>
+  others.length > 0 || spec.clusterIP === 'None'
+
+const otherPorts = ({ spec: { rules = [] } }: ServiceExport, service: Service): readonly ServicePort[] =>
+  portsOf(service)
+    .filter((each) => !isTcp(each) && (rules.length === 0 || rules.some(({ portNumber }) => portNumber === each.port)))
+    .toSorted(
+      by(
+        ({ port }) => port,
+        ({ protocol = '' }) => protocol,
+      ),
+    )
 
 const said = (port: ServicePort & Spoken): Issue['params'] => ({ port: port.port, spoken: spokenAt(port) })
 

@@ -3,31 +3,39 @@ import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { nonEmpty, referenceOf, type Said, statusOf, verdict } from './conditions.ts'
+import { exportReference } from './doors.ts'
 import { exportersOf } from './exporters.ts'
 import type { ServedExport } from './gateway.ts'
 import { callersListed, callsListed, clientsListed, clustersListed, listed, sourcesListed } from './in-a-line.ts'
 import type { Offer } from './offers.ts'
 import type { RoutedImport } from './routes.ts'
+import { standardStatus } from './standard-status.ts'
 import type { ObjectStatus } from './tables.ts'
 
-export const exportStatus = ({
-  object,
-  rules,
-  tcp,
-  faults,
-  remarks,
-  sources,
-}: Offer & Pick<ServedExport, 'sources'>): ObjectStatus => {
+type Served = Offer & Pick<ServedExport, 'sources'>
+
+/** Of each object that offers the service and has a status: a Service that does so by annotation has none. */
+export const exportStatuses = (offer: Served): readonly ObjectStatus[] => {
+  const standard = standardStatus(offer)
+  return [
+    ...(offer.object.doors.includes('ServiceExport') ? [exportStatus(offer)] : []),
+    ...(standard ? [standard] : []),
+  ]
+}
+
+/** Of the ServiceExport; of a service that is offered without one, of what offers it in its place. */
+export const exportStatus = ({ object, rules, tcp, faults, remarks, sources }: Served): ObjectStatus => {
+  const reference = exportReference(object)
   const wrong = nonEmpty(faults)
   const paths = [...rules.map((rule) => rule.path), ...tcp.map(({ port }) => `${port}/TCP`)]
   const extra = {
     paths: listed(paths),
     clients: sources ? sourcesListed(sources) : clientsListed(object.spec.allowedClients),
   }
-  if (wrong) return statusOf(object, [verdict('Valid', 'False', [...wrong, ...remarks])], extra)
   const params = { paths: paths.join(', ') }
-  const good: Issue<Code> = { code: 'Valid', object: referenceOf(object), path: '', params }
-  return statusOf(object, [verdict('Valid', 'True', [good, ...remarks])], extra)
+  const good: Issue<Code> = { code: 'Valid', object: reference, path: '', params }
+  const valid = verdict('Valid', wrong ? 'False' : 'True', [...(wrong ?? ([good] as const)), ...remarks])
+  return { ...statusOf(object, [valid], extra), object: reference }
 }
 
 /** @param ownKey of the cluster that the import is in */

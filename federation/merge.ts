@@ -1,18 +1,19 @@
 import type { Cluster } from '../api/cluster.ts'
 import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
-import type { ServiceImport } from '../api/service-import.ts'
-import { referenceOf, statusOf, verdict } from '../compiler/conditions.ts'
+import type { Door, ServiceImport } from '../api/service-import.ts'
+import { referenceOf } from '../compiler/conditions.ts'
+import { exportReference } from '../compiler/doors.ts'
 import { LastAnswers } from '../compiler/memo.ts'
 import { by } from '../compiler/order.ts'
-import { exportStatus } from '../compiler/status.ts'
 import type { ObjectStatus } from '../compiler/tables.ts'
 import { conflictsOf, tell } from './conflict.ts'
-import { type Constituent, constituentsOf, isFor, type Member } from './constituent.ts'
+import { type Constituent, constituentsOf, isFor, type Member, sharingOf } from './constituent.ts'
 import { importsOf } from './import.ts'
-import { type Resolution, resolve } from './resolve.ts'
+import { portLabel, type Resolution, resolve } from './resolve.ts'
 import { ROOM, roomInWords } from './room.ts'
 import { type Site, sitesOf } from './site.ts'
+import { standardVerdict, verdictOn } from './verdict.ts'
 
 export interface Federation {
   /** One entry per cluster, also when it imports nothing; sorted by clusterKey. */
@@ -32,10 +33,15 @@ export interface MemberImports {
 export interface ExportVerdict {
   readonly cluster: string
   readonly clusterKey: string
-  /** `Valid`, and `Conflict` for one that other clusters can import. */
+  /**
+   * `Valid`, and `Conflict` for one that other clusters can have something of. Of the ServiceExport; of a service that is
+   * offered without one, of what offers it in its place: of a Service it is written nowhere.
+   */
   readonly status: ObjectStatus
-  /** `Conflict` of the standard's object in the standard's words, when that is a door of it; `Valid` is the compiler's. */
+  /** The same of the standard's export, when that is a door of it, in the standard's words: all conflicts are the reason. */
   readonly standard?: ObjectStatus
+  /** Through which the service is offered here, when ServiceExport is not the only one. */
+  readonly doors?: readonly Door[]
   /** Keys of the clusters whose imports lead to it. */
   readonly importers: readonly string[]
   /** What its author should hear of. */
@@ -58,9 +64,12 @@ export const merge = (members: readonly Member[], clusters: readonly Cluster[]):
   })
   const services = [...groupBy(constituents, ({ service }) => service)].sort(by(([service]) => service))
   const known = JSON.stringify(sites)
-  const merged = services.map(([service, all]) =>
-    perService.get(all[0] ?? {}, [known, ...all], () => mergeService(service, all, sites)),
-  )
+  const merged = services.map(([service, all]) => {
+    const sharing = sharingOf(all, members)
+    return perService.get(all[0] ?? {}, [known, [...sharing].sort().join(), ...all], () =>
+      mergeService(service, all, sites, sharing),
+    )
+  })
   return {
     members: sites.map(({ name, clusterKey }) => ({
       cluster: name,
@@ -81,32 +90,38 @@ interface MergedService {
   readonly exports: readonly ExportVerdict[]
 }
 
-const mergeService = (service: string, all: readonly Constituent[], sites: readonly Site[]): MergedService => {
+const mergeService = (
+  service: string,
+  all: readonly Constituent[],
+  sites: readonly Site[],
+  sharing: ReadonlySet<string>,
+): MergedService => {
   const resolution = resolve(all)
   const conflicts = conflictsOf(resolution)
-  const imports = importsOf(service, resolution, sites)
+  const imports = importsOf(service, resolution, sites, sharing)
 
-  const used = new Set(resolution.ports.flatMap(({ offers }) => offers.map((offer) => offer.by)))
+  const served = resolution.ports.filter(({ protocol }) => protocol === undefined)
+  const used = new Set(served.flatMap(({ offers }) => offers.map((offer) => offer.by)))
   const total = resolution.constituents.length
   const exports = all.map((each): ExportVerdict => {
-    const { site, offer, ports } = each
-    const told = tell(each, conflicts, total)
-    const says = ports.length > 0
-    const status = exportStatus(offer)
-    const conflict = verdict('Conflict', conflicts.length > 0 ? 'True' : 'False', told)
+    const { site, offer, doors, says } = each
+    const status = verdictOn(each, conflicts, total)
+    const standard = standardVerdict(each, conflicts, total)
+    const told = says && conflicts.length > 0 ? tell(exportReference(offer.object), conflicts, total) : []
     return {
       cluster: site.name,
       clusterKey: site.clusterKey,
-      status: says
-        ? { ...status, conditions: [...status.conditions, ...statusOf(offer.object, [conflict]).conditions] }
-        : status,
-      importers: used.has(each) ? sites.filter((other) => isFor(each, other)).map(clusterKeyOf) : [],
+      status: (doors[0] === 'MCS' ? standard : undefined) ?? status,
+      ...(standard === undefined ? {} : { standard }),
+      ...(doors.every((door) => door === 'ServiceExport') ? {} : { doors }),
+      importers: used.has(each) ? sites.filter((other) => isFor(each, other, sharing)).map(clusterKeyOf) : [],
       issues: [
         ...offer.faults,
         ...offer.remarks,
+        ...unusableWords(each),
         ...strangers(each, sites),
         ...crowdedOut(each, resolution),
-        ...(says && conflicts.length > 0 ? told : []),
+        ...told,
       ],
     }
   })
@@ -115,22 +130,34 @@ const mergeService = (service: string, all: readonly Constituent[], sites: reado
 
 const clusterKeyOf = ({ clusterKey }: { readonly clusterKey: string }): string => clusterKey
 
+/** What the standard's export asks for on imports and no import can have. */
+const unusableWords = ({ offer: { object }, properties: { words } }: Constituent): readonly Issue<Code>[] => {
+  const { standard } = object
+  if (standard === undefined || words === undefined) return []
+  return words.unusable.map(({ why, names }) => ({
+    code: 'ExportedWordsUnusable',
+    object: referenceOf(standard),
+    path: 'spec',
+    params: { names: names.join(', '), why },
+  }))
+}
+
 /** Clusters that an export is for and that nobody knows. */
 const strangers = ({ offer }: Constituent, sites: readonly Site[]): readonly Issue<Code>[] => {
   const known = new Set(sites.map(clusterKeyOf))
   return (offer.object.spec.targetClusters ?? []).flatMap((key, index): readonly Issue<Code>[] => {
     if (known.has(key)) return []
     const path = `spec.targetClusters[${index}]`
-    return [{ code: 'TargetClusterUnknown', object: referenceOf(offer.object), path, value: key }]
+    return [{ code: 'TargetClusterUnknown', object: exportReference(offer.object), path, value: key }]
   })
 }
 
 /** What the import has no room for of an export. */
 const crowdedOut = (constituent: Constituent, resolution: Resolution): readonly Issue<Code>[] => {
-  const out = resolution.crowdedOut.filter((offer) => offer.by === constituent).map(({ offered }) => offered.port)
+  const out = resolution.crowdedOut.filter((offer) => offer.by === constituent).map(({ offered }) => portLabel(offered))
   if (out.length === 0) return []
   const params = { ports: out.join(', '), room: roomInWords(ROOM) }
-  return [{ code: 'ImportFull', object: referenceOf(constituent.offer.object), path: '', params }]
+  return [{ code: 'ImportFull', object: exportReference(constituent.offer.object), path: '', params }]
 }
 
 const groupBy = <T>(items: readonly T[], key: (item: T) => string): ReadonlyMap<string, readonly T[]> => {

@@ -16,10 +16,14 @@ export const ROOM: Room = { ports: IMPORT_PORTS_MAX, endpoints: IMPORT_ENDPOINTS
 /** Names of fields, quotes, braces and the port's number. */
 const FRAME_BYTES = 80
 
+/** Of how many endpoints are ready. */
+const COUNT_BYTES = 25
+
 /** What an endpoint takes at most, written as JSON. */
-export const bytesOf = ({ by: { site }, offered }: PortOffer): number => {
+export const bytesOf = ({ by: { site }, offered, backends }: PortOffer): number => {
   const { host, ip = '' } = site.gateway
-  return FRAME_BYTES + site.clusterKey.length + host.length + ip.length + (offered.path?.length ?? 0)
+  const counted = backends === undefined ? 0 : COUNT_BYTES
+  return FRAME_BYTES + counted + site.clusterKey.length + host.length + ip.length + (offered.path?.length ?? 0)
 }
 
 /** `64 ports, 256 clusters a port, 900 kB` */

@@ -16,7 +16,7 @@ export const FEDERATION = {
   TypeConflict: {
     level: 'warning',
     sentence:
-      'in {winner}, whose export is the oldest, the Service is {type}, in {count} of {total} exporting clusters it is not; callers get one address for all of them in any case',
+      'in {winner}, whose export is the oldest, the Service is {type}, in {count} of {total} exporting clusters it is not; {effect}',
     fix: 'Make the Services all headless or none of them',
   },
   ServiceAccountConflict: {

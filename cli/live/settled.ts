@@ -4,7 +4,7 @@ import { referenceOf } from '../../compiler/conditions.ts'
 import { createdAt } from '../../compiler/keys.ts'
 import { spokenAt } from '../../compiler/protocol.ts'
 import { conflictsOf } from '../../federation/conflict.ts'
-import { type Constituent, constituentsOf, isFor, type Member } from '../../federation/constituent.ts'
+import { type Constituent, constituentsOf, isFor, type Member, sharingOf } from '../../federation/constituent.ts'
 import { type Resolution, resolve } from '../../federation/resolve.ts'
 import { sitesOf } from '../../federation/site.ts'
 
@@ -48,6 +48,7 @@ export function settledOf(service: string, { hub, clusters, members }: HubFacts)
   const [first] = all
   if (first === undefined) return undefined
   const resolution = resolve(all)
+  const sharing = sharingOf(all, members)
   const without = all.filter((each) => !resolution.constituents.includes(each))
   return {
     hub,
@@ -55,8 +56,7 @@ export function settledOf(service: string, { hub, clusters, members }: HubFacts)
       clusterKey: each.site.clusterKey,
       since: createdAt(each.offer.object),
       ...uselessness(each),
-      importers:
-        each.ports.length === 0 ? [] : sites.filter((site) => isFor(each, site)).map((site) => site.clusterKey),
+      importers: each.says ? sites.filter((site) => isFor(each, site, sharing)).map((site) => site.clusterKey) : [],
     })),
     properties: propertiesOf(resolution),
     conflicts: conflictsOf(resolution).map((conflict) =>
@@ -65,8 +65,8 @@ export function settledOf(service: string, { hub, clusters, members }: HubFacts)
   }
 }
 
-function uselessness({ ports, offer }: Constituent): Pick<SettledExporter, 'useless'> {
-  if (ports.length > 0) return {}
+function uselessness({ says, offer }: Constituent): Pick<SettledExporter, 'useless'> {
+  if (says) return {}
   return { useless: [...offer.faults, ...offer.remarks].map(formatProblem).join(' ') }
 }
 

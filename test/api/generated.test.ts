@@ -6,6 +6,7 @@ import { INJECTION } from '../../api/diagnostics/injection.ts'
 import { INSPECTION } from '../../api/diagnostics/inspection.ts'
 import { MANIFESTS } from '../../api/diagnostics/manifests.ts'
 import { ROUTING } from '../../api/diagnostics/routing.ts'
+import { STANDARD } from '../../api/diagnostics/standard.ts'
 import { VALIDATION } from '../../api/diagnostics/validation.ts'
 import { catalogue } from '../../api/diagnostics.ts'
 import { generated } from '../../api/generate.ts'
@@ -33,7 +34,7 @@ describe('the catalogue', () => {
   })
 
   test('no two sections share a code', () => {
-    const codes = [VALIDATION, INJECTION, ROUTING, FEDERATION, MANIFESTS, INSPECTION].flatMap((section) =>
+    const codes = [VALIDATION, INJECTION, ROUTING, FEDERATION, STANDARD, MANIFESTS, INSPECTION].flatMap((section) =>
       Object.keys(section),
     )
     expect(codes.filter((code, i) => codes.indexOf(code) !== i)).toEqual([])
