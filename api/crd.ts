@@ -1,5 +1,4 @@
 import type { Kind } from './kinds.ts'
-import { VERSION } from './names.ts'
 import { toStrict } from './structural.ts'
 
 /** The CustomResourceDefinition of a kind, as plain data. */
@@ -10,7 +9,8 @@ export function crd(kind: Kind): object {
     kind: 'CustomResourceDefinition',
     metadata: {
       name: `${kind.plural}.${kind.group}`,
-      labels: { 'app.kubernetes.io/name': 'portolan', 'app.kubernetes.io/part-of': 'portolan' },
+      labels: kind.labels,
+      ...(Object.keys(kind.annotations).length > 0 ? { annotations: kind.annotations } : {}),
     },
     spec: {
       group: kind.group,
@@ -20,32 +20,30 @@ export function crd(kind: Kind): object {
         plural: kind.plural,
         singular: kind.kind.toLowerCase(),
         ...(kind.shortNames.length > 0 ? { shortNames: kind.shortNames } : {}),
-        categories: ['portolan'],
+        ...(kind.categories === undefined ? {} : { categories: kind.categories }),
       },
       scope: kind.scope,
-      versions: [
-        {
-          name: VERSION,
-          served: true,
-          storage: true,
-          additionalPrinterColumns: kind.columns,
-          subresources: { status: {} },
-          schema: {
-            openAPIV3Schema: {
-              type: 'object',
-              description: kind.description,
-              ...(kind.specRequired ? { required: ['spec'] } : {}),
-              properties: {
-                apiVersion: { type: 'string', description: 'Version of the schema of this object.' },
-                kind: { type: 'string', description: 'Kind of this object.' },
-                metadata: { type: 'object' },
-                spec,
-                status,
-              },
+      versions: kind.versions.map((name) => ({
+        name,
+        served: true,
+        storage: name === kind.versions.at(-1),
+        additionalPrinterColumns: kind.columns,
+        subresources: { status: {} },
+        schema: {
+          openAPIV3Schema: {
+            type: 'object',
+            description: kind.description,
+            ...(kind.specRequired ? { required: ['spec'] } : {}),
+            properties: {
+              apiVersion: { type: 'string', description: 'Version of the schema of this object.' },
+              kind: { type: 'string', description: 'Kind of this object.' },
+              metadata: { type: 'object' },
+              spec,
+              status,
             },
           },
         },
-      ],
+      })),
     },
   }
 }
@@ -59,7 +57,7 @@ export function jsonSchema(kind: Kind): object {
     type: 'object',
     required: ['apiVersion', 'kind', 'metadata', ...(kind.specRequired ? ['spec'] : [])],
     properties: {
-      apiVersion: { const: `${kind.group}/${VERSION}` },
+      apiVersion: { const: `${kind.group}/${kind.versions.at(-1)}` },
       kind: { const: kind.kind },
       metadata: { type: 'object', description: 'Name, namespace, labels and the rest that every object has.' },
       spec: toStrict(kind.spec),

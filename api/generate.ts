@@ -3,8 +3,9 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { stringify } from 'yaml'
 import { crd, jsonSchema } from './crd.ts'
-import { KINDS } from './kinds.ts'
+import { KINDS, type Kind } from './kinds.ts'
 import { apiReference, diagnosticsReference } from './reference.ts'
+import { STANDARD_KINDS } from './standard-kinds.ts'
 
 const GENERATED = 'made by `make generate`; change the schema in api/ instead'
 
@@ -12,19 +13,23 @@ const GENERATED = 'made by `make generate`; change the schema in api/ instead'
 export function generated(): ReadonlyMap<string, string> {
   const files = new Map<string, string>()
   for (const kind of KINDS) {
-    // kubectl and helm read YAML 1.1, where a plain off or y is a boolean.
-    const yaml = stringify(crd(kind), {
-      lineWidth: 0,
-      aliasDuplicateObjects: false,
-      version: '1.1',
-      compat: 'yaml-1.1',
-    })
-    files.set(`charts/portolan/files/crds/${kind.group}_${kind.plural}.yaml`, `# ${GENERATED}\n${yaml}`)
+    files.set(`charts/portolan/files/crds/${fileOf(kind)}`, definition(kind))
     files.set(`api/json/${kind.kind}.schema.json`, `${JSON.stringify(jsonSchema(kind), null, 2)}\n`)
   }
-  files.set('docs/api.md', apiReference(KINDS))
+  for (const kind of STANDARD_KINDS) files.set(`charts/portolan/files/crds-mcs/${fileOf(kind)}`, definition(kind))
+  files.set('docs/api.md', apiReference(KINDS, STANDARD_KINDS))
   files.set('docs/diagnostics.md', diagnosticsReference())
   return files
+}
+
+function fileOf({ group, plural }: Kind): string {
+  return `${group}_${plural}.yaml`
+}
+
+function definition(kind: Kind): string {
+  // kubectl and helm read YAML 1.1, where a plain off or y is a boolean.
+  const options = { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1', compat: 'yaml-1.1' } as const
+  return `# ${GENERATED}\n${stringify(crd(kind), options)}`
 }
 
 async function main(): Promise<void> {

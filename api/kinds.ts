@@ -3,7 +3,7 @@ import type { TSchema } from 'typebox'
 import { ClusterSpecSchema, ClusterStatusSchema } from './cluster.ts'
 import { GlobalTrafficPolicySpecSchema, GlobalTrafficPolicyStatusSchema } from './global-traffic-policy.ts'
 import { MeshConfigSpecSchema, MeshConfigStatusSchema } from './mesh-config.ts'
-import { CONFIG_GROUP, GROUP } from './names.ts'
+import { CONFIG_GROUP, GROUP, VERSION } from './names.ts'
 import { ServiceExportSpecSchema, ServiceExportStatusSchema } from './service-export.ts'
 import { ServiceImportSpecSchema, ServiceImportStatusSchema } from './service-import.ts'
 import { type Schema, toStructural } from './structural.ts'
@@ -23,6 +23,14 @@ export interface Kind {
   readonly plural: string
   readonly shortNames: readonly string[]
   readonly scope: 'Namespaced' | 'Cluster'
+  /** Of one schema; the last of them is stored. */
+  readonly versions: readonly string[]
+  /** Of the definition itself. */
+  readonly labels: Readonly<Record<string, string>>
+  /** Of the definition itself. */
+  readonly annotations: Readonly<Record<string, string>>
+  /** What `kubectl get` takes for several kinds at once. */
+  readonly categories?: readonly string[]
   /** What the kind is for, in a sentence or two. */
   readonly description: string
   readonly specRequired: boolean
@@ -65,20 +73,28 @@ const WRONG_IN_WORDS: PrinterColumn = {
   priority: 1,
 }
 
-const AGE: PrinterColumn = {
+export const AGE: PrinterColumn = {
   name: 'Age',
   type: 'date',
   jsonPath: '.metadata.creationTimestamp',
   description: 'Time since the object was created.',
 }
 
-function define(kind: Omit<Kind, 'spec' | 'status'>, spec: TSchema, status: TSchema): Kind {
+export function define(kind: Omit<Kind, 'spec' | 'status'>, spec: TSchema, status: TSchema): Kind {
   return { ...kind, spec: toStructural(spec), status: toStructural(status) }
 }
+
+const OURS = {
+  versions: [VERSION],
+  labels: { 'app.kubernetes.io/name': 'portolan', 'app.kubernetes.io/part-of': 'portolan' },
+  annotations: {},
+  categories: ['portolan'],
+} as const
 
 export const KINDS: readonly Kind[] = [
   define(
     {
+      ...OURS,
       kind: 'Cluster',
       group: GROUP,
       plural: 'clusters',
@@ -140,6 +156,7 @@ export const KINDS: readonly Kind[] = [
   ),
   define(
     {
+      ...OURS,
       kind: 'GlobalTrafficPolicy',
       group: GROUP,
       plural: 'globaltrafficpolicies',
@@ -171,6 +188,7 @@ export const KINDS: readonly Kind[] = [
   ),
   define(
     {
+      ...OURS,
       kind: 'MeshConfig',
       group: CONFIG_GROUP,
       plural: 'meshconfigs',
@@ -188,6 +206,7 @@ export const KINDS: readonly Kind[] = [
   ),
   define(
     {
+      ...OURS,
       kind: 'ServiceExport',
       group: GROUP,
       plural: 'serviceexports',
@@ -230,6 +249,7 @@ export const KINDS: readonly Kind[] = [
   ),
   define(
     {
+      ...OURS,
       kind: 'ServiceImport',
       group: GROUP,
       plural: 'serviceimports',

@@ -30,6 +30,8 @@ export const MCS_SERVICE_NAME_LABEL = 'multicluster.kubernetes.io/service-name'
 export const MCS_SOURCE_CLUSTER_LABEL = 'multicluster.kubernetes.io/source-cluster'
 /** Group of ClusterProperty (KEP-2149), and the names of the two that it defines. */
 export const ABOUT_GROUP = 'about.k8s.io'
+/** As the project that defines it stores it. */
+export const ABOUT_VERSION = 'v1beta1'
 export const CLUSTER_ID_PROPERTY = 'cluster.clusterset.k8s.io'
 export const CLUSTERSET_PROPERTY = 'clusterset.k8s.io'
 /** Annotation of a Service that the compiler made for an import: the import, as ns/name. */

@@ -3,19 +3,25 @@ import { catalogue } from './diagnostics.ts'
 import type { Diagnostic } from './issue.ts'
 import type { Kind } from './kinds.ts'
 import { ConditionSchema } from './meta.ts'
-import { VERSION } from './names.ts'
 import { type Schema, toStructural } from './structural.ts'
 
 const NOTE = '<!-- made by `make generate` -->'
 
-/** docs/api.md: every kind with every field. */
-export function apiReference(kinds: readonly Kind[]): string {
+/** docs/api.md: every kind with every field, the standard's after our own. */
+export function apiReference(kinds: readonly Kind[], standard: readonly Kind[]): string {
   return [
     NOTE,
     '# API reference',
     '',
     'Every field of every kind. The manifests are in `charts/portolan/files/crds`, JSON schemas for editors in `api/json`.',
-    ...kinds.flatMap(kindPage),
+    ...kinds.flatMap((kind) => kindPage(kind)),
+    '',
+    '# Kinds of the standard',
+    '',
+    'Defined by [KEP-1645](https://github.com/kubernetes/enhancements/tree/master/keps/sig-multicluster/1645-multi-cluster-services-api) and [KEP-2149](https://github.com/kubernetes/enhancements/tree/master/keps/sig-multicluster/2149-clusterid), and described here as far as Portolan acts on them. The chart brings them (`crds.mcs`) unless something else has: `charts/portolan/files/crds-mcs`.',
+    ...standard.flatMap((kind) => kindPage(kind, ` of ${kind.group}`)),
+    '',
+    '# What all kinds share',
     '',
     '## Conditions',
     '',
@@ -26,14 +32,14 @@ export function apiReference(kinds: readonly Kind[]): string {
   ].join('\n')
 }
 
-function kindPage(kind: Kind): readonly string[] {
+function kindPage(kind: Kind, of = ''): readonly string[] {
   const short = kind.shortNames.length === 0 ? '' : `, short name \`${kind.shortNames.join('`, `')}\``
   const { spec, status } = kind
   return [
     '',
-    `## ${kind.kind}`,
+    `## ${kind.kind}${of}`,
     '',
-    `\`${kind.group}/${VERSION}\`, ${SCOPES[kind.scope]}${short}. ${kind.description}`,
+    `${kind.versions.map((version) => `\`${kind.group}/${version}\``).join(' and ')}, ${SCOPES[kind.scope]}${short}. ${kind.description}`,
     '',
     ...table(rows('', { spec, status }, kind.specRequired ? ['spec'] : [])),
   ]

@@ -5,7 +5,7 @@ import type { GlobalTrafficPolicy } from './global-traffic-policy.ts'
 import type { ClusterProperty, McsExport, McsImport } from './mcs.ts'
 import type { MeshConfig } from './mesh-config.ts'
 import type { KubeObject, ObjectMeta } from './meta.ts'
-import { ABOUT_GROUP, CONFIG_GROUP, GROUP, MCS_GROUP, MCS_VERSION, VERSION } from './names.ts'
+import { ABOUT_GROUP, ABOUT_VERSION, CONFIG_GROUP, GROUP, MCS_GROUP, MCS_VERSION, VERSION } from './names.ts'
 import type { ServiceExport } from './service-export.ts'
 import type { ServiceImport } from './service-import.ts'
 import type { HttpRouteGroup, TcpRoute, TrafficTarget } from './smi.ts'
@@ -101,7 +101,7 @@ export const MCS_EXPORTS = standard<McsExport>('serviceexports', 'ServiceExport'
 export const MCS_IMPORTS = standard<McsImport>('serviceimports', 'ServiceImport')
 export const CLUSTER_PROPERTIES: Served<ClusterProperty> = {
   group: ABOUT_GROUP,
-  version: 'v1',
+  version: ABOUT_VERSION,
   plural: 'clusterproperties',
   kind: 'ClusterProperty',
   namespaced: false,

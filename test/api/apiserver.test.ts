@@ -8,9 +8,9 @@ import { kindOf } from '../../api/kinds.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import { applyDefaults, validateObject } from '../../webhook/validate.ts'
 import { type ApiServer, startApiServer } from '../kube/apiserver.ts'
+import { CRDS } from '../kube/crds.ts'
 import { cases, filesOf, GOLDEN, readObjects } from './cases.ts'
 
-const CRDS = path.resolve(import.meta.dirname, '../../charts/portolan/files/crds')
 const CASES = cases()
 
 let api: ApiServer
@@ -20,7 +20,7 @@ beforeAll(async () => {
   api = await startApiServer()
   const { tls } = await api.connection.credentials()
   agent = new Agent({ connect: { ...tls } })
-  await kubectl('apply', '-f', CRDS)
+  await kubectl('apply', ...CRDS)
   await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s')
   for (const namespace of ['bar', 'dapr-test', 'httpbin', 'portolan-system', 'shop']) {
     await kubectl('create', 'namespace', namespace)

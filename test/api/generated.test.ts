@@ -10,7 +10,8 @@ import { STANDARD } from '../../api/diagnostics/standard.ts'
 import { VALIDATION } from '../../api/diagnostics/validation.ts'
 import { catalogue } from '../../api/diagnostics.ts'
 import { generated } from '../../api/generate.ts'
-import { KINDS } from '../../api/kinds.ts'
+import { KINDS, type Kind } from '../../api/kinds.ts'
+import { STANDARD_KINDS } from '../../api/standard-kinds.ts'
 import type { Schema } from '../../api/structural.ts'
 
 const TOP = path.resolve(import.meta.dirname, '../..')
@@ -20,10 +21,13 @@ describe('what is generated is in the repository as `make generate` writes it', 
     expect(await readFile(path.join(TOP, name), 'utf8')).toBe(content)
   })
 
-  test.for(['charts/portolan/files/crds', 'api/json'])('%s has no other file', async (folder) => {
-    const files = (await readdir(path.join(TOP, folder))).map((file) => `${folder}/${file}`)
-    expect(files.filter((file) => !generated().has(file))).toEqual([])
-  })
+  test.for(['charts/portolan/files/crds', 'charts/portolan/files/crds-mcs', 'api/json'])(
+    '%s has no other file',
+    async (folder) => {
+      const files = (await readdir(path.join(TOP, folder))).map((file) => `${folder}/${file}`)
+      expect(files.filter((file) => !generated().has(file))).toEqual([])
+    },
+  )
 })
 
 describe('the catalogue', () => {
@@ -51,13 +55,15 @@ describe('the catalogue', () => {
 })
 
 describe('the schemas', () => {
-  const fields = KINDS.flatMap((kind) => [
+  const fieldsOf = (kind: Kind) => [
     ...below(`${kind.kind}.spec`, kind.spec),
     ...below(`${kind.kind}.status`, kind.status),
-  ])
+  ]
+  const fields = KINDS.flatMap(fieldsOf)
 
   test('describe every field', () => {
-    expect(fields.filter(([, schema]) => (schema.description ?? '') === '').map(([name]) => name)).toEqual([])
+    const all = [...fields, ...STANDARD_KINDS.flatMap(fieldsOf)]
+    expect(all.filter(([, schema]) => (schema.description ?? '') === '').map(([name]) => name)).toEqual([])
   })
 
   test('bound what users write, so that the API server can price the rules', () => {

@@ -16,13 +16,13 @@ import { must } from '../../kube/failure.ts'
 import type { Resource } from '../../kube/object.ts'
 import { type ApiServer, freePorts, startApiServer, startEtcd } from '../kube/apiserver.ts'
 import { SYSTEM } from '../kube/compiler.ts'
+import { CRDS } from '../kube/crds.ts'
 import { until } from '../lab/run.ts'
 
 const [MEMBERS = 50, EXPORTS = 200] = process.argv.slice(2, 4).map(Number)
 const ONLY = process.argv[4]
 const CHANGES = 20
 const NS = 'bench'
-const CRDS = join(import.meta.dirname, '../../charts/portolan/files/crds')
 const CLI = join(import.meta.dirname, '../../cli/main.ts')
 
 const row = (...cells: readonly (string | number)[]) => console.log(`| ${cells.join(' | ')} |`)
@@ -41,7 +41,7 @@ async function startServer(etcd: Awaited<ReturnType<typeof startEtcd>>): Promise
     const { code, stderr } = await api.kubectl(args)
     if (code !== 0) throw new Error(stderr)
   }
-  await kubectl('apply', '-f', CRDS)
+  await kubectl('apply', ...CRDS)
   await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s')
   const client = createClient(api.connection, { timeoutMs: 60_000 })
   for (const name of [SYSTEM, NS]) must(await client.create(NAMESPACES, { metadata: { name } }))

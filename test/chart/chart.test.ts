@@ -115,7 +115,7 @@ describe('holds', async () => {
   }
 
   test('every CRD of charts/portolan/files, whole, and kept at uninstall', () => {
-    const files = ['files/crds', 'files/smi'].flatMap((dir) =>
+    const files = ['files/crds', 'files/crds-mcs', 'files/smi'].flatMap((dir) =>
       readdirSync(join(CHART, dir)).map((file) => join(dir, file)),
     )
     const rendered = new Map(all('CustomResourceDefinition').map((crd) => [crd.metadata.name, crd]))

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { render } from '../chart/helm.ts'
 import { type ApiServer, startApiServer } from '../kube/apiserver.ts'
+import { CRDS } from '../kube/crds.ts'
 import { portolan } from './session.ts'
 
 const TOP = join(import.meta.dirname, '../..')
@@ -17,7 +18,7 @@ async function kubectl(args: readonly string[], input?: string): Promise<string>
 
 beforeAll(async () => {
   api = await startApiServer()
-  await kubectl(['apply', '-f', join(TOP, 'charts/portolan/files/crds')])
+  await kubectl(['apply', ...CRDS])
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
 })
 

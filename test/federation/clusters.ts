@@ -3,11 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createClient, type KubeClient } from '../../kube/client.ts'
 import { type ApiServer, type Etcd, startApiServer, startEtcd } from '../kube/apiserver.ts'
+import { CRDS } from '../kube/crds.ts'
 import { until } from '../lab/run.ts'
 import { clusterKey, SYSTEM } from './walkthrough.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-const CRDS = join(ROOT, 'charts/portolan/files/crds')
 
 export interface TestCluster {
   readonly name: string
@@ -82,7 +82,7 @@ export async function startClusters(hubName: string, memberNames: readonly strin
 async function startCluster(name: string, etcd: Etcd): Promise<TestCluster> {
   const api = await startApiServer({ etcd })
   for (const args of [
-    ['apply', '-f', CRDS],
+    ['apply', ...CRDS],
     ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'],
     ['create', 'namespace', SYSTEM],
   ]) {

@@ -1,5 +1,4 @@
 /** A hub and members on real API servers without nodes: the chart's CRDs, and no more rights than the chart gives. */
-import { join } from 'node:path'
 import { pino } from 'pino'
 import type { Cluster } from '../../api/cluster.ts'
 import type { Namespace, Service } from '../../api/core.ts'
@@ -17,9 +16,8 @@ import type { Ref, Resource } from '../../kube/object.ts'
 import { render } from '../chart/helm.ts'
 import { type ApiServer, type Etcd, freePorts, startApiServer, startEtcd, type User } from '../kube/apiserver.ts'
 import { kubectl, SYSTEM } from '../kube/compiler.ts'
+import { CRDS } from '../kube/crds.ts'
 import { until } from '../lab/run.ts'
-
-const CRDS = join(import.meta.dirname, '../../charts/portolan/files/crds')
 
 const account = (name: string): User => ({
   name: `system:serviceaccount:${SYSTEM}:${name}`,
@@ -105,7 +103,7 @@ export async function startStage(names: readonly string[], { granted = true }: S
 
 async function startSite(name: string, etcd: Etcd, rbac: string): Promise<Site> {
   const api = await startApiServer({ etcd, users: [HUB_ACCOUNT, MEMBER_ACCOUNT, STRANGER] })
-  await kubectl(api, ['apply', '-f', CRDS])
+  await kubectl(api, ['apply', ...CRDS])
   await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
   await kubectl(api, ['create', 'namespace', SYSTEM])
   if (rbac !== '') await kubectl(api, ['apply', '-f', '-'], rbac)

@@ -23,9 +23,10 @@ import { createClient, type KubeClient } from '../../kube/client.ts'
 import { must, mustOrMissing } from '../../kube/failure.ts'
 import { LEASES } from '../../kube/lease.ts'
 import type { KubeObject, Ref, Resource } from '../../kube/object.ts'
-import { CHART, render } from '../chart/helm.ts'
+import { render } from '../chart/helm.ts'
 import { type ApiServer, type Etcd, freePorts, startApiServer, startEtcd } from '../kube/apiserver.ts'
 import { kubectl, SYSTEM } from '../kube/compiler.ts'
+import { CRDS } from '../kube/crds.ts'
 import {
   type Audit,
   connectionAs,
@@ -83,7 +84,7 @@ afterAll(async () => {
 async function startSite(name: Name): Promise<Site> {
   const audit = await createAudit(dir, name)
   const api = await startApiServer({ etcd, args: audit.args })
-  await kubectl(api, ['apply', '-f', join(CHART, 'files/crds')])
+  await kubectl(api, ['apply', ...CRDS])
   await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
   await kubectl(api, ['create', 'namespace', SYSTEM])
   return { api, client: createClient(api.connection), audit }

@@ -1,15 +1,13 @@
 /** What a real API server stores when the webhook is down: schema and CEL are all that stands between it and Envoy. */
-import path from 'node:path'
 import { Agent, request } from 'undici'
 import { kindOf } from '../../api/kinds.ts'
 import { compile } from '../../compiler/compile.ts'
 import { type ApiServer, startApiServer } from '../kube/apiserver.ts'
+import { CRDS } from '../kube/crds.ts'
 import type { Ours } from './by-schema.ts'
 import { judge } from './envoy.ts'
 import type { Target } from './target.ts'
 import { type Proposal, proposals, snapshotIn, surroundings } from './worlds.ts'
-
-const CRDS = path.resolve(import.meta.dirname, '../../charts/portolan/files/crds')
 
 interface Store {
   readonly api: ApiServer
@@ -22,7 +20,7 @@ const open = async (): Promise<Store> => {
     const { code, stderr } = await api.kubectl(args)
     if (code !== 0) throw new Error(stderr)
   }
-  await kubectl('apply', '-f', CRDS)
+  await kubectl('apply', ...CRDS)
   await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s')
   for (const namespace of ['shop', 'other', 'n'.repeat(63)]) await kubectl('create', 'namespace', namespace)
   const { tls } = await api.connection.credentials()

@@ -1,5 +1,4 @@
 /** The compiler as its Deployment runs it, against a real API server: the chart's CRDs, the chart's permissions, no node. */
-import { join } from 'node:path'
 import { pino } from 'pino'
 import { runCompiler } from '../../compiler/main.ts'
 import { createClient } from '../../kube/client.ts'
@@ -7,10 +6,10 @@ import type { Connection } from '../../kube/connection.ts'
 import { render } from '../chart/helm.ts'
 import { until } from '../lab/run.ts'
 import { type ApiServer, freePorts, startApiServer, type User } from './apiserver.ts'
+import { CRDS } from './crds.ts'
 
 export const SYSTEM = 'portolan-system'
 export const CLUSTER_KEY = 'default/default/default/west'
-const CRDS = join(import.meta.dirname, '../../charts/portolan/files/crds')
 
 const ACCOUNT: User = {
   name: `system:serviceaccount:${SYSTEM}:portolan-compiler`,
@@ -20,7 +19,7 @@ const ACCOUNT: User = {
 /** An API server on which the chart has been installed, as far as the compiler is concerned. */
 export async function startInstalled(): Promise<ApiServer> {
   const api = await startApiServer({ users: [ACCOUNT] })
-  await kubectl(api, ['apply', '-f', CRDS])
+  await kubectl(api, ['apply', ...CRDS])
   await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
   await kubectl(api, ['create', 'namespace', SYSTEM])
   await kubectl(api, ['apply', '-f', '-'], await render('--show-only', 'templates/compiler/rbac.yaml'))

@@ -12,6 +12,7 @@ import type { KubeObject, Resource } from '../../kube/object.ts'
 import { render } from '../chart/helm.ts'
 import { type ApiServer, freePorts, startApiServer } from './apiserver.ts'
 import { CLUSTER_KEY, kubectl, SYSTEM } from './compiler.ts'
+import { ALL_CRDS } from './crds.ts'
 import { type Look, lookAt } from './look.ts'
 import { exported, imported, namespace, pod, policy, service } from './objects.ts'
 import {
@@ -29,8 +30,6 @@ import {
 } from './rights.ts'
 
 const RIGHTS = rightsOf(await render('--show-only', 'templates/compiler/rbac.yaml'), 'portolan-compiler')
-const CRDS = join(import.meta.dirname, '../../charts/portolan/files/crds')
-const SMI = join(import.meta.dirname, '../../charts/portolan/files/smi')
 
 let dir: string
 let audit: Audit
@@ -44,7 +43,7 @@ beforeAll(async () => {
   api = await startApiServer({ args: audit.args })
   client = createClient(api.connection)
   look = lookAt(api)
-  await kubectl(api, ['apply', '-f', CRDS, '-f', SMI])
+  await kubectl(api, ['apply', ...ALL_CRDS])
   await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
   await kubectl(api, ['create', 'namespace', SYSTEM])
 })

@@ -1,5 +1,3 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
@@ -7,8 +5,9 @@ import { NAMESPACES, PODS, SERVICES } from '../../api/resources.ts'
 import { createClient, type KubeClient } from '../../kube/client.ts'
 import { must } from '../../kube/failure.ts'
 import { runWebhook, type WebhookOptions } from '../../webhook/main.ts'
-import { CHART, parseManifests, render } from '../chart/helm.ts'
+import { parseManifests, render } from '../chart/helm.ts'
 import { type ApiServer, freePorts, startApiServer } from '../kube/apiserver.ts'
+import { CRDS } from '../kube/crds.ts'
 import { until } from '../lab/run.ts'
 
 const SYSTEM = 'portolan-system'
@@ -25,10 +24,7 @@ const stopping = new AbortController()
 
 /** The chart's own configurations and rules, with a port of this process in place of its Service. */
 async function install(): Promise<void> {
-  const crds = join(CHART, 'files/crds')
-  for (const file of await readdir(crds)) {
-    done(await api.kubectl(['apply', '-f', '-'], await readFile(join(crds, file), 'utf8')))
-  }
+  done(await api.kubectl(['apply', ...CRDS]))
   must(await admin.create(NAMESPACES, { metadata: { name: SYSTEM } }))
   const manifests = parseManifests(await render()).flatMap((manifest) => {
     const text = JSON.stringify(manifest)

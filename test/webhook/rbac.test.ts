@@ -9,9 +9,10 @@ import { MUTATING, VALIDATING } from '../../certs/publish.ts'
 import { createClient, type KubeClient } from '../../kube/client.ts'
 import { mustOrMissing } from '../../kube/failure.ts'
 import { runWebhook } from '../../webhook/main.ts'
-import { CHART, render } from '../chart/helm.ts'
+import { render } from '../chart/helm.ts'
 import { type ApiServer, freePorts, startApiServer } from '../kube/apiserver.ts'
 import { CLUSTER_KEY, kubectl, SYSTEM } from '../kube/compiler.ts'
+import { CRDS } from '../kube/crds.ts'
 import {
   type Audit,
   connectionAs,
@@ -42,7 +43,7 @@ beforeAll(async () => {
   audit = await createAudit(dir, 'webhook')
   api = await startApiServer({ args: audit.args })
   client = createClient(api.connection)
-  await kubectl(api, ['apply', '-f', join(CHART, 'files/crds')])
+  await kubectl(api, ['apply', ...CRDS])
   await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
   await kubectl(api, ['create', 'namespace', SYSTEM])
   const manifests = await render('--show-only', 'templates/webhook/admission.yaml', '-s', 'templates/dns/service.yaml')

@@ -13,9 +13,10 @@ import { createClient, type KubeClient } from '../../../kube/client.ts'
 import { must, mustOrMissing } from '../../../kube/failure.ts'
 import { LEASES } from '../../../kube/lease.ts'
 import { keyOf, type Ref, type Resource } from '../../../kube/object.ts'
-import { CHART, render } from '../../chart/helm.ts'
+import { render } from '../../chart/helm.ts'
 import { type ApiServer, startApiServer } from '../../kube/apiserver.ts'
 import { kubectl, SYSTEM } from '../../kube/compiler.ts'
+import { CRDS } from '../../kube/crds.ts'
 import { exported, imported, pod, policy } from '../../kube/objects.ts'
 import {
   type Audit,
@@ -45,7 +46,7 @@ beforeAll(async () => {
   audit = await createAudit(dir, 'cleanup')
   api = await startApiServer({ args: audit.args })
   client = createClient(api.connection)
-  await kubectl(api, ['apply', '-f', join(CHART, 'files/crds')])
+  await kubectl(api, ['apply', ...CRDS])
   await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
   for (const name of [SYSTEM, 'shop']) await kubectl(api, ['create', 'namespace', name])
 })

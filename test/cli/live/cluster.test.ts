@@ -11,9 +11,9 @@ import { render } from '../../chart/helm.ts'
 import { type ApiServer, type Etcd, startApiServer, startEtcd, type User } from '../../kube/apiserver.ts'
 import { kubectl, SYSTEM } from '../../kube/compiler.ts'
 import { type ControllerManager, startControllers } from '../../kube/controller-manager.ts'
+import { CRDS } from '../../kube/crds.ts'
 import { portolan } from '../session.ts'
 
-const CRDS = join(import.meta.dirname, '../../../charts/portolan/files/crds')
 /** Where the hub would look for the member: nobody does, here. */
 const SERVER = 'https://192.0.2.10:6443'
 const READER: User = { name: 'reader', groups: ['system:authenticated'] }
@@ -28,7 +28,7 @@ let memberClient: KubeClient
 
 async function start(): Promise<ApiServer> {
   const api = await startApiServer({ etcd, users: [READER] })
-  await kubectl(api, ['apply', '-f', CRDS])
+  await kubectl(api, ['apply', ...CRDS])
   await kubectl(api, ['create', 'namespace', SYSTEM])
   const parts = [
     'compiler/rbac',
