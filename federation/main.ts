@@ -49,7 +49,12 @@ export const runFederation = async (
     }
 
     return {
-      onChange: (leading) => (leading ? begin() : end()),
+      onChange: (standing) => {
+        // A hub that pauses writes nothing, and need not read everything anew when nobody else has led meanwhile.
+        if (standing === 'follows') end()
+        else if (standing === 'leads' && hub === undefined) begin()
+        else hub?.touch()
+      },
       missing: () => hub?.missing() ?? [],
       stop: () => {
         end()

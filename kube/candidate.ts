@@ -4,7 +4,7 @@ import { collectDefaultMetrics, type Gauge, type Registry } from 'prom-client'
 import { worthSaying } from './backoff.ts'
 import type { KubeClient } from './client.ts'
 import { serveHealth, serveMetrics } from './health.ts'
-import { startElection } from './lease.ts'
+import { type Standing, startElection } from './lease.ts'
 
 export interface CandidateOptions {
   /** Portolan's own namespace. */
@@ -28,9 +28,15 @@ export interface CandidateContext {
   readonly metrics: { readonly registry: Registry; readonly leading: Gauge }
 }
 
+const IN_WORDS: Readonly<Record<Standing, string>> = {
+  leads: 'leads',
+  paused: 'writes nothing until the Lease can be renewed',
+  follows: 'does not lead any more',
+}
+
 /** What a replica does. */
 export interface Duty {
-  readonly onChange: (leading: boolean) => void
+  readonly onChange: (standing: Standing) => void
   /** Names of what has not been listed yet; empty = ready. */
   readonly missing: () => readonly string[]
   /** Resolves when no write is under way any more. */
@@ -56,10 +62,10 @@ export async function runCandidate(
     lease: { namespace: options.namespace, name: options.lease },
     identity,
     ...(options.leaseSeconds === undefined ? {} : { durationSeconds: options.leaseSeconds }),
-    onChange: (leading) => {
-      metrics.leading.set(leading ? 1 : 0)
-      log.info({ identity }, leading ? 'leads' : 'does not lead any more')
-      duty.onChange(leading)
+    onChange: (standing) => {
+      metrics.leading.set(standing === 'leads' ? 1 : 0)
+      log.info({ identity }, IN_WORDS[standing])
+      duty.onChange(standing)
     },
     onFailure: ({ reason, message }, attempt) =>
       log[worthSaying(attempt) ? 'warn' : 'debug']({ reason, attempt }, message),

@@ -76,6 +76,12 @@ export function next(seen: SeenLease, me: Candidate, now: number, wallClock: str
   }
 }
 
+/**
+ * `leads`: may write. `paused`: may not, as the Lease could not be renewed in time, but nobody else is known to have it;
+ * when `leads` follows, nobody else has had it in between. `follows`: another one leads, or nobody does.
+ */
+export type Standing = 'leads' | 'paused' | 'follows'
+
 export interface ElectionOptions {
   readonly client: KubeClient
   readonly lease: Ref
@@ -83,7 +89,7 @@ export interface ElectionOptions {
   readonly identity: string
   /** Default 15: how long a dead leader blocks the others. */
   readonly durationSeconds?: number
-  readonly onChange?: (leading: boolean) => void
+  readonly onChange?: (standing: Standing) => void
   /** `attempt` counts failures in a row. */
   readonly onFailure?: (failure: Failure, attempt: number) => void
   readonly random?: () => number
@@ -105,16 +111,20 @@ export function startElection(options: ElectionOptions): Election {
   let seen: SeenLease = { lease: undefined, since: performance.now() }
   /** We lead until then: a third of the duration is kept back for writes under way and clocks that run apart. */
   let leadsUntil = Number.NEGATIVE_INFINITY
-  let told = false
+  let told: Standing = 'follows'
   let failures = 0
   let expiry: NodeJS.Timeout | undefined
 
   const isLeader = () => performance.now() < leadsUntil
 
+  const standing = (): Standing =>
+    isLeader() ? 'leads' : seen.lease?.spec?.holderIdentity === identity ? 'paused' : 'follows'
+
   function tell() {
-    if (isLeader() === told) return
-    told = !told
-    onChange(told)
+    const now = standing()
+    if (now === told) return
+    told = now
+    onChange(now)
   }
 
   function lead(from: number) {
@@ -142,6 +152,8 @@ export function startElection(options: ElectionOptions): Election {
     const read = await client.get(LEASES, ref)
     if (!read.ok && read.failure.reason !== 'NotFound') return stumble(read.failure)
     see(mustOrMissing(read))
+    // Whoever had it meanwhile may have given it back already.
+    tell()
     const step = next(seen, { identity, durationSeconds }, performance.now(), microTime())
     if (step.do === 'wait') {
       lose()

@@ -56,6 +56,8 @@ export interface HubOptions {
 export interface Hub {
   /** Names of what has not been listed yet; empty = at work. */
   readonly missing: () => readonly string[]
+  /** It may write again. */
+  readonly touch: () => void
   readonly stop: () => Promise<void>
 }
 
@@ -478,6 +480,7 @@ export function startHub(options: HubOptions): Hub {
 
   return {
     missing: registry.missing,
+    touch: passes.touch,
     stop: async () => {
       await passes.stop()
       await Promise.all([...stopping, ...[...entries.values()].map(({ member }) => member.stop()), registry.stop()])

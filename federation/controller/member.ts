@@ -8,7 +8,7 @@ import { carryOut, describeAction } from './carry-out.ts'
 import { type Health, type Link, type LinkTimes, startLink } from './link.ts'
 import type { Metrics } from './metrics.ts'
 import { type Observed, observeImport } from './observed.ts'
-import { type Action, type Desired, plan } from './plan.ts'
+import { type Action, type Desired, differInStatusesAlone, plan } from './plan.ts'
 import { isDefinite } from './reason.ts'
 import { createTeller, type Teller } from './tell.ts'
 
@@ -149,7 +149,7 @@ export function startMember(options: MemberOptions): Member {
     const failed = await carryOut(planned.actions, {
       client: way.link.client,
       // What is no longer wanted is not worth waiting for.
-      mayWrite: () => mayWrite() && desired === wanted && current === way && !passes.isStopped(),
+      mayWrite: () => mayWrite() && isStillWanted(wanted) && current === way && !passes.isStopped(),
       onDone: (action, written) => {
         if (written !== undefined) way.link.written(written)
         if (action.do === 'applyImport' && written !== undefined) remember(action, written as ServiceImport)
@@ -165,6 +165,10 @@ export function startMember(options: MemberOptions): Member {
     if (planned.actions.length > 0 || fulfilled !== before) onChange()
     return failed
   }
+
+  /** What is to be said of exports changes with every import anywhere: all the same it is said, or it never would be. */
+  const isStillWanted = (wanted: Desired): boolean =>
+    desired !== undefined && (desired === wanted || differInStatusesAlone(desired, wanted))
 
   function remember(
     { import: { namespace, name, content } }: Extract<Action, { do: 'applyImport' }>,

@@ -53,6 +53,19 @@ export type Action =
       readonly before: unknown
     }
 
+/** Whether nothing but what is said of exports is wanted otherwise. What has not changed is the very same value. */
+export const differInStatusesAlone = (one: Desired, other: Desired): boolean =>
+  one.namespace === other.namespace &&
+  one.hub === other.hub &&
+  one.clusterKey === other.clusterKey &&
+  one.trustDomain === other.trustDomain &&
+  one.trust === other.trust &&
+  one.createNamespaces === other.createNamespaces &&
+  one.imports.length === other.imports.length &&
+  one.imports.every((object, index) => object === other.imports[index]) &&
+  one.unheard.size === other.unheard.size &&
+  [...one.unheard].every((key) => other.unheard.has(key))
+
 export interface WantedImport {
   readonly namespace: string
   readonly name: string

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createClient } from '../../kube/client.ts'
 import { must } from '../../kube/failure.ts'
-import { LEASES, type Lease, next, startElection } from '../../kube/lease.ts'
+import { LEASES, type Lease, next, type Standing, startElection } from '../../kube/lease.ts'
 import { until } from '../lab/run.ts'
 import { ADMIN, type ApiServer, startApiServer } from './apiserver.ts'
 import { startLine } from './line.ts'
@@ -111,10 +111,17 @@ describe('election', () => {
       createClient(api.connectionOf(ADMIN, `https://127.0.0.1:${cable.port}`), { timeoutMs: 1_000 }),
       createClient(api.connection, { timeoutMs: 1_000 }),
     ]
+    const standings: readonly Standing[][] = [[], []]
     const run = (index: number) => {
       const client = clients[index]
       if (client === undefined) throw new Error('no such candidate')
-      return startElection({ client, lease: ref, identity: `c${index}`, durationSeconds })
+      return startElection({
+        client,
+        lease: ref,
+        identity: `c${index}`,
+        durationSeconds,
+        onChange: (standing) => standings[index]?.push(standing),
+      })
     }
     const first = run(0)
     await until('the first leads', first.isLeader)
@@ -147,6 +154,15 @@ describe('election', () => {
     await second.stop()
     await until('the first leads again', first.isLeader, { every: 5 })
     expect(performance.now() - leftAt).toBeLessThan(durationSeconds * 1_000)
+
+    expect(standings[0]).toEqual(['leads', 'paused', 'follows', 'leads'])
+
+    // Cut off for less than anybody else waits, it goes on where it was.
+    cable.cut()
+    await until('the first pauses', () => !first.isLeader(), { every: 5 })
+    cable.mend()
+    await until('the first leads once more', first.isLeader, { every: 5 })
+    expect(standings[0]?.slice(4)).toEqual(['paused', 'leads'])
 
     clearInterval(watching)
     expect(samples).toBeGreaterThan(20)
