@@ -152,7 +152,8 @@ describe.skipIf(missing.length > 0)('two clusters', () => {
     expect(await logs('portolan')).toContain('webhook')
     expect(await logs('envoy')).toContain(`/${ENVOY}/`)
     expect(await logs('init')).toMatch(/iptables-restore v1.*\nip6tables-restore v1.*\nv24/)
-    const plugins = 'hosts forward kubernetes reload health ready prometheus errors log cache rewrite template loop'
+    const plugins =
+      'hosts file forward kubernetes reload health ready prometheus errors log cache rewrite template loop'
     expect((await logs('coredns')).split('\n')).toEqual(expect.arrayContaining(plugins.split(' ')))
   })
 
