@@ -26,10 +26,12 @@ export const standardStatus = (offer: Offer): ObjectStatus | undefined => {
       .map((issue) => ({ ...issue, code: IN_STANDARD[issue.code] ?? issue.code })),
   )
   if (wrong) return statusOf(standard, [verdict('Valid', 'False', [...wrong, ...remarks])])
-  const paths = [...rules.map(({ path }) => path), ...tcp.map(({ port }) => `${port}/TCP`)]
-  const params = { paths: paths.join(', ') || 'nothing of it' }
-  const flat: Issue<Code> = { code: 'PodAddressesOnly', object: reference, path: '' }
-  const isHeadless = service?.spec.clusterIP === 'None'
-  const good: Issue<Code> = { code: 'Valid', object: reference, path: '', params }
-  return statusOf(standard, [verdict('Valid', 'True', [good, ...remarks, ...(isHeadless ? [flat] : [])])])
+  const paths = [...rules.map(({ path }) => path), ...tcp.map(({ port }) => `${port}/TCP`)].join(', ')
+  const of = (code: Code, params: Issue['params'] = {}): Issue<Code> => ({ code, object: reference, path: '', params })
+  if (paths === '')
+    return statusOf(standard, [
+      { ...verdict('Valid', 'True', [of('NoGatewayNeeded')]), reason: 'Valid' satisfies Code },
+    ])
+  const headless = service?.spec.clusterIP === 'None' ? [of('PodAddressesOnly')] : []
+  return statusOf(standard, [verdict('Valid', 'True', [of('Valid', { paths }), ...remarks, ...headless])])
 }

@@ -11,7 +11,9 @@ export function* importRules(root: At): Iterable<Finding> {
   for (const twin of repeated(ports, portKey)) yield found('PortDuplicate', field(twin, 'port'))
   for (const port of ports) {
     const protocol = field(port, 'protocol')
-    if (protocol.value === 'UDP' || protocol.value === 'SCTP') yield found('ProtocolNotRouted', protocol)
+    // The standard has such ports: who calls them goes to the pods.
+    const isListed = isRecord(field(spec, 'standard').value)
+    if (!isListed && (protocol.value === 'UDP' || protocol.value === 'SCTP')) yield found('ProtocolNotRouted', protocol)
     for (const endpoint of items(field(port, 'endpoints'))) yield* endpointRules(endpoint)
   }
 }

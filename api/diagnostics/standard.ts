@@ -18,8 +18,14 @@ export const STANDARD = {
   PodAddressesOnly: {
     level: 'info',
     sentence:
-      'the Service is headless, so its names answer the addresses of pods, which callers in other clusters reach only where the clusters share a network',
+      'the Service is headless: unless an older export is of another type, its names answer the addresses of pods, which callers in other clusters reach only where the clusters share a network',
     fix: 'Nothing to do where they do; else export a Service with a clusterIP',
+  },
+  NoGatewayNeeded: {
+    level: 'info',
+    sentence:
+      'no gateway serves any port of the Service: other clusters get the addresses of its pods, which callers there reach only where the clusters share a network',
+    fix: 'Nothing to do where they do; else give the Service a port of protocol TCP',
   },
   SessionAffinityConflict: {
     level: 'warning',
@@ -54,13 +60,13 @@ export const STANDARD = {
   LabelsConflict: {
     level: 'warning',
     sentence:
-      'the import has labels {value} because {winner} exports them, whose export is the oldest of its kind; {count} of {total} exporting clusters export others',
+      'the labels of the import are {value}, as {winner} has it, whose export is the oldest of its kind; {count} of {total} exporting clusters have others',
     fix: 'Set the same spec.exportedLabels in all of them',
   },
   AnnotationsConflict: {
     level: 'warning',
     sentence:
-      'the import has annotations {value} because {winner} exports them, whose export is the oldest of its kind; {count} of {total} exporting clusters export others',
+      'the annotations of the import are {value}, as {winner} has it, whose export is the oldest of its kind; {count} of {total} exporting clusters have others',
     fix: 'Set the same spec.exportedAnnotations in all of them',
   },
   ExportedWordsUnusable: {

@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import type { Cluster } from '../../api/cluster.ts'
 import type { Service } from '../../api/core.ts'
+import type { McsExport } from '../../api/mcs.ts'
 import type { KubeObject } from '../../api/meta.ts'
+import { API_VERSION } from '../../api/names.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import type { Member } from '../../federation/constituent.ts'
 import { type Federation, merge } from '../../federation/merge.ts'
@@ -20,6 +22,8 @@ export interface Case {
 
 const isCluster = (object: KubeObject): object is Cluster => object.kind === 'Cluster'
 
+const isExport = ({ kind }: KubeObject): boolean => kind === 'ServiceExport'
+
 const read = (file: string): Case => {
   const objects = parseAllDocuments(readFileSync(join(GOLDEN, file), 'utf8')).map(
     (document) => document.toJS() as KubeObject,
@@ -31,8 +35,10 @@ const read = (file: string): Case => {
     const held = end < 0 ? after : after.slice(0, end)
     return {
       cluster: cluster.metadata.name,
-      exports: held.filter((object): object is ServiceExport => object.kind === 'ServiceExport'),
+      exports: held.filter((object): object is ServiceExport => isExport(object) && object.apiVersion === API_VERSION),
+      mcsExports: held.filter((object): object is McsExport => isExport(object) && object.apiVersion !== API_VERSION),
       services: held.filter((object): object is Service => object.kind === 'Service'),
+      globalServices: true,
     }
   })
   return { name: file.replace('.in.yaml', ''), members, clusters, federation: merge(members, clusters) }
