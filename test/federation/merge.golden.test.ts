@@ -24,7 +24,7 @@ const SAID_ELSEWHERE = [
   ],
   ...['NamespaceMissing', 'ImportNotOurs', 'Exported', 'Exporting', 'NoImporter', 'NotExported', 'Outvoted'],
   'ImportFull',
-  ...['Pending', 'Failed', 'PodAddressesOnly', 'NoGatewayNeeded'],
+  ...['Pending', 'Ready', 'Failed', 'PodAddressesOnly', 'NoGatewayNeeded'],
 ]
 
 const SEEDS = join(import.meta.dirname, '../golden/seeds')
