@@ -16,12 +16,11 @@ import { basename, join } from 'node:path'
 import { CACHE, cached, filesBelow, forgetOlder, shortHash } from './cache.ts'
 import { DAPR, DAPR_PARTS, dapr } from './dapr.ts'
 import { distribution } from './debian.ts'
-import { copyLibraries } from './libraries.ts'
+import { copyLibraries, fillProgram } from './libraries.ts'
 import { type Image, type Layer, readLayer, writeLayer } from './oci.ts'
 import { fillPostgres, POSTGRES_USER } from './postgres.ts'
 import { HUB } from './registry.ts'
 import { run } from './run.ts'
-import { fillSocat } from './socat.ts'
 import { architecture, binaries, copyBinary, debianPackages, envoy, node } from './toolchain.ts'
 
 export const REGISTRY = 'portolan.test'
@@ -235,9 +234,11 @@ async function serverLayer(file: string): Promise<Layer> {
   })
 }
 
-/** Pods of the conformance suite of Kubernetes' API for several clusters: busybox plays the toolbox, too. */
+/** Pods of the conformance suite of Kubernetes' API for services of several clusters, of its releases so far. */
 async function conformanceImages(base: Layer): Promise<readonly Image[]> {
-  const socat = [base, await cachedLayer('socat', distribution(), fillSocat)]
+  const program = (name: string, fill: (dir: string) => Promise<void>) => cachedLayer(name, distribution(), fill)
+  const socat = [base, await program('socat', (dir) => fillProgram(dir, 'socat', 'usr/bin/socat'))]
+  const netcat = await program('netcat', (dir) => fillProgram(dir, 'netcat-openbsd', 'bin/nc.openbsd', 'usr/bin/nc'))
   const image = (name: string, layers: readonly Layer[], config: object): Image => ({
     name: `${HUB}/${name}`,
     layers,
@@ -246,7 +247,7 @@ async function conformanceImages(base: Layer): Promise<readonly Image[]> {
   return [
     ...['latest', '1.7.4.4'].map((tag) => image(`alpine/socat:${tag}`, socat, { Entrypoint: ['socat'] })),
     image('library/busybox:latest', [base], { Cmd: ['sh'] }),
-    image('nicolaka/netshoot:v0.15', [base], { Cmd: ['sh'] }),
+    image('nicolaka/netshoot:v0.15', [base, netcat], { Cmd: ['sh'] }),
   ]
 }
 
