@@ -238,7 +238,11 @@ async function serverLayer(file: string): Promise<Layer> {
 async function conformanceImages(base: Layer): Promise<readonly Image[]> {
   const program = (name: string, fill: (dir: string) => Promise<void>) => cachedLayer(name, distribution(), fill)
   const socat = [base, await program('socat', (dir) => fillProgram(dir, 'socat', 'usr/bin/socat'))]
-  const netcat = await program('netcat', (dir) => fillProgram(dir, 'netcat-openbsd', 'bin/nc.openbsd', 'usr/bin/nc'))
+  // With a shell that looks for nc in PATH: busybox's takes its own.
+  const netshoot = await program('netshoot', async (dir) => {
+    await fillProgram(dir, 'netcat-openbsd', 'bin/nc.openbsd', 'usr/bin/nc')
+    await fillProgram(dir, 'dash', 'bin/dash', 'bin/sh')
+  })
   const image = (name: string, layers: readonly Layer[], config: object): Image => ({
     name: `${HUB}/${name}`,
     layers,
@@ -247,7 +251,7 @@ async function conformanceImages(base: Layer): Promise<readonly Image[]> {
   return [
     ...['latest', '1.7.4.4'].map((tag) => image(`alpine/socat:${tag}`, socat, { Entrypoint: ['socat'] })),
     image('library/busybox:latest', [base], { Cmd: ['sh'] }),
-    image('nicolaka/netshoot:v0.15', [base, netcat], { Cmd: ['sh'] }),
+    image('nicolaka/netshoot:v0.15', [base, netshoot], { Cmd: ['sh'] }),
   ]
 }
 
