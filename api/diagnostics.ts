@@ -1,5 +1,6 @@
 /** The catalogue of everything the system has to say about an object, and the one way to print it. */
 import { FEDERATION } from './diagnostics/federation.ts'
+import { GLOBAL } from './diagnostics/global.ts'
 import { IDENTITY } from './diagnostics/identity.ts'
 import { INJECTION } from './diagnostics/injection.ts'
 import { INSPECTION } from './diagnostics/inspection.ts'
@@ -16,6 +17,7 @@ export const catalogue = {
   ...INJECTION,
   ...ROUTING,
   ...FEDERATION,
+  ...GLOBAL,
   ...STANDARD,
   ...TRUST,
   ...IDENTITY,

@@ -1,6 +1,7 @@
 import { CLUSTERSET_DOMAIN } from '../api/names.ts'
 import type { LoadBalancer } from '../api/service-export.ts'
 import { hostAndPort } from '../api/vip-range.ts'
+import { ruleOf } from '../compiler/in-a-line.ts'
 import type { Backend, GatewayRoute, GatewayTable, ServiceRoute, SidecarTable, Tables } from '../compiler/tables.ts'
 import { refuses } from '../compiler/where-to.ts'
 import { columns, type Paint } from './print.ts'
@@ -34,10 +35,9 @@ function renderSidecars(sidecars: readonly SidecarTable[], paint: Paint): string
 }
 
 function renderRoute(route: ServiceRoute, paint: Paint): string {
-  // Only the clusterset's name leads here: the short one means the local Service.
-  const name = route.policy === 'Locality' ? `${host(route.service)}.svc.${CLUSTERSET_DOMAIN}` : host(route.service)
+  const name = calledBy(route)
   const stay = route.tcp ? '  connections' : route.sticky ? '  sessions stay' : ''
-  const head = `  ${paint('cyan', name)}:${route.port}  ${route.policy}${stay}  ${paint('dim', hostAndPort(route.vip, route.port))}\n`
+  const head = `  ${paint('cyan', name)}:${route.port}  ${ruleOf(route)}${stay}  ${paint('dim', hostAndPort(route.vip, route.port))}\n`
   if (route.backends.length === 0)
     return `${head}    ${paint('red', route.tcp ? 'nowhere: closed' : 'nowhere: answered with 503')}\n`
   const rows = route.backends.map((backend) => [
@@ -51,6 +51,11 @@ function renderRoute(route: ServiceRoute, paint: Paint): string {
 /** namespace/name → name.namespace, as callers write it. */
 export function host(service: string): string {
   return service.split('/').reverse().join('.')
+}
+
+/** The name that leads to a route: where the short one means the local Service, the clusterset's. */
+export function calledBy({ service, policy, acrossOnly }: ServiceRoute): string {
+  return policy === 'Locality' || acrossOnly ? `${host(service)}.svc.${CLUSTERSET_DOMAIN}` : host(service)
 }
 
 function order({ priority }: Backend): string {

@@ -1,3 +1,4 @@
+import { ruleOf } from '../compiler/in-a-line.ts'
 import type { Tables } from '../compiler/tables.ts'
 import { type Answer, type BackendAnswer, type Call, type GatewayAnswer, whereTo } from '../compiler/where-to.ts'
 import { type ClusterOptions, compileFiles } from './cluster.ts'
@@ -73,7 +74,7 @@ function explainAnswer(answer: Answer, paint: Paint): string {
       return `  ${paint('red', 'closed')} by the sidecar: ${answer.why}\n`
     case 'routed':
       return [
-        `  ${host(answer.service)} by ${answer.policy}, through ${answer.vip}\n`,
+        `  ${host(answer.service)} by ${ruleOf(answer)}, through ${answer.vip}\n`,
         columns(answer.backends.flatMap((backend) => explainBackend(backend, paint))),
         ...sessions(answer).map((text) => `  ${text}\n`),
         answer.tcp

@@ -1,6 +1,6 @@
 import type { ServiceImport } from '../api/service-import.ts'
 import { by, compare, unique } from './order.ts'
-import { DEFAULT_WEIGHT, type Plan } from './plan.ts'
+import { DEFAULT_WEIGHT, type Plan, type Spread } from './plan.ts'
 import type { Backend, Peer, Trust } from './tables.ts'
 import { type Address, clusterAddress, isExternalName, readyEndpoints, tcpPorts, type World } from './world.ts'
 
@@ -36,6 +36,8 @@ export interface Remote {
   readonly clusterKey: string
   readonly addresses: readonly Address[]
   readonly pathPrefix: string
+  /** Pods that are ready there; absent where nobody counts them. */
+  readonly ready?: number
   readonly tls?: Peer
 }
 
@@ -70,13 +72,23 @@ export const remoteBackends = (port: ImportPort | undefined, ownKey: string, tru
         ),
       )
     const tls = trust?.clusters[clusterKey]
+    const ready = readyAt(port, clusterKey)
     return {
       clusterKey,
       pathPrefix,
       addresses: unique(addresses, (each) => `${each.host} ${each.port}`),
+      ...(ready === undefined ? {} : { ready }),
       ...(tls ? { tls } : {}),
     }
   })
+}
+
+/** Each address of a cluster's gateways leads to the same pods. */
+const readyAt = (port: ImportPort | undefined, clusterKey: string): number | undefined => {
+  const counts = (port?.endpoints ?? []).flatMap((each) =>
+    each.clusterKey === clusterKey && each.backends !== undefined ? [each.backends] : [],
+  )
+  return counts.length === 0 ? undefined : Math.max(...counts)
 }
 
 /** Priorities without a gap: proxies treat an empty one as one that has failed. */
@@ -104,28 +116,60 @@ export const backendsOf = (
   local: Local | undefined,
   remotes: readonly Remote[],
 ): readonly Backend[] => {
+  if (plan.spread) return spreadOver(plan.spread, ownKey, local, remotes)
   const backends: Backend[] = []
   if (local && plan.localWeight > 0) {
     // Without a ready pod it comes last instead of not at all: should every other cluster fail, whatever has become ready
     // here since then is found without a new table.
     const priority = local.ready === 0 ? LAST : plan.type === 'ActiveActive' ? 0 : FIRST
     const weight = plan.type === 'ActiveActive' ? plan.localWeight : DEFAULT_WEIGHT
-    const { addresses: endpoints, standIn } = local
-    const fallback = standIn ? { fallback: standIn } : {}
-    backends.push({ clusterKey: ownKey, local: true, priority, weight, endpoints, ...fallback, pathPrefix: '' })
+    backends.push(ownBackend(ownKey, local, { priority, weight }))
   }
   for (const remote of remotes) {
     const target = plan.remotes ? plan.remotes.get(remote.clusterKey) : { weight: DEFAULT_WEIGHT, priority: 0 }
     if (!target || target.weight === 0) continue
-    backends.push({
-      clusterKey: remote.clusterKey,
-      local: false,
-      priority: plan.type === 'FailOver' ? target.priority : 0,
-      weight: target.weight,
-      endpoints: remote.addresses,
-      pathPrefix: remote.pathPrefix,
-      ...(remote.tls ? { tls: remote.tls } : {}),
-    })
+    const priority = plan.type === 'FailOver' ? target.priority : 0
+    backends.push(remoteBackend(remote, { priority, weight: target.weight }))
   }
   return compact(backends)
 }
+
+/**
+ * Every ready endpoint gets as many calls as any other, be it here or there, as far as affinity does not put one side
+ * first. Who has none comes last instead of not at all: what has become ready since is found without a new table.
+ */
+const spreadOver = (
+  { affinity, own }: Spread,
+  ownKey: string,
+  local: Local | undefined,
+  remotes: readonly Remote[],
+): readonly Backend[] => {
+  const place = (isLocal: boolean, ready: number) => ({
+    priority: (ready === 0 ? LAST : 0) + (affinity === 'none' || isLocal === (affinity === 'local') ? 0 : 1),
+    weight: Math.max(1, ready),
+  })
+  const backends: Backend[] = []
+  if (local && own) backends.push(ownBackend(ownKey, local, place(true, local.ready)))
+  for (const remote of remotes) backends.push(remoteBackend(remote, place(false, remote.ready ?? 1)))
+  return compact(backends)
+}
+
+type Place = Pick<Backend, 'priority' | 'weight'>
+
+const ownBackend = (clusterKey: string, { addresses: endpoints, standIn }: Local, place: Place): Backend => ({
+  clusterKey,
+  local: true,
+  ...place,
+  endpoints,
+  ...(standIn ? { fallback: standIn } : {}),
+  pathPrefix: '',
+})
+
+const remoteBackend = ({ clusterKey, addresses: endpoints, pathPrefix, tls }: Remote, place: Place): Backend => ({
+  clusterKey,
+  local: false,
+  ...place,
+  endpoints,
+  pathPrefix,
+  ...(tls ? { tls } : {}),
+})

@@ -2,7 +2,7 @@ import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { familyOf } from '../api/vip-range.ts'
-import { dnsRecords, leavesPlainName } from './dns.ts'
+import { dnsRecords } from './dns.ts'
 import { clustersetNames, isHeadless } from './dns-names.ts'
 import { gatewayRoutes, gatewayTcp, serveExports } from './gateway.ts'
 import { keyOf } from './keys.ts'
@@ -15,7 +15,7 @@ import { exportStatuses, importStatus, policyIssues, policyStatus } from './stat
 import type { SidecarTable, Tables, VipAssignment } from './tables.ts'
 import { tableVersion } from './version.ts'
 import { tcpRangeOf, vipsFrom } from './vips.ts'
-import { worldOf } from './world.ts'
+import { globalIssues, worldOf } from './world.ts'
 
 /**
  * Decides everything that one cluster's proxies, DNS and statuses should say. Pure and total: any snapshot has tables,
@@ -58,8 +58,8 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
     namespace: object.metadata.namespace ?? 'default',
     name: object.metadata.name,
     vip,
-    routed: routed.routed && !leavesPlainName(object),
-    localService: routed.localService || leavesPlainName(object),
+    routed: routed.routed,
+    localService: routed.localService || routed.keepsPlain,
   }))
   const everyName = { domain: snapshot.mesh.clusterDomain, imports: importNames(named) }
   const namesFor = (includes: Scope['includes']) =>
@@ -80,7 +80,10 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
   const issues: readonly Issue<Code>[] = [
     ...served.flatMap((each) => [...each.faults, ...each.remarks]),
     // What the policy lacks is said of the policy.
-    ...imports.flatMap((each) => each.routed.issues.filter((issue) => !ABOUT_POLICY.has(issue.code))),
+    ...imports.flatMap(({ key, routed }) =>
+      routed.issues.filter((issue) => !world.policies.has(key) || !ABOUT_POLICY.has(issue.code)),
+    ),
+    ...globalIssues(world),
     ...policies.flatMap((policy) => policyIssues(policy, routedOf.get(keyOf(policy)))),
     ...scopes.flatMap((scope) => scope.issues),
     ...(world.grants?.issues ?? []),

@@ -1,7 +1,5 @@
 import { CLUSTERSET_DOMAIN } from '../api/names.ts'
-import type { ServiceImport } from '../api/service-import.ts'
 import { refusingAddress } from '../api/vip-range.ts'
-import { isHeadless } from './dns-names.ts'
 import { by } from './order.ts'
 import type { MeshSettings } from './snapshot.ts'
 import type { DnsRecord } from './tables.ts'
@@ -14,12 +12,6 @@ export interface NamedImport {
   readonly routed: boolean
   /** Whether the plain name is left to the cluster: it has the Service, or the name is none of ours. */
   readonly localService: boolean
-}
-
-/** The standard gives an import a name of its own and no other: `cluster.local` says what it says without Portolan. */
-export const leavesPlainName = (object: ServiceImport): boolean => {
-  const { doors = [] } = object.spec
-  return isHeadless(object) || (doors.length > 0 && doors.every((door) => door === 'MCS'))
 }
 
 /**

@@ -37,6 +37,27 @@ export const callsListed = (routes: readonly ServiceRoute[]): string => {
   return [...lines].map(([line, ports]) => `${listed(ports.map(({ port }) => port))}: ${line}`).join(' | ')
 }
 
+interface Ruled {
+  readonly policy: ServiceRoute['policy']
+  readonly decided?: ServiceRoute['decided'] | undefined
+  readonly affinity?: ServiceRoute['affinity'] | undefined
+}
+
+/** By what a call is routed: `FailOver`; `global service, local first`; `clusterset`. */
+export const ruleOf = ({ policy, decided, affinity }: Ruled): string => {
+  if (decided === undefined) return policy
+  if (decided === 'ClusterSet') return 'clusterset'
+  return affinity === undefined ? 'global service' : `global service, ${affinity} first`
+}
+
+/** The same in words. */
+export const RULES = {
+  none: 'every ready pod of all clusters gets as many calls as any other',
+  local: 'pods of this cluster come first, and while none is ready here, those of the others',
+  remote: 'pods of other clusters come first, and while none is ready there, those of this one',
+  clusterset: 'to the ready pods of all clusters that export it, each as many calls as any other',
+} as const
+
 const NOBODY = 'nobody'
 
 /** Service accounts whose calls TrafficTargets let through. */

@@ -9,17 +9,19 @@ import { accountsNamed, withCallers, workloadAt } from './callers.ts'
 import { keyOf } from './keys.ts'
 import { LastAnswers } from './memo.ts'
 import { compare } from './order.ts'
-import { planOf } from './plan.ts'
+import { type Plan, planOf } from './plan.ts'
 import { isStream, type Spoken, spokenAt } from './protocol.ts'
 import { shortKey } from './render-envoy.ts'
 import type { ServiceRoute } from './tables.ts'
 import { type TargetState, targetStates } from './targets.ts'
-import { isExternalName, isTcp, tcpPorts, type World } from './world.ts'
+import { isExported, isExternalName, isTcp, tcpPorts, type World } from './world.ts'
 
 export interface RoutedImport {
   /** Whether the plain name `name.namespace` leads to the proxy. */
   readonly routed: boolean
   readonly localService: boolean
+  /** Whether the plain name is the cluster's own business, also where the cluster has no such Service. */
+  readonly keepsPlain: boolean
   /** Sorted by port. Also those of an import that no policy routes: `clusterset.local` names reach them. */
   readonly routes: readonly ServiceRoute[]
   readonly targets: readonly TargetState[]
@@ -57,6 +59,23 @@ const servedHere = (world: World, imported: ServiceImport): readonly ServicePort
 export const carriesStreams = (world: World, imported: ServiceImport): boolean =>
   portsOf(imported, servedHere(world, imported)).some((port) => isStream(saidOf(port)))
 
+/** What is decided for one import, here and now. */
+export const planFor = (
+  world: World,
+  imported: ServiceImport | undefined,
+  policy: GlobalTrafficPolicy | undefined,
+): Plan => {
+  const service = imported && keyOf(imported)
+  return planOf(policy, world.mesh.clusterKey, {
+    imported,
+    own: service === undefined ? undefined : world.globals.get(service),
+    exported: service !== undefined && isExported(world, service),
+  })
+}
+
+/** Whether only the clusterset's name leads to the proxy. */
+const acrossOnly = ({ spread, keepsPlain }: Plan): boolean => keepsPlain || spread?.decided === 'ClusterSet'
+
 const answers = new LastAnswers<ServiceImport, RoutedImport>()
 
 /**
@@ -70,9 +89,9 @@ export const routeImport = (
   vip: string | undefined,
 ): RoutedImport => {
   const service = keyOf(imported)
-  const { mesh, trust, grants } = world
+  const { mesh, trust, grants, globals } = world
   const parts = [
-    ...[mesh.clusterKey, trust, grants, policy, vip],
+    ...[mesh.clusterKey, trust, grants, policy, vip, globals.get(service), isExported(world, service)],
     ...[world.services.get(service), ...(world.slices.get(service) ?? [])],
   ]
   return answers.get(imported, parts, () => routed(world, imported, policy, vip))
@@ -91,10 +110,12 @@ const routed = (
     namespace: imported.metadata.namespace ?? 'default',
     name: imported.metadata.name,
   }
-  const plan = planOf(policy, ownKey)
+  const plan = planFor(world, imported, policy)
+  const { spread } = plan
   const sticky = imported.spec.sessionSticky === true
   const localObject = world.services.get(service)
-  const ports = portsOf(imported, servedHere(world, imported))
+  // What is called by the clusterset's name alone has the clusterset's ports.
+  const ports = portsOf(imported, spread?.decided === 'ClusterSet' ? [] : servedHere(world, imported))
   const amongTcp = vip !== undefined && parseVipRange(world.mesh.vipRange).upper.has(vip)
 
   const issues: Issue<Code>[] = []
@@ -103,6 +124,11 @@ const routed = (
   /** Exporting clusters that get no calls to some port, as nobody can tell who answers. */
   const nameless = new Set<string>()
   const isIdentityRequired = world.trust !== undefined && world.mesh.requireIdentity === true
+  const deciding: Pick<ServiceRoute, 'decided' | 'affinity' | 'acrossOnly'> = {
+    ...(spread ? { decided: spread.decided } : {}),
+    ...(spread && spread.affinity !== 'none' ? { affinity: spread.affinity } : {}),
+    ...(acrossOnly(plan) ? { acrossOnly: true } : {}),
+  }
   let localReady: number | undefined
   /** Whether any port is routed that other clusters may serve, so that the name is worth the proxy. */
   let imports = false
@@ -150,7 +176,8 @@ const routed = (
     const kind: Pick<ServiceRoute, 'tcp' | 'amongTcp' | 'sticky'> = stream
       ? { tcp: true }
       : { ...(amongTcp ? { amongTcp } : {}), ...(sticky ? { sticky } : {}) }
-    if (vip !== undefined) routes.push({ service, vip, port: port.number, policy: plan.type, ...kind, backends })
+    if (vip !== undefined)
+      routes.push({ service, vip, port: port.number, policy: plan.type, ...deciding, ...kind, backends })
     imports ||= port.imported !== undefined
     if (backends.length === 0 && plan.type !== 'Locality') {
       issues.push({ code: 'NoBackend', object, path: 'spec.ports', params: { port: port.number } })
@@ -163,13 +190,14 @@ const routed = (
     }
   }
 
-  const leadsHere = plan.type !== 'Locality' && imports && vip !== undefined
+  const leadsHere = plan.type !== 'Locality' && !acrossOnly(plan) && imports && vip !== undefined
   if (plan.type !== 'Locality' && !imports) {
-    issues.push({ code: 'NothingToRoute', object, path: 'spec.ports' })
+    issues.push({ code: spread ? 'NothingShared' : 'NothingToRoute', object, path: 'spec.ports' })
   }
   return {
     routed: leadsHere,
     localService: localObject !== undefined,
+    keepsPlain: plan.keepsPlain,
     routes,
     targets: policy ? targetStates(plan, policy, ownKey, routes, exporting, nameless, localReady) : [],
     issues,

@@ -3,10 +3,11 @@ import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { nonEmpty, referenceOf, type Said, statusOf, verdict } from './conditions.ts'
+import { isHeadless } from './dns-names.ts'
 import { exportReference } from './doors.ts'
 import { exportersOf } from './exporters.ts'
 import type { ServedExport } from './gateway.ts'
-import { callersListed, callsListed, clientsListed, clustersListed, listed, sourcesListed } from './in-a-line.ts'
+import { callersListed, callsListed, clientsListed, clustersListed, listed, RULES, sourcesListed } from './in-a-line.ts'
 import type { Offer } from './offers.ts'
 import type { RoutedImport } from './routes.ts'
 import { standardStatus } from './standard-status.ts'
@@ -49,18 +50,30 @@ export const importStatus = (object: ServiceImport, routed: RoutedImport, ownKey
   })
 }
 
-const routedVerdict = (object: ServiceImport, { routed, localService, routes, issues }: RoutedImport) => {
-  const reference = referenceOf(object)
+const routedVerdict = (object: ServiceImport, { routed, localService, keepsPlain, routes, issues }: RoutedImport) => {
+  const whole = { object: referenceOf(object), path: '' }
   const exhausted = nonEmpty(issues.filter((issue) => issue.code === 'AddressesExhausted'))
   if (exhausted) return verdict('Routed', 'False', exhausted)
-  const [first] = routes
-  if (routed && first) {
-    const params = { policy: first.policy, ports: routes.map((route) => route.port).join(', ') }
-    return verdict('Routed', 'True', [{ code: 'Routed', object: reference, path: '', params }, ...issues])
-  }
-  const nothing = nonEmpty(issues.filter((issue) => issue.code === 'NothingToRoute'))
+  const nothing = nonEmpty(issues.filter(({ code }) => code === 'NothingToRoute' || code === 'NothingShared'))
   if (nothing) return verdict('Routed', 'False', nothing)
-  const plain: Issue<Code> = { code: localService ? 'LocalOnly' : 'Refused', object: reference, path: '' }
+  const [first] = routes
+  const isCalledAcross = first?.acrossOnly === true && first.policy !== 'Locality'
+  if (first && (routed || isCalledAcross)) {
+    const ports = routes.map((route) => route.port).join(', ')
+    const { policy, decided, affinity = 'none' } = first
+    const rule: Issue<Code> = isCalledAcross
+      ? {
+          code: 'RoutedAcross',
+          ...whole,
+          params: { ports, how: decided === 'ClusterSet' ? RULES.clusterset : `by ${policy}` },
+        }
+      : decided === 'GlobalService'
+        ? { code: 'RoutedGlobally', ...whole, params: { ports, how: RULES[affinity] } }
+        : { code: 'Routed', ...whole, params: { policy, ports } }
+    return verdict('Routed', 'True', [rule, ...issues])
+  }
+  if (isHeadless(object)) return verdict('Routed', 'False', [{ code: 'HeadlessNotRouted', ...whole }, ...issues])
+  const plain: Issue<Code> = { code: localService || keepsPlain ? 'LocalOnly' : 'Refused', ...whole }
   return verdict('Routed', 'False', [plain, ...issues])
 }
 

@@ -77,6 +77,12 @@ export interface ServiceRoute {
   readonly vip: string
   readonly port: number
   readonly policy: 'Locality' | 'FailOver' | 'ActiveActive'
+  /** Who decides in the absence of a policy: annotations of the own Service, or that others export it by the standard. Absent = a policy, or that there is none. */
+  readonly decided?: 'GlobalService' | 'ClusterSet'
+  /** Whose pods come first, where annotations decide and say so. */
+  readonly affinity?: 'local' | 'remote'
+  /** Only the clusterset's name leads here: the plain one is the cluster's own business. */
+  readonly acrossOnly?: true
   /** Not HTTP: whole connections are routed. Other clusters' backends have mutual TLS. */
   readonly tcp?: true
   /** HTTP at an address of `tcpRange`, as another port of the service is none. */

@@ -39,6 +39,8 @@ export interface RoutedAnswer {
   readonly service: string
   readonly vip: string
   readonly policy: ServiceRoute['policy']
+  readonly decided?: ServiceRoute['decided']
+  readonly affinity?: ServiceRoute['affinity']
   /** Not HTTP: the shares are of connections, and a connection that cannot be made is tried on the next one. */
   readonly tcp?: true
   /** Cookie that calls of one session carry to meet the same endpoint; the shares are then of sessions. */
@@ -233,6 +235,8 @@ export const whereTo = (tables: Tables, call: Call, elsewhere: ReadonlyMap<strin
       service: to.service,
       vip: to.vip,
       policy: to.policy,
+      ...(to.decided ? { decided: to.decided } : {}),
+      ...(to.affinity ? { affinity: to.affinity } : {}),
       ...(to.tcp ? { tcp: to.tcp } : {}),
       ...(to.sticky ? { sessionCookie: sessionCookie(to) } : {}),
       replay: idempotent ? 'anything' : 'unseen',

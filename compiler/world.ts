@@ -1,9 +1,13 @@
 import { isIP } from 'node:net'
 import type { EndpointSlice, Service, ServicePort } from '../api/core.ts'
+import type { Code } from '../api/diagnostics.ts'
+import { type GlobalService, globalService, globalServiceIssues } from '../api/global-service.ts'
 import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
+import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { type DeclaredExport, declaredExports } from './doors.ts'
 import { byKey, keyOf, oldestFirst } from './keys.ts'
+import { perObject } from './memo.ts'
 import { by, unique } from './order.ts'
 import type { MeshSettings, Snapshot } from './snapshot.ts'
 import type { Trust } from './tables.ts'
@@ -27,6 +31,8 @@ export interface World {
   readonly policies: ReadonlyMap<string, GlobalTrafficPolicy>
   readonly services: ReadonlyMap<string, Service>
   readonly slices: ReadonlyMap<string, readonly EndpointSlice[]>
+  /** What annotations say of Services, where these are shared by them; without those that say nothing. */
+  readonly globals: ReadonlyMap<string, GlobalService>
 }
 
 export const worldOf = (snapshot: Snapshot): World => {
@@ -48,8 +54,34 @@ export const worldOf = (snapshot: Snapshot): World => {
     policies: byKey(snapshot.policies),
     services: byKey(snapshot.services),
     slices,
+    globals: snapshot.globalServices ? globalsOf(snapshot.services) : new Map(),
   }
 }
+
+/** Of one Service always the very same value. */
+const said = perObject(globalService)
+
+const globalsOf = (services: readonly Service[]): World['globals'] =>
+  new Map(
+    services.flatMap((service) => {
+      const found = said(service)
+      return found === undefined ? [] : [[keyOf(service), found] as const]
+    }),
+  )
+
+const issuesOf = perObject(globalServiceIssues)
+
+/** What is to be said about the annotations of Services. */
+export const globalIssues = ({ services, globals }: World): readonly Issue<Code>[] =>
+  [...globals.keys()].flatMap((key) => {
+    const service = services.get(key)
+    return service ? issuesOf(service) : []
+  })
+
+const exportsByKey = perObject((exports: World['exports']) => byKey(exports))
+
+/** Whether this cluster offers a service to others, by whatever door. @param service namespace/name */
+export const isExported = ({ exports }: World, service: string): boolean => exportsByKey(exports).has(service)
 
 const isPort = (port: number): boolean => Number.isInteger(port) && port >= 1 && port <= 65_535
 

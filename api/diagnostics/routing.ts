@@ -37,6 +37,28 @@ export const ROUTING = {
     sentence: 'sidecars route port {ports} by {policy}',
     fix: 'See the status of the policy for who takes calls',
   },
+  RoutedGlobally: {
+    level: 'info',
+    sentence: 'sidecars route port {ports} as the annotations of the Service say: {how}',
+    fix: 'Set annotation service.cilium.io/affinity to change whose pods come first, or create a GlobalTrafficPolicy of the same name for more',
+  },
+  RoutedAcross: {
+    level: 'info',
+    sentence:
+      "sidecars route port {ports} by {how} when it is called by the clusterset's name; the plain one keeps its meaning",
+    fix: 'Create a GlobalTrafficPolicy of the same name to decide otherwise',
+  },
+  HeadlessNotRouted: {
+    level: 'info',
+    sentence:
+      'the service is headless, so it has no address of its own: its names answer the addresses of pods, and calls of these leave a cluster only where the networks of pods are one',
+    fix: 'Give the Services a ClusterIP to call them across clusters whose pods have no common network',
+  },
+  NothingShared: {
+    level: 'warning',
+    sentence: 'no port is TCP, so no calls go to other clusters and the name keeps its plain meaning',
+    fix: 'Reach these ports by another name',
+  },
   LocalOnly: {
     level: 'info',
     sentence: "no policy routes this name, so it means this cluster's own Service",

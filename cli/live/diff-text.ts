@@ -1,8 +1,9 @@
-import { CLUSTERSET_DOMAIN, REFUSING_ADDRESS } from '../../api/names.ts'
+import { REFUSING_ADDRESS } from '../../api/names.ts'
 import { hostAndPort } from '../../api/vip-range.ts'
+import { ruleOf } from '../../compiler/in-a-line.ts'
 import type { GatewayRoute, ServiceRoute } from '../../compiler/tables.ts'
 import { amount, columns, type Paint, type Style } from '../print.ts'
-import { atGateway, balance, host } from '../tables.ts'
+import { atGateway, balance, calledBy, host } from '../tables.ts'
 import type { BackendChange, CallChange, PlacedBackend, TableChanges } from './table-changes.ts'
 
 /** Changes in words, for people: + appears, - vanishes, ~ changes. */
@@ -85,7 +86,7 @@ function callText(change: CallChange, paint: Paint): string {
   const route = after ?? before
   if (route === undefined) return ''
   const name = paint('cyan', `${calledBy(route)}:${route.port}`)
-  const facts = before && after ? [name, ...arrows(routeFacts(before), routeFacts(after))] : [name, route.policy]
+  const facts = before && after ? [name, ...arrows(routeFacts(before), routeFacts(after))] : [name, ruleOf(route)]
   const who = paint('dim', `pods in ${namespaces.join(', ')}`)
   return (
     line(change, [...facts, who].join('  '), paint) +
@@ -96,12 +97,8 @@ function callText(change: CallChange, paint: Paint): string {
   )
 }
 
-/** Only the clusterset's name leads to a route of Locality. */
-const calledBy = ({ service, policy }: ServiceRoute): string =>
-  policy === 'Locality' ? `${host(service)}.svc.${CLUSTERSET_DOMAIN}` : host(service)
-
 const routeFacts = (route: ServiceRoute): Readonly<Record<string, string>> => ({
-  policy: route.policy,
+  policy: ruleOf(route),
   vip: route.vip,
   sticky: route.sticky ? 'sessions stay' : 'sessions are spread',
 })

@@ -1,5 +1,7 @@
 import { formatProblem, levelOf } from '../../api/diagnostics.ts'
+import type { Affinity } from '../../api/global-service.ts'
 import { REFUSING_ADDRESS } from '../../api/names.ts'
+import { RULES } from '../../compiler/in-a-line.ts'
 import type { TargetState } from '../../compiler/targets.ts'
 import { amount, columns, type Paint } from '../print.ts'
 import type { TableVersions } from './caller.ts'
@@ -108,13 +110,24 @@ const TARGET_MEANS: Readonly<Record<TargetState['reason'], string>> = {
   NotUsed: 'not used: Locality keeps calls here',
 }
 
-function policy({ policy: { type, inForce, targets, programmed } }: Explanation): readonly string[] {
+const DECIDED_MEANS = {
+  GlobalService: (affinity: Affinity) =>
+    `There is none, so the annotations of the Service decide, affinity ${affinity}: ${RULES[affinity]}.`,
+  ClusterSet: () =>
+    `There is none, so calls by the clusterset's name go ${RULES.clusterset}; the plain name keeps its meaning.`,
+} as const
+
+function policy({
+  policy: { type, inForce, decided, affinity = 'none', targets, programmed },
+}: Explanation): readonly string[] {
   const head =
-    type === 'none'
-      ? `There is none, which is the same as Locality: ${POLICY_MEANS.Locality}.`
-      : type === inForce
-        ? `${type}: ${POLICY_MEANS[type]}.`
-        : `${type}, but it cannot work as written, so ${inForce} is in force: ${POLICY_MEANS[inForce]}.`
+    decided !== undefined
+      ? DECIDED_MEANS[decided](affinity)
+      : type === 'none'
+        ? `There is none, which is the same as Locality: ${POLICY_MEANS.Locality}.`
+        : type === inForce
+          ? `${type}: ${POLICY_MEANS[type]}.`
+          : `${type}, but it cannot work as written, so ${inForce} is in force: ${POLICY_MEANS[inForce]}.`
   return [
     line(head),
     columns(

@@ -1,13 +1,15 @@
 import { levelOf } from '../../api/diagnostics.ts'
+import type { Affinity } from '../../api/global-service.ts'
 import type { Issue } from '../../api/issue.ts'
 import type { Condition } from '../../api/meta.ts'
 import { CLUSTERSET_DOMAIN } from '../../api/names.ts'
+import type { ServiceImport } from '../../api/service-import.ts'
 import { hostAndPort } from '../../api/vip-range.ts'
 import { remoteBackends } from '../../compiler/backends.ts'
 import { clientsListed } from '../../compiler/in-a-line.ts'
 import { byKey } from '../../compiler/keys.ts'
 import { by } from '../../compiler/order.ts'
-import { planOf } from '../../compiler/plan.ts'
+import { planFor } from '../../compiler/routes.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
 import type { ServiceRoute, Tables } from '../../compiler/tables.ts'
 import type { TargetState } from '../../compiler/targets.ts'
@@ -68,6 +70,10 @@ export interface Policy {
   readonly type: ServiceRoute['policy'] | 'none'
   /** Locality for a policy that cannot work. */
   readonly inForce: ServiceRoute['policy']
+  /** Who decides in the absence of a policy. */
+  readonly decided?: ServiceRoute['decided']
+  /** Whose pods come first, where annotations decide. */
+  readonly affinity?: Affinity
   readonly targets: readonly TargetState[]
   /** Whether the proxies run it, as they said themselves. */
   readonly programmed?: Condition
@@ -118,7 +124,7 @@ export function explanationOf(facts: ExplainFacts): Explanation {
     imported: imported !== undefined,
     exporters: exportersOf(imported?.spec.ports ?? [], tables.cluster.key),
     ...(settled === undefined ? {} : { settled }),
-    policy: policyOf(world, tables, service),
+    policy: policyOf(world, imported, tables, service),
     names: imported === undefined && local === undefined ? [] : namesOf(tables, namespace, name),
     outOfScope: someoneKnows ? tables.sidecars.filter((each) => !knows(each)).map((each) => each.namespace) : [],
     ...(callsFrom === undefined ? {} : { callsFrom }),
@@ -182,15 +188,18 @@ function exportersOf(ports: readonly Parameters<typeof remoteBackends>[0][], own
     .sort(by(({ clusterKey }) => clusterKey))
 }
 
-function policyOf(world: World, { cluster, statuses }: Tables, service: string): Policy {
+function policyOf(world: World, imported: ServiceImport | undefined, { statuses }: Tables, service: string): Policy {
   const object = world.policies.get(service)
   const status = statuses.find(
     (each) => each.object.kind === 'GlobalTrafficPolicy' && `${each.object.namespace}/${each.object.name}` === service,
   )
   const programmed = object?.status?.conditions?.find(({ type }) => type === 'Programmed')
+  const { type, spread } = planFor(world, imported, object)
   return {
     type: object === undefined ? 'none' : (object.spec.lbType ?? 'Locality'),
-    inForce: planOf(object, cluster.key).type,
+    inForce: type,
+    ...(spread ? { decided: spread.decided } : {}),
+    ...(spread?.decided === 'GlobalService' ? { affinity: spread.affinity } : {}),
     targets: (status?.extra?.['targets'] ?? []) as readonly TargetState[],
     ...(programmed === undefined ? {} : { programmed }),
   }

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { FEDERATION } from '../../api/diagnostics/federation.ts'
+import { GLOBAL } from '../../api/diagnostics/global.ts'
 import { INJECTION } from '../../api/diagnostics/injection.ts'
 import { INSPECTION } from '../../api/diagnostics/inspection.ts'
 import { MANIFESTS } from '../../api/diagnostics/manifests.ts'
@@ -38,8 +39,8 @@ describe('the catalogue', () => {
   })
 
   test('no two sections share a code', () => {
-    const codes = [VALIDATION, INJECTION, ROUTING, FEDERATION, STANDARD, MANIFESTS, INSPECTION].flatMap((section) =>
-      Object.keys(section),
+    const codes = [VALIDATION, INJECTION, ROUTING, FEDERATION, GLOBAL, STANDARD, MANIFESTS, INSPECTION].flatMap(
+      (section) => Object.keys(section),
     )
     expect(codes.filter((code, i) => codes.indexOf(code) !== i)).toEqual([])
   })

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import type { Service } from '../../api/core.ts'
-import { globalService } from '../../api/global-service.ts'
 import type { McsExport } from '../../api/mcs.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import { declaredExports } from '../../compiler/doors.ts'
@@ -66,28 +65,5 @@ describe('what a cluster offers', () => {
   it('is the very same value while its objects are', () => {
     const doors = { exports: [ours(1)], mcsExports: [standard(2)], services: [] }
     expect(declaredExports(doors)[0]).toBe(declaredExports({ ...doors })[0])
-  })
-})
-
-describe('annotations of a Service', () => {
-  it.each([
-    [{}, undefined],
-    [GLOBAL, { global: true, shared: true, affinity: 'none', faults: [] }],
-    [{ 'io.cilium/global-service': 'TRUE' }, { global: true, shared: true, affinity: 'none', faults: [] }],
-    [
-      { ...GLOBAL, 'service.cilium.io/shared': 'False', 'service.cilium.io/affinity': 'Local' },
-      { global: true, shared: false, affinity: 'local', faults: [] },
-    ],
-    [
-      { ...GLOBAL, 'service.cilium.io/affinity': 'nearest' },
-      {
-        global: true,
-        shared: true,
-        affinity: 'none',
-        faults: [{ annotation: 'service.cilium.io/affinity', value: 'nearest', instead: 'none' }],
-      },
-    ],
-  ])('%j', (annotations, said) => {
-    expect(globalService(service(1, annotations))).toEqual(said)
   })
 })

@@ -1,8 +1,10 @@
 /** Random clusters: few names and ports, so that what can collide does. */
 import fc from 'fast-check'
 import type { GlobalTrafficPolicy } from '../../api/global-traffic-policy.ts'
+import type { McsExport } from '../../api/mcs.ts'
+import { MCS_GROUP, MCS_VERSION } from '../../api/names.ts'
 import { LOAD_BALANCERS, type ServiceExport } from '../../api/service-export.ts'
-import type { ServiceImport } from '../../api/service-import.ts'
+import { DOORS, type ServiceImport } from '../../api/service-import.ts'
 import { compile } from '../../compiler/compile.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
 import * as build from './build.ts'
@@ -148,6 +150,51 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
     trust: fc.constantFrom(undefined, build.trustIn('west', 'east', 'north')),
   })
   .map(({ trust, ...parts }) => build.snapshot({ ...parts, ...optional('trust', trust) }))
+
+const word = fc.constantFrom(undefined, 'true', 'TRUE', 'false', 'perhaps', '')
+const annotations = fc
+  .record({ global: word, shared: word, affinity: fc.constantFrom(undefined, 'none', 'Local', 'remote', 'nearest') })
+  .map(({ global, shared, affinity }) => ({
+    ...optional('service.cilium.io/global', global),
+    ...optional('service.cilium.io/shared', shared),
+    ...optional('service.cilium.io/affinity', affinity),
+  }))
+
+const standardExport = (key: string): McsExport => {
+  const { kind, metadata } = build.serviceExport(key)
+  return { apiVersion: `${MCS_GROUP}/${MCS_VERSION}`, kind, metadata }
+}
+
+/** Services that clusters offer by all three doors. */
+export const offered: fc.Arbitrary<Snapshot> = fc
+  .record({
+    snapshot: snapshots,
+    globalServices: fc.boolean(),
+    doors: fc.array(fc.subarray([...DOORS], { minLength: 1 }), { minLength: 4, maxLength: 4 }),
+    said: fc.array(annotations, { minLength: 4, maxLength: 4 }),
+    ready: fc.array(fc.constantFrom(undefined, 0, 1, 2, 30), { minLength: 5, maxLength: 5 }),
+    standards: fc.subarray(['shop/web', 'shop/api', 'other/web', 'other/db']),
+  })
+  .map(({ snapshot, globalServices, doors, said, ready, standards }) => ({
+    ...snapshot,
+    globalServices,
+    mcsExports: standards.map(standardExport),
+    services: snapshot.services.map((each, index) => ({
+      ...each,
+      metadata: { ...each.metadata, annotations: said[index] ?? {} },
+    })),
+    imports: snapshot.imports.map((each, index) => ({
+      ...each,
+      spec: {
+        ...each.spec,
+        ...optional('doors', doors[index]),
+        ports: each.spec.ports.map((port) => ({
+          ...port,
+          endpoints: port.endpoints?.map((endpoint, e) => ({ ...endpoint, ...optional('backends', ready[e]) })) ?? [],
+        })),
+      },
+    })),
+  }))
 
 /** A snapshot, and what was served before, of which the snapshot may know everything, something or nothing. */
 export const afterServing: fc.Arbitrary<Snapshot & Required<Pick<Snapshot, 'served'>>> = fc
