@@ -7,6 +7,7 @@ import { INSPECTION } from './diagnostics/inspection.ts'
 import { MANIFESTS } from './diagnostics/manifests.ts'
 import { ROUTING } from './diagnostics/routing.ts'
 import { STANDARD } from './diagnostics/standard.ts'
+import { STANDARD_IMPORTS } from './diagnostics/standard-imports.ts'
 import { TRUST } from './diagnostics/trust.ts'
 import { VALIDATION } from './diagnostics/validation.ts'
 import type { Diagnostic, Issue, Level, ObjectRef } from './issue.ts'
@@ -19,6 +20,7 @@ export const catalogue = {
   ...FEDERATION,
   ...GLOBAL,
   ...STANDARD,
+  ...STANDARD_IMPORTS,
   ...TRUST,
   ...IDENTITY,
   ...MANIFESTS,

@@ -8,7 +8,8 @@ interface ManagedFields {
   readonly fieldsV1?: FieldSet
 }
 
-type FieldSet = { readonly [key: string]: FieldSet }
+/** What a manager owns: `f:` a field, `k:` a list entry by its keys, `v:` one by its value, `.` the thing itself. */
+export type FieldSet = { readonly [key: string]: FieldSet }
 
 const entriesOf = ({ metadata }: KubeObject, manager: string): readonly ManagedFields[] => {
   const { managedFields = [] } = metadata as { readonly managedFields?: readonly ManagedFields[] }
@@ -30,6 +31,19 @@ export function ownedUnder(object: KubeObject, manager: string, path: readonly s
     const [value] = Object.values(JSON.parse(key.slice(2)) as Readonly<Record<string, unknown>>)
     return [String(value)]
   })
+}
+
+/** What `manager` has applied of the object, its status left out; undefined when that is nothing. */
+export function fieldsOf(object: KubeObject, manager: string): FieldSet | undefined {
+  const sets = entriesOf(object, manager).flatMap(({ subresource, fieldsV1 = {} }) =>
+    subresource === undefined ? [fieldsV1] : [],
+  )
+  return sets.length === 0 ? undefined : sets.reduce(union)
+}
+
+function union(a: FieldSet, b: FieldSet): FieldSet {
+  const shared = Object.keys(a).filter((key) => key in b)
+  return { ...a, ...b, ...Object.fromEntries(shared.map((key) => [key, union(a[key] ?? {}, b[key] ?? {})])) }
 }
 
 /** When `manager` last changed the object, RFC 3339. */

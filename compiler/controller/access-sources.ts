@@ -4,11 +4,11 @@ import type { Issue } from '../../api/issue.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import { HTTP_ROUTE_GROUPS, TCP_ROUTES, TRAFFIC_TARGETS } from '../../api/resources.ts'
 import type { KubeClient } from '../../kube/client.ts'
-import type { Failure } from '../../kube/failure.ts'
-import { type Informer, type InformerEvent, startInformer } from '../../kube/informer.ts'
+import type { InformerEvent } from '../../kube/informer.ts'
 import type { Resource } from '../../kube/object.ts'
 import { accountsOf } from '../accounts.ts'
 import type { Access } from '../traffic-targets.ts'
+import { startOptional } from './optional.ts'
 import type { MeshPod } from './pods.ts'
 
 export interface AccessSourceOptions {
@@ -32,35 +32,13 @@ export interface AccessSources {
   readonly stop: () => Promise<unknown>
 }
 
-interface Followed<T extends KubeObject> {
-  readonly kind: string
-  readonly name: string
-  readonly informer: Informer<T>
-  failure: Failure | undefined
-}
-
 export function createAccessSources({ client, observe, onInput }: AccessSourceOptions): AccessSources {
   let followed: ReturnType<typeof start> | undefined
   let last: { readonly parts: readonly unknown[]; readonly access: Access } | undefined
   const stopping: Promise<unknown>[] = []
 
-  function one<T extends KubeObject>(resource: Resource<T>): Followed<T> {
-    const name = resource.plural
-    const informer = startInformer<T>({
-      client,
-      resource,
-      observe: (event) => {
-        observe(name, event)
-        const before = entry.failure?.reason
-        if (event.type === 'listed' || event.type === 'watching') entry.failure = undefined
-        else if (event.type === 'failed' && isAbsence(event.failure)) entry.failure = event.failure
-        if (entry.failure?.reason !== before) onInput()
-      },
-    })
-    const entry: Followed<T> = { kind: resource.kind, name, informer, failure: undefined }
-    informer.onChange(onInput)
-    return entry
-  }
+  const one = <T extends KubeObject>(resource: Resource<T>) =>
+    startOptional({ client, resource, observe, onChange: onInput })
 
   const start = () => ({
     targets: one(TRAFFIC_TARGETS),
@@ -69,9 +47,6 @@ export function createAccessSources({ client, observe, onInput }: AccessSourceOp
   })
 
   const all = () => Object.values(followed ?? {})
-  const listOf = <T extends KubeObject>({ informer, failure }: Followed<T>): readonly T[] =>
-    failure === undefined ? informer.list() : []
-
   function unfollow() {
     stopping.push(...all().map(({ informer }) => informer.stop()))
     followed = undefined
@@ -85,16 +60,16 @@ export function createAccessSources({ client, observe, onInput }: AccessSourceOp
     },
     missing: () =>
       all()
-        .filter(({ informer, failure }) => failure === undefined && !informer.hasSynced())
+        .filter((each) => each.isMissing())
         .map(({ name }) => name),
     access: (services, pods) => {
       if (followed === undefined) return undefined
       const accounts = accountsOf(services, pods)
-      const stores = all().map(({ informer, failure }) => (failure === undefined ? informer.store() : failure))
+      const stores = all().map(({ informer, absence }) => absence() ?? informer.store())
       const parts = [JSON.stringify([...accounts]), ...stores]
       if (last === undefined || parts.some((part, index) => part !== last?.parts[index])) {
         const { targets, httpGroups, tcpRoutes } = followed
-        const lists = { targets: listOf(targets), httpGroups: listOf(httpGroups), tcpRoutes: listOf(tcpRoutes) }
+        const lists = { targets: targets.list(), httpGroups: httpGroups.list(), tcpRoutes: tcpRoutes.list() }
         last = { parts, access: { ...lists, accounts } }
       }
       return last.access
@@ -102,9 +77,9 @@ export function createAccessSources({ client, observe, onInput }: AccessSourceOp
     uidOf: ({ kind, namespace, name }) =>
       kind === 'TrafficTarget' ? followed?.targets.informer.get(namespace, name)?.metadata.uid : undefined,
     issues: (about) => {
-      const absent = all().filter(({ failure }) => failure !== undefined)
+      const absent = all().filter(({ absence }) => absence() !== undefined)
       if (absent.length === 0) return []
-      const params = { kinds: absent.map(({ kind }) => kind).join(', '), why: absent[0]?.failure?.message ?? '' }
+      const params = { kinds: absent.map(({ kind }) => kind).join(', '), why: absent[0]?.absence()?.message ?? '' }
       return [
         { code: 'SmiKindsMissing', object: about, path: 'spec.traffic.enablePermissiveTrafficPolicyMode', params },
       ]
@@ -115,6 +90,3 @@ export function createAccessSources({ client, observe, onInput }: AccessSourceOp
     },
   }
 }
-
-/** The kind is not there, or is not for us to see. */
-const isAbsence = ({ reason }: Failure): boolean => reason === 'NotFound' || reason === 'Forbidden'

@@ -1,11 +1,11 @@
 import type { KubeObject } from '../../api/meta.ts'
-import { DNS_CONFIGMAP, FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
-import { CONFIGMAPS, GLOBAL_TRAFFIC_POLICIES, SERVICE_EXPORTS, SERVICE_IMPORTS } from '../../api/resources.ts'
+import { FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
+import { CONFIGMAPS, SERVICE_IMPORTS } from '../../api/resources.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { type Failure, ok, type Result } from '../../kube/failure.ts'
-import type { Resource } from '../../kube/object.ts'
-import type { Reported } from './observed.ts'
-import type { Action } from './plan.ts'
+import { keyOf } from '../../kube/object.ts'
+import { applied, OBJECT_RESOURCES } from './objects.ts'
+import { type Action, stepOf } from './plan.ts'
 
 export interface CarryOutOptions {
   readonly client: KubeClient
@@ -13,12 +13,6 @@ export interface CarryOutOptions {
   readonly mayWrite: () => boolean
   readonly onDone: (action: Action, written: KubeObject | undefined) => void
   readonly onFailure: (action: Action, failure: Failure) => void
-}
-
-const REPORTED: Readonly<Record<Reported['kind'], Resource<KubeObject>>> = {
-  ServiceExport: SERVICE_EXPORTS,
-  ServiceImport: SERVICE_IMPORTS,
-  GlobalTrafficPolicy: GLOBAL_TRAFFIC_POLICIES,
 }
 
 const AT_ONCE = 8
@@ -49,14 +43,8 @@ export async function carryOut(actions: readonly Action[], options: CarryOutOpti
   return failures
 }
 
-/**
- * Names are the last table to be written: they must not lead where nothing listens yet. The other tables need not wait
- * for addresses, which nobody calls before they have names.
- */
-function stepOf(action: Action): string {
-  if (action.do === 'applyTable') return action.table.name === DNS_CONFIGMAP ? 'applyNames' : 'applyAddressesAndTables'
-  return action.do === 'applyAddresses' ? 'applyAddressesAndTables' : action.do
-}
+const refOf = (namespace: string | undefined, name: string) =>
+  namespace === undefined ? { name } : { namespace, name }
 
 const MANAGER = { manager: FIELD_MANAGER.compiler } as const
 
@@ -79,10 +67,26 @@ async function write(client: KubeClient, action: Action): Promise<Result<KubeObj
       const gone = await client.delete(CONFIGMAPS, { namespace, name }, { uid })
       return gone.ok ? ok(undefined) : gone
     }
+    case 'applyObject': {
+      const { object, uid } = action
+      const { namespace, name } = object
+      const { metadata, ...fields } = applied(object)
+      const whole = {
+        metadata: { ...refOf(namespace, name), ...(uid === undefined ? {} : { uid }), ...metadata },
+        ...fields,
+      }
+      // Somebody else may have made one of that name a moment ago: it stays theirs.
+      return client.apply(OBJECT_RESOURCES[object.kind], whole, { ...MANAGER, force: uid !== undefined })
+    }
+    case 'removeObject': {
+      const { kind, namespace, name, uid } = action
+      const gone = await client.delete(OBJECT_RESOURCES[kind], { namespace, name }, { uid })
+      return gone.ok ? ok(undefined) : gone
+    }
     case 'applyStatus': {
-      const { kind, namespace, name, uid, status } = action
-      const object = { metadata: { namespace, name, uid }, status }
-      return client.apply<KubeObject>(REPORTED[kind], object, { ...MANAGER, subresource: 'status' })
+      const { resource, namespace, name, uid, status } = action
+      const object = { metadata: { ...refOf(namespace, name), uid }, status }
+      return client.apply<KubeObject>(resource, object, { ...MANAGER, subresource: 'status' })
     }
   }
 }
@@ -96,7 +100,11 @@ export function describeAction(action: Action): { readonly kind: string; readonl
       return { kind: 'ConfigMap', object: `${action.table.namespace}/${action.table.name}` }
     case 'removeTable':
       return { kind: 'ConfigMap', object: `${action.namespace}/${action.name}` }
+    case 'applyObject':
+      return { kind: action.object.kind, object: keyOf(action.object) }
+    case 'removeObject':
+      return { kind: action.kind, object: keyOf(action) }
     case 'applyStatus':
-      return { kind: action.kind, object: `${action.namespace}/${action.name}` }
+      return { kind: action.resource.kind, object: keyOf(action) }
   }
 }

@@ -16,6 +16,7 @@ import { explicitNamespaces } from './explicit.ts'
 import { firstEnd, servedUntil } from './linger.ts'
 import { type Components, isComponent, mountsIn, staleNudges } from './nudge.ts'
 import { type NudgerOptions, startNudger } from './nudger.ts'
+import { takenNames } from './objects.ts'
 import { type Action, plan, tableHolders } from './plan.ts'
 import { isOver, type MeshPod } from './pods.ts'
 import { watchProxies } from './proxies.ts'
@@ -181,6 +182,7 @@ export function startController(options: ControllerOptions): Controller {
         .map((issue) => ({ issue, uid: sources.uidOfTarget(issue.object) })),
       ...[...doubts, ...sources.accessIssues()].map((issue) => ({ issue, uid: undefined })),
       ...refusals.map((issue) => ({ issue, uid: uidOf(issue) })),
+      ...takenNames(desired.objects, observed),
       ...audit(pods),
       ...(trust ? withoutIdentity(pods).map(({ pod, issue }) => ({ issue, uid: pod.metadata.uid })) : []),
     ])

@@ -106,6 +106,7 @@ export function desire(situation: Situation): { readonly desired: Desired; reado
         .map(({ namespace, set }) => ({ namespace, name: set.name, data: set.files, hashes: set.hashes })),
       kept: new Set(refused.map(({ namespace, set }) => `${namespace}/${set.name}`)),
       addresses: tables.vips,
+      objects: tables.objects,
       statuses: tables.statuses.map((status) => withProgrammed(status, situation, tooLarge)),
     },
     refusals: refused.flatMap(({ set }) => (set.refusal === undefined ? [] : [set.refusal])),

@@ -1,8 +1,10 @@
 import { formatProblem, levelOf } from '../../api/diagnostics.ts'
+import type { ObjectRef } from '../../api/issue.ts'
 import type { Condition } from '../../api/meta.ts'
+import { GROUP } from '../../api/names.ts'
 import type { Action } from './plan.ts'
 
-type Change = Pick<Extract<Action, { do: 'applyStatus' }>, 'kind' | 'namespace' | 'name' | 'status' | 'before'>
+type Change = Pick<Extract<Action, { do: 'applyStatus' }>, 'resource' | 'namespace' | 'name' | 'status' | 'before'>
 
 interface Status {
   readonly conditions?: readonly Condition[]
@@ -17,17 +19,21 @@ export interface News {
 }
 
 /** What a person would want to hear of a change of an object's status. That a new object is well is no news. */
-export function newsOf({ kind, namespace, name, status, before }: Change): readonly News[] {
+export function newsOf({ resource, namespace, name, status, before }: Change): readonly News[] {
   const was = before as Status | undefined
   const is = status as Status
-  const object = { kind, namespace, name }
+  const { kind, group } = resource
+  const object = { kind, name, ...(namespace === undefined ? {} : { namespace }) }
   const ofConditions = (is.conditions ?? []).flatMap((condition): readonly News[] => {
     const { type, reason, message } = condition
     const last = was?.conditions?.find((each) => each.type === type)
     const isWell = levelOf({ code: reason, object, path: '' }) === 'info'
     return isNews(condition, last, isWell) ? [{ type: isWell ? 'Normal' : 'Warning', reason, note: message }] : []
   })
-  return [...ofConditions, ...(kind === 'ServiceImport' ? ofExporters(object, was?.clusters, is.clusters ?? []) : [])]
+  return [
+    ...ofConditions,
+    ...(kind === 'ServiceImport' && group === GROUP ? ofExporters(object, was?.clusters, is.clusters ?? []) : []),
+  ]
 }
 
 const isNews = (condition: Condition, last: Condition | undefined, isWell: boolean): boolean => {
@@ -39,7 +45,7 @@ const isNews = (condition: Condition, last: Condition | undefined, isWell: boole
 }
 
 function ofExporters(
-  object: { readonly kind: string; readonly namespace: string; readonly name: string },
+  object: ObjectRef,
   before: Status['clusters'],
   after: NonNullable<Status['clusters']>,
 ): readonly News[] {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { GlobalTrafficPolicy } from '../../api/global-traffic-policy.ts'
+import type { McsExport } from '../../api/mcs.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import { FIELD_MANAGER, GATEWAY_CONFIGMAP } from '../../api/names.ts'
 import type { ConfigMap } from '../../api/resources.ts'
@@ -7,6 +8,7 @@ import type { ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
 import { lastApplied, ownedUnder } from '../../kube/owned.ts'
 import type { GatewayTable } from '../tables.ts'
+import type { ObservedObjects } from './objects.ts'
 import { readGatewayTable, readTable } from './read-table.ts'
 
 /** A ConfigMap of ours as it is in the cluster. Contents by their hash: a mesh of many namespaces has many megabytes of them. */
@@ -48,7 +50,7 @@ export function observeTable(object: ConfigMap): ObservedTable {
 }
 
 /** Objects whose status the compiler writes. Of managedFields they carry the compiler's own. */
-export type Reported = ServiceExport | ServiceImport | GlobalTrafficPolicy
+export type Reported = ServiceExport | McsExport | ServiceImport | GlobalTrafficPolicy
 
 /** What the cluster holds of what the compiler writes. */
 export interface Observed {
@@ -56,7 +58,9 @@ export interface Observed {
   readonly tables: ReadonlyMap<string, ObservedTable>
   readonly imports: ReadonlyMap<string, ServiceImport>
   readonly exports: ReadonlyMap<string, ServiceExport>
+  readonly mcsExports: ReadonlyMap<string, McsExport>
   readonly policies: ReadonlyMap<string, GlobalTrafficPolicy>
+  readonly objects: ObservedObjects
   /** Namespaces being deleted: nothing can be created there. */
   readonly terminating: ReadonlySet<string>
 }

@@ -1,7 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
-import { FIELD_MANAGER, MANAGED_BY, ROUTES_CONFIGMAP } from '../../api/names.ts'
+import type { ObjectRef } from '../../api/issue.ts'
+import type { KubeObject } from '../../api/meta.ts'
+import { DNS_CONFIGMAP, FIELD_MANAGER, MANAGED_BY, MCS_GROUP, ROUTES_CONFIGMAP } from '../../api/names.ts'
 import { changedStatus } from '../../kube/status.ts'
+import { GLOBAL_TRAFFIC_POLICIES, MCS_EXPORTS, SERVICE_EXPORTS, SERVICE_IMPORTS } from '../../api/resources.ts'
+import type { Resource } from '../../kube/object.ts'
+import type { ObjectKind, WantedObject } from '../objects.ts'
+import { by } from '../order.ts'
 import type { ObjectStatus, VipAssignment } from '../tables.ts'
+import { planObjects } from './objects.ts'
 import type { Observed, ObservedTable, Reported } from './observed.ts'
 
 /** What the compiler wants the cluster to hold. */
@@ -10,6 +17,7 @@ export interface Desired {
   /** `ns/name` of ConfigMaps that stay as they are, whatever they hold. */
   readonly kept: ReadonlySet<string>
   readonly addresses: readonly VipAssignment[]
+  readonly objects: readonly WantedObject[]
   readonly statuses: readonly ObjectStatus[]
 }
 
@@ -31,16 +39,61 @@ export type Action =
     }
   | { readonly do: 'applyTable'; readonly table: DesiredTable }
   | { readonly do: 'removeTable'; readonly namespace: string; readonly name: string; readonly uid: string }
+  /** @see WantedObject; without a uid it is to be made, and not to be taken from anybody. */
+  | { readonly do: 'applyObject'; readonly object: WantedObject; readonly uid?: string }
+  | {
+      readonly do: 'removeObject'
+      readonly kind: ObjectKind
+      readonly namespace: string | undefined
+      readonly name: string
+      readonly uid: string
+    }
   | {
       readonly do: 'applyStatus'
-      readonly kind: Reported['kind']
-      readonly namespace: string
+      readonly resource: Resource<KubeObject>
+      readonly namespace: string | undefined
       readonly name: string
       readonly uid: string
       readonly status: Readonly<Record<string, unknown>>
       /** The status that it takes the place of. */
       readonly before: unknown
     }
+
+/** What may be written at once. Each step waits for the one before it. */
+const STEPS = [
+  'addresses',
+  'objects',
+  'names',
+  'tablesLeftOver',
+  'namesLeftOver',
+  'objectsLeftOver',
+  'statuses',
+] as const
+type Step = (typeof STEPS)[number]
+
+/**
+ * Names are the last to be written, and the first to go: they must not lead where nothing listens. Tables need not wait
+ * for addresses, which nobody calls before they have names.
+ */
+export function stepOf(action: Action): Step {
+  switch (action.do) {
+    case 'applyAddresses':
+      return 'addresses'
+    case 'applyTable':
+      return action.table.name === DNS_CONFIGMAP ? 'names' : 'addresses'
+    case 'applyObject':
+      return isName(action.object.kind) ? 'names' : 'objects'
+    case 'removeTable':
+      return 'tablesLeftOver'
+    case 'removeObject':
+      return isName(action.kind) ? 'namesLeftOver' : 'objectsLeftOver'
+    case 'applyStatus':
+      return 'statuses'
+  }
+}
+
+/** The others are where names lead. */
+const isName = (kind: ObjectKind): boolean => kind === 'ServiceImport' || kind === 'ClusterProperty'
 
 /**
  * The writes that take the cluster from `observed` to `desired`, and no others. In the order in which they are safe:
@@ -54,12 +107,14 @@ export function plan(desired: Desired, observed: Observed, now: string): readonl
   const settled = desired.statuses.filter(
     ({ object }) => object.kind !== 'ServiceImport' || !moving.has(`${object.namespace}/${object.name}`),
   )
-  return [
+  const actions = [
     ...addresses,
     ...desired.tables.flatMap((table) => planTable(table, observed)),
     ...planRemovals(desired, observed),
+    ...planObjects(desired.objects, observed, now),
     ...settled.flatMap((status) => planStatus(status, observed, now)),
   ]
+  return actions.sort(by((action) => STEPS.indexOf(stepOf(action))))
 }
 
 function planAddresses(
@@ -107,17 +162,26 @@ function planRemovals(desired: Desired, { tables, terminating }: Observed): read
 
 function planStatus(wanted: ObjectStatus, observed: Observed, now: string): readonly Action[] {
   const { namespace = '', name } = wanted.object
-  const there = find(observed, wanted.object.kind, `${namespace}/${name}`)
+  const [resource, objects] = reportedAs(observed, wanted.object)
+  const there = objects.get(`${namespace}/${name}`)
   if (there === undefined) return []
   const status = changedStatus(wanted, there, FIELD_MANAGER.compiler, now)
   if (status === undefined) return []
-  const uid = there.metadata.uid ?? ''
-  return [{ do: 'applyStatus', kind: there.kind, namespace, name, uid, status, before: there.status }]
+  return [{ do: 'applyStatus', resource, namespace, name, uid: there.metadata.uid ?? '', status, before: there.status }]
 }
 
-function find(observed: Observed, kind: string, key: string): Reported | undefined {
-  if (kind === 'ServiceImport') return observed.imports.get(key)
-  if (kind === 'ServiceExport') return observed.exports.get(key)
-  if (kind === 'GlobalTrafficPolicy') return observed.policies.get(key)
-  return undefined
+function reportedAs(
+  { imports, exports, mcsExports, policies }: Observed,
+  { kind, group }: ObjectRef,
+): readonly [Resource<KubeObject>, ReadonlyMap<string, Reported>] {
+  switch (kind) {
+    case 'ServiceImport':
+      return [SERVICE_IMPORTS, imports]
+    case 'ServiceExport':
+      return group === MCS_GROUP ? [MCS_EXPORTS, mcsExports] : [SERVICE_EXPORTS, exports]
+    case 'GlobalTrafficPolicy':
+      return [GLOBAL_TRAFFIC_POLICIES, policies]
+    default:
+      throw new Error(`the compiler has nothing to say of a ${kind}`)
+  }
 }

@@ -1,8 +1,9 @@
 import type { Logger } from 'pino'
 import { format, formatProblem, levelOf } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
-import { API_VERSION } from '../../api/names.ts'
-import type { Recorder } from '../../kube/events.ts'
+import { MCS_GROUP, MCS_VERSION } from '../../api/names.ts'
+import type { Recorder, Regarding } from '../../kube/events.ts'
+import { apiVersion } from '../../kube/object.ts'
 import type { Tables } from '../tables.ts'
 import type { Metrics } from './metrics.ts'
 import { newsOf } from './news.ts'
@@ -51,7 +52,7 @@ export function createReporter({ metrics, recorder, log }: ReporterOptions): Rep
     if (!told.has(JSON.stringify(issue)))
       log[levelOf(issue) === 'error' ? 'error' : 'warn']({ code: issue.code }, format(issue))
     void recorder.record({
-      regarding: { apiVersion: 'v1', ...issue.object, ...(uid === undefined ? {} : { uid }) },
+      regarding: { ...objectOf(issue), ...(uid === undefined ? {} : { uid }) },
       type: 'Warning',
       reason: issue.code,
       note: formatProblem(issue),
@@ -66,8 +67,9 @@ export function createReporter({ metrics, recorder, log }: ReporterOptions): Rep
       told = new Set(findings.map(({ issue }) => JSON.stringify(issue)))
     },
     status: (action) => {
-      const { kind, namespace, name, uid } = action
-      const regarding = { apiVersion: API_VERSION, kind, namespace, name, uid }
+      const { resource, namespace, name, uid } = action
+      const place = namespace === undefined ? {} : { namespace }
+      const regarding = { apiVersion: apiVersion(resource), kind: resource.kind, ...place, name, uid }
       for (const news of newsOf(action))
         telling = telling.then(() => recorder.record({ regarding, ...news, action: 'Compile' }))
     },
@@ -76,4 +78,9 @@ export function createReporter({ metrics, recorder, log }: ReporterOptions): Rep
       told = new Set()
     },
   }
+}
+
+function objectOf({ object: { group, ...object } }: Issue): Regarding {
+  if (group === undefined) return { apiVersion: 'v1', ...object }
+  return { apiVersion: `${group}/${group === MCS_GROUP ? MCS_VERSION : 'v1'}`, ...object }
 }

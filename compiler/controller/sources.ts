@@ -6,11 +6,13 @@ import type { Issue } from '../../api/issue.ts'
 import type { MeshConfig } from '../../api/mesh-config.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import {
+  ABOUT_GROUP,
   CLUSTER_CONFIGMAP,
   DNS_CONFIGMAP,
   FIELD_MANAGER,
   GATEWAY_CONFIGMAP,
   IDENTITY_CONFIGMAP,
+  MCS_GROUP,
   ROUTES_CONFIGMAP,
   TRUST_CONFIGMAP,
 } from '../../api/names.ts'
@@ -27,6 +29,7 @@ import { readTrust, type TrustRead } from '../trust.ts'
 import { createAccessSources } from './access-sources.ts'
 import { type Observed, type ObservedTable, observeTable } from './observed.ts'
 import { hasEnded, hasSidecar, keepPod, type MeshPod } from './pods.ts'
+import { createStandardSources } from './standard-sources.ts'
 
 export interface SourceOptions {
   readonly client: KubeClient
@@ -89,7 +92,7 @@ export function startSources(options: SourceOptions): Sources {
   const own = <T extends KubeObject>(object: T): T => withOwnFieldsOnly(object, FIELD_MANAGER.compiler)
   const named = (name: string) => `metadata.name=${name}`
   const namespaces = start('namespaces', { resource: resources.NAMESPACES })
-  const services = start<Service>('services', { resource: resources.SERVICES })
+  const services = start<Service>('services', { resource: resources.SERVICES, keep: own })
   const slices = start('endpointslices', { resource: resources.ENDPOINT_SLICES, keep: keepSlice })
   const imports = start<ServiceImport>('serviceimports', { resource: resources.SERVICE_IMPORTS, keep: own })
   const exports = start<ServiceExport>('serviceexports', { resource: resources.SERVICE_EXPORTS, keep: own })
@@ -133,7 +136,10 @@ export function startSources(options: SourceOptions): Sources {
     ServiceImport: withWrites(imports),
     ServiceExport: withWrites(exports),
     GlobalTrafficPolicy: withWrites(policies),
+    Service: withWrites(services),
+    EndpointSlice: withWrites(slices),
   }
+  const standard = createStandardSources({ client, observe, onInput, onOther })
 
   const accessSources = createAccessSources({ client, observe, onInput })
   const isRestricted = () => configs.list()[0]?.spec.traffic?.enablePermissiveTrafficPolicyMode === false
@@ -157,7 +163,7 @@ export function startSources(options: SourceOptions): Sources {
       // Pods count where it matters what they run as.
       const counts = ({ informer }: (typeof started)[number]) => informer.resource !== resources.PODS || isRestricted()
       const unknown = started.filter((each) => counts(each) && !each.informer.hasSynced())
-      return [...unknown.map(({ name }) => name), ...accessSources.missing()]
+      return [...unknown.map(({ name }) => name), ...accessSources.missing(), ...standard.missing()]
     },
     uidOfTarget: accessSources.uidOf,
     accessIssues: () => accessSources.issues({ kind: 'MeshConfig', ...meshConfig }),
@@ -168,15 +174,18 @@ export function startSources(options: SourceOptions): Sources {
       return readTrust({ ...words, clusterKey: identity().clusterKey, namespace }, before)
     },
     snapshot: () => {
+      const { clusterKey, globalServices } = identity()
       const running = allPods().filter((pod) => !hasEnded(pod))
       const access = accessSources.access(services.list(), running)
       return {
-        mesh: { ...mesh, clusterKey: identity().clusterKey },
+        mesh: { ...mesh, clusterKey },
         namespaces: namespaces.list(),
         services: services.list(),
         endpointSlices: slices.list(),
         imports: [...written.ServiceImport.store().values()],
         exports: exports.list(),
+        mcsExports: standard.exports(),
+        globalServices,
         policies: policies.list(),
         ...(access === undefined ? {} : { access }),
       }
@@ -185,7 +194,13 @@ export function startSources(options: SourceOptions): Sources {
       tables: new Map([...tables.values()].flatMap((each) => [...each.store()])),
       imports: written.ServiceImport.store(),
       exports: written.ServiceExport.store(),
+      mcsExports: standard.writtenExports(),
       policies: written.GlobalTrafficPolicy.store(),
+      objects: {
+        Service: written.Service.store(),
+        EndpointSlice: written.EndpointSlice.store(),
+        ...standard.objects(),
+      },
       terminating: new Set(
         namespaces
           .list()
@@ -216,20 +231,33 @@ export function startSources(options: SourceOptions): Sources {
       return !informer?.hasSynced() || informer.list().some((pod) => hasSidecar(pod) && !hasEnded(pod))
     },
     written: (object) => {
-      if (object.kind === 'ConfigMap') tables.get(object.metadata.name)?.remember(observeTable(object))
+      if (isStandard(object)) standard.written(own(object))
+      else if (object.kind === 'ConfigMap') tables.get(object.metadata.name)?.remember(observeTable(object))
       else if (object.kind === 'ServiceImport') written.ServiceImport.remember(own(object as ServiceImport))
       else if (object.kind === 'ServiceExport') written.ServiceExport.remember(own(object as ServiceExport))
+      else if (object.kind === 'Service') written.Service.remember(own(object as Service))
+      else if (object.kind === 'EndpointSlice') written.EndpointSlice.remember(keepSlice(object as EndpointSlice))
       else if (object.kind === 'GlobalTrafficPolicy')
         written.GlobalTrafficPolicy.remember(own(object as GlobalTrafficPolicy))
     },
     stop: async () => {
-      await Promise.all([accessSources.stop(), ...stopping, ...started.map(({ informer }) => informer.stop())])
+      await Promise.all([
+        accessSources.stop(),
+        standard.stop(),
+        ...stopping,
+        ...started.map(({ informer }) => informer.stop()),
+      ])
     },
   }
 }
 
-/** Slices are the most numerous of all: of an endpoint only what routing reads is kept. */
+const isStandard = ({ apiVersion }: KubeObject): boolean =>
+  apiVersion.startsWith(`${MCS_GROUP}/`) || apiVersion.startsWith(`${ABOUT_GROUP}/`)
+
+/** Slices are the most numerous of all: of those that others made only what routing and names read is kept. */
 function keepSlice(slice: EndpointSlice): EndpointSlice {
+  const own = withOwnFieldsOnly(slice, FIELD_MANAGER.compiler)
+  if (own.metadata.managedFields?.length !== 0) return own
   const { name, namespace, uid, resourceVersion, labels } = slice.metadata
   return {
     ...slice,
@@ -241,8 +269,9 @@ function keepSlice(slice: EndpointSlice): EndpointSlice {
       ...(labels === undefined ? {} : { labels }),
     },
     // A slice without endpoints carries null.
-    endpoints: (slice.endpoints ?? []).map(({ addresses, conditions }) => ({
+    endpoints: (slice.endpoints ?? []).map(({ addresses, hostname, conditions }) => ({
       addresses: addresses.slice(0, 1),
+      ...(hostname === undefined ? {} : { hostname }),
       ...(conditions === undefined ? {} : { conditions }),
     })),
   }

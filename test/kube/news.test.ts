@@ -1,6 +1,7 @@
 /** What a person hears of a change of a status. */
 import { expect, test } from 'vitest'
 import type { Condition } from '../../api/meta.ts'
+import { GLOBAL_TRAFFIC_POLICIES, MCS_IMPORTS, SERVICE_EXPORTS, SERVICE_IMPORTS } from '../../api/resources.ts'
 import { newsOf } from '../../compiler/controller/news.ts'
 
 const condition = (type: string, status: Condition['status'], reason: string, message = reason): Condition => ({
@@ -10,9 +11,16 @@ const condition = (type: string, status: Condition['status'], reason: string, me
   message,
   lastTransitionTime: '2026-01-01T00:00:00Z',
 })
-type Kind = Parameters<typeof newsOf>[0]['kind']
-const news = (kind: Kind, before: object | undefined, status: Readonly<Record<string, unknown>>) =>
-  newsOf({ kind, namespace: 'shop', name: 'pay', before, status }).map(({ type, reason }) => `${type} ${reason}`)
+const RESOURCES = {
+  ServiceExport: SERVICE_EXPORTS,
+  ServiceImport: SERVICE_IMPORTS,
+  GlobalTrafficPolicy: GLOBAL_TRAFFIC_POLICIES,
+  McsImport: MCS_IMPORTS,
+}
+const news = (kind: keyof typeof RESOURCES, before: object | undefined, status: Readonly<Record<string, unknown>>) =>
+  newsOf({ resource: RESOURCES[kind], namespace: 'shop', name: 'pay', before, status }).map(
+    ({ type, reason }) => `${type} ${reason}`,
+  )
 
 const valid = condition('Valid', 'True', 'Valid')
 const invalid = condition('Valid', 'False', 'ExportWithoutService')
@@ -58,6 +66,8 @@ test('clusters that export a service, and no more; not those that it is born wit
     'Normal ExporterLeft',
   ])
   expect(news('ServiceImport', undefined, clusters('a'))).toEqual([])
+  // Those of the standard's import are the same.
+  expect(news('McsImport', clusters('a'), clusters('b'))).toEqual([])
   // Of an export they are those who import it, and the hub's to tell.
   expect(news('ServiceExport', clusters('a'), { conditions: [valid] })).toEqual([])
 })

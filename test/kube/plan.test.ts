@@ -20,7 +20,9 @@ const NOTHING: Observed = {
   tables: new Map(),
   imports: new Map(),
   exports: new Map(),
+  mcsExports: new Map(),
   policies: new Map(),
+  objects: {},
   terminating: new Set(),
 }
 
@@ -77,6 +79,7 @@ describe('plan', () => {
         tables: tables.map((table) => ({ ...table, name: 'portolan-routes', hashes: hashesOf(table.data) })),
         kept: new Set(kept.map((namespace) => `${namespace}/portolan-routes`)),
         addresses: [],
+        objects: [],
         statuses: statuses.map(({ name, value, reason }) => status(name, value as 'True', reason)),
       }),
     )
@@ -116,7 +119,7 @@ describe('plan', () => {
     }
     const wanted = { namespace: 'born-dying', name: 'portolan-routes', data: { a: '' }, hashes: hashesOf({ a: '' }) }
     const actions = plan(
-      { tables: [wanted], kept: new Set(['kept/portolan-routes']), addresses: [], statuses: [] },
+      { tables: [wanted], kept: new Set(['kept/portolan-routes']), addresses: [], objects: [], statuses: [] },
       observed,
       NOW,
     )
@@ -128,7 +131,7 @@ describe('plan', () => {
       ...EMPTY,
       statuses: [status('a', value, reason)],
     })
-    const EMPTY = { tables: [], kept: new Set<string>(), addresses: [] }
+    const EMPTY = { tables: [], kept: new Set<string>(), addresses: [], objects: [] }
     let observed: Observed = carriedOut(start, wants('True', 'Accepted'), NOW)
     const time = () => observed.policies.get('shop/a')?.status?.conditions?.[0]?.lastTransitionTime
     observed = carriedOut(observed, wants('True', 'Other'), LATER)
