@@ -1,5 +1,5 @@
-import { type FieldSet, fieldsOf } from './owned.ts'
 import type { KubeObject } from './object.ts'
+import { type FieldSet, fieldsOf } from './owned.ts'
 
 /**
  * Whether applying `wanted` as `manager` would change nothing of `there`: every field has its value already, the manager
