@@ -17,16 +17,25 @@ const isNewer = (a: string, b: string): boolean => (a.length === b.length ? a > 
 
 export function withWrites<T extends KubeObject>(informer: Pick<Informer<T>, 'store' | 'reached'>): Written<T> {
   const pending = new Map<string, T>()
+  /** Asked much more often than it changes. */
+  let last:
+    | { readonly base: ReadonlyMap<string, T>; readonly count: number; readonly all: ReadonlyMap<string, T> }
+    | undefined
   return {
     remember: (object) => {
       pending.set(keyOf(object.metadata), object)
+      last = undefined
     },
     store: () => {
       const reached = informer.reached() ?? '0'
       // Judged by how far the informer is, not by what it shows: what has been deleted since is shown no more.
       for (const [key, { metadata }] of pending)
         if (!isNewer(metadata.resourceVersion ?? '0', reached)) pending.delete(key)
-      return pending.size === 0 ? informer.store() : new Map([...informer.store(), ...pending])
+      const base = informer.store()
+      if (pending.size === 0) return base
+      if (last?.base !== base || last.count !== pending.size)
+        last = { base, count: pending.size, all: new Map([...base, ...pending]) }
+      return last.all
     },
   }
 }

@@ -79,6 +79,11 @@ export const STANDARD = {
     sentence: 'no other cluster imports it yet: it is still to reach {missing}',
     fix: 'Look at the Clusters of those that stay without it for more than a few seconds',
   },
+  Ready: {
+    level: 'info',
+    sentence: 'the hub has it, and no other cluster is to import it now',
+    fix: 'Nothing to do: a cluster imports it once it has joined and has the namespace',
+  },
   Failed: {
     level: 'warning',
     sentence: 'no cluster can import it from here',

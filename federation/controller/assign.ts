@@ -1,5 +1,6 @@
 import type { ServiceImport } from '../../api/service-import.ts'
 import type { ObjectStatus } from '../../compiler/tables.ts'
+import type { WantedSlice } from '../slices.ts'
 import type { Trust } from '../trust.ts'
 import type { Desired } from './plan.ts'
 
@@ -31,16 +32,17 @@ export interface Outcome {
   /** Cluster → who it is, of those that take part. */
   readonly identities: ReadonlyMap<
     string,
-    Pick<Desired, 'clusterKey' | 'trustDomain'> & { readonly clusterKey: string }
+    Pick<Desired, 'trustDomain' | 'globalServices'> & { readonly clusterKey: string }
   >
   readonly imports: ReadonlyMap<string, readonly ServiceImport[]>
+  readonly slices: ReadonlyMap<string, readonly WantedSlice[]>
   readonly statuses: ReadonlyMap<string, readonly ObjectStatus[]>
   readonly trust: ReadonlyMap<string, Trust>
 }
 
 /** What each cluster is to hold, by its name. One that is to be left alone is not among them. */
 export function assign(parties: readonly Party[], outcome: Outcome): ReadonlyMap<string, Desired> {
-  const { identities, imports, statuses, trust, hub, namespace, createNamespaces } = outcome
+  const { identities, imports, slices, statuses, trust, hub, namespace, createNamespaces } = outcome
   const somebodyIsNew = parties.some(({ isUndecided }) => isUndecided)
   const unheard = new Set(
     parties.flatMap(({ name, isHeard }) => (isHeard ? [] : (identities.get(name)?.clusterKey ?? []))),
@@ -62,6 +64,7 @@ export function assign(parties: readonly Party[], outcome: Outcome): ReadonlyMap
       ...identity,
       trust: told,
       imports: imports.get(name) ?? [],
+      slices: slices.get(name) ?? [],
       statuses: statuses.get(name) ?? [],
       createNamespaces,
       unheard,
@@ -77,4 +80,11 @@ export function assign(parties: readonly Party[], outcome: Outcome): ReadonlyMap
 }
 
 /** What a member that has left should hold. */
-const NOTHING = { imports: [], statuses: [], createNamespaces: false, unheard: new Set<string>() } as const
+const NOTHING = {
+  globalServices: false,
+  imports: [],
+  slices: [],
+  statuses: [],
+  createNamespaces: false,
+  unheard: new Set<string>(),
+} as const

@@ -1,11 +1,19 @@
 import jsonPatch from 'fast-json-patch'
 import { applyDefaults } from '../../api/defaults.ts'
 import type { KubeObject } from '../../api/meta.ts'
-import { CLUSTER_CONFIGMAP, FIELD_MANAGER, MANAGED_BY, TRUST_CONFIGMAP } from '../../api/names.ts'
-import { CONFIGMAPS, NAMESPACES, SERVICE_EXPORTS, SERVICE_IMPORTS } from '../../api/resources.ts'
+import { CLUSTER_CONFIGMAP, FIELD_MANAGER, MANAGED_BY, MCS_GROUP, TRUST_CONFIGMAP } from '../../api/names.ts'
+import {
+  CONFIGMAPS,
+  ENDPOINT_SLICES,
+  MCS_EXPORTS,
+  NAMESPACES,
+  SERVICE_EXPORTS,
+  SERVICE_IMPORTS,
+} from '../../api/resources.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { type Failure, ok, type Result } from '../../kube/failure.ts'
+import type { Resource } from '../../kube/object.ts'
 import { withKept } from './kept.ts'
 import type { Action, WantedImport } from './plan.ts'
 import { inParallel } from './pool.ts'
@@ -71,14 +79,26 @@ async function write(client: KubeClient, action: Action): Promise<Result<KubeObj
       const { namespace, name, uid } = action
       return removed(await client.delete(SERVICE_IMPORTS, { namespace, name }, { uid }))
     }
+    case 'applySlice': {
+      const { namespace, name, labels, content } = action.slice
+      const object = { metadata: { namespace, name, labels }, ...content }
+      return client.apply<KubeObject>(ENDPOINT_SLICES, object, MANAGER)
+    }
+    case 'removeSlice': {
+      const { namespace, name, uid } = action
+      return removed(await client.delete(ENDPOINT_SLICES, { namespace, name }, { uid }))
+    }
     case 'applyStatus': {
       const { namespace, name, uid, status } = action
       // The uid keeps apply from creating what has just been deleted.
       const object = { metadata: { namespace, name, uid }, status }
-      return client.apply<KubeObject>(SERVICE_EXPORTS, object, { ...MANAGER, subresource: 'status' })
+      return client.apply<KubeObject>(exportsOf(action), object, { ...MANAGER, subresource: 'status' })
     }
   }
 }
+
+const exportsOf = ({ apiVersion }: Extract<Action, { do: 'applyStatus' }>): Resource<KubeObject> =>
+  apiVersion.startsWith(`${MCS_GROUP}/`) ? MCS_EXPORTS : SERVICE_EXPORTS
 
 const configMapOf = (action: Action): string => (action.do.endsWith('Trust') ? TRUST_CONFIGMAP : CLUSTER_CONFIGMAP)
 
@@ -134,7 +154,11 @@ export function describeAction(action: Action): { readonly kind: string; readonl
       return { kind: 'ServiceImport', object: `${action.import.namespace}/${action.import.name}` }
     case 'removeImport':
       return { kind: 'ServiceImport', object: `${action.namespace}/${action.name}` }
+    case 'applySlice':
+      return { kind: 'EndpointSlice', object: `${action.slice.namespace}/${action.slice.name}` }
+    case 'removeSlice':
+      return { kind: 'EndpointSlice', object: `${action.namespace}/${action.name}` }
     case 'applyStatus':
-      return { kind: 'ServiceExport', object: `${action.namespace}/${action.name}` }
+      return { kind: `ServiceExport of ${action.apiVersion}`, object: `${action.namespace}/${action.name}` }
   }
 }

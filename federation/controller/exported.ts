@@ -82,7 +82,8 @@ function issueOf(
   return { code: outvoted ? 'Outvoted' : 'NoImporter', path: '' }
 }
 
-function listed(keys: readonly string[]): string {
+/** Keys as a message names them. */
+export function listed(keys: readonly string[]): string {
   const rest = keys.length - MOST_NAMED
   return [...keys.slice(0, MOST_NAMED), ...(rest > 0 ? [`${rest} more`] : [])].join(', ')
 }

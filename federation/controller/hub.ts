@@ -14,6 +14,7 @@ import { changedStatus } from '../../kube/status.ts'
 import type { Member as MemberObjects } from '../constituent.ts'
 import { type Federation, merge } from '../merge.ts'
 import { type Site, sitesOf } from '../site.ts'
+import { type WantedSlice, wantedSlices } from '../slices.ts'
 import type { Published, TrustMember } from '../trust.ts'
 import { accessBy, accessOf, type Found, secretKeyOf } from './access.ts'
 import { assign, type Party } from './assign.ts'
@@ -35,7 +36,17 @@ import { createStatuses, type Peer } from './statuses.ts'
 import { createClusterTeller } from './tell.ts'
 import { createTrust } from './trusts.ts'
 import { twinsOf } from './twins.ts'
-import { type View, viewOf } from './view.ts'
+import {
+  type Asked,
+  type Declared,
+  declaredOf,
+  globalIn,
+  servicesIn,
+  standardIn,
+  type View,
+  viewOf,
+  withoutEndpoints,
+} from './view.ts'
 
 export interface HubOptions {
   readonly client: KubeClient
@@ -70,7 +81,12 @@ interface Entry {
   found?: Found | undefined
   /** The newest view, remembered or not, and what it was made of. */
   live?: View | undefined
-  made?: Pick<Observed, 'exports' | 'services'> | undefined
+  declared?: Declared | undefined
+  made?: Pick<Observed, 'exports' | 'services' | 'mcsExports'> | undefined
+  /** The view as remembered. */
+  view?: View | undefined
+  /** What `objects` were made of. */
+  merged?: View | undefined
   /** What is merged: what the hub would know after a restart, too. Absent = nothing is known of it. */
   objects?: MemberObjects | undefined
   /** The last good word for who vouches for it, as remembered. */
@@ -81,6 +97,7 @@ interface Entry {
 }
 
 const WRITES_AT_ONCE = 8
+const NOTHING_DECLARED: Declared = { exports: [], services: [] }
 const COUNTS_MS = 2_000
 
 export function startHub(options: HubOptions): Hub {
@@ -120,13 +137,15 @@ export function startHub(options: HubOptions): Hub {
     const active = [...entries.values()].filter(
       (entry) => entry.cluster !== undefined && !twins.has(entry.name) && !isAnothers(entry),
     )
-    const unremembered = await inParallel(active, WRITES_AT_ONCE, remember)
+    const asked = askedOf(active)
+    for (const entry of active) entry.member.watchSlices(isAsked(entry, asked))
+    const unremembered = await inParallel(active, WRITES_AT_ONCE, (entry) => remember(entry, asked))
     if (!mayWrite()) return 0
 
     const started = performance.now()
     const sites = sitesOf(active.flatMap(({ cluster }) => cluster ?? []))
     const federation = mergeChanged(active, sites)
-    tellAll(active, sites, federation)
+    tellAll(active, sites, federation, asked)
     metrics.mergeSeconds.observe((performance.now() - started) / 1_000)
 
     const unreleased = await inParallel([...entries.values()], WRITES_AT_ONCE, (entry) => release(entry, active))
@@ -146,7 +165,8 @@ export function startHub(options: HubOptions): Hub {
     for (const memory of memories.all()) if (!clusters.has(memory.cluster.name)) bidFarewell(memory)
     for (const entry of entries.values()) {
       if (clusters.has(entry.name)) continue
-      entry.cluster = entry.found = entry.live = entry.made = entry.objects = entry.published = undefined
+      entry.cluster = entry.found = entry.published = undefined
+      know(entry, undefined)
       holders.update(entry.name, undefined)
       // Nothing was ever written into it, or somebody wants it to be left alone.
       if (memories.of(entry.name) === undefined) drop(entry)
@@ -180,13 +200,29 @@ export function startHub(options: HubOptions): Hub {
       const memory = memories.of(name)
       const view = memory?.cluster.uid === uid ? memory?.view : undefined
       entry.published = memory?.cluster.uid === uid ? memory?.published : undefined
-      entry.live = view
-      entry.made = undefined
-      entry.objects = view && { cluster: name, ...view }
+      know(entry, view)
     }
     entry.cluster = cluster
+    shareByAnnotation(entry)
     entry.found = accessOf(cluster, namespace, registry.secret, (text) => parse(name, text))
     if (entry.found !== undefined) entry.member.connect(entry.found.ok ? entry.found.access : undefined)
+  }
+
+  /** Begins with what is remembered. */
+  function know(entry: Entry, view: View | undefined) {
+    entry.live = entry.view = view
+    entry.declared = view && withoutEndpoints(view)
+    entry.made = entry.objects = entry.merged = undefined
+  }
+
+  /** What is merged is made of what is remembered, and of what the Cluster says of global Services. */
+  function shareByAnnotation(entry: Entry) {
+    const { name, cluster, view, objects } = entry
+    if (view === undefined) return
+    const globalServices = areGlobal(cluster, view)
+    if (objects !== undefined && entry.merged === view && objects.globalServices === globalServices) return
+    entry.objects = { cluster: name, ...view, globalServices }
+    entry.merged = view
   }
 
   function parse(name: string, text: string): Kubeconfig {
@@ -220,12 +256,14 @@ export function startHub(options: HubOptions): Hub {
     )
 
   /** Writes down what a member exports, and how to reach it, before anything is made of it. */
-  async function remember(entry: Entry): Promise<boolean> {
+  async function remember(entry: Entry, asked: Asked): Promise<boolean> {
     const { name, cluster, member } = entry
     const seen = member.seen()
     const [site] = cluster === undefined ? [] : sitesOf([cluster])
     if (seen === undefined || site === undefined) return true
-    const view = viewIn(entry, seen.observed)
+    // A moment, so that an export is not told twice, without its endpoints and with them.
+    if (seen.observed.awaitsSlices) return true
+    const view = viewIn(entry, seen.observed, asked)
     const published = publishedBy(entry, seen.observed)
     const { access, apiServer } = seen
     const memory: Memory = {
@@ -244,8 +282,8 @@ export function startHub(options: HubOptions): Hub {
     const failure = memories.has(memory) ? undefined : await write('remember', name, () => memories.keep(memory))
     // Nothing may be made of what would be forgotten, unless it can never be remembered.
     if (failure !== undefined && failure.reason !== 'Invalid' && failure.reason !== 'Forbidden') return false
-    if (entry.objects?.exports !== view.exports || entry.objects?.services !== view.services)
-      entry.objects = { cluster: name, ...view }
+    entry.view = view
+    shareByAnnotation(entry)
     entry.published = published
     const isSame = before?.uid === memory.cluster.uid && before.apiServer !== undefined
     if (isSame && apiServer !== undefined && before.apiServer !== apiServer) teller.replaced(name)
@@ -264,12 +302,39 @@ export function startHub(options: HubOptions): Hub {
     return observed !== undefined && isElsewhere(observed, registry.hub() ?? '')
   }
 
-  function viewIn(entry: Entry, { exports, services }: Observed): View {
-    const { live, made } = entry
-    if (live !== undefined && made?.exports === exports && made.services === services) return live
-    entry.made = { exports, services }
-    entry.live = viewOf(exports, services, live)
+  /** As the member was last seen, or as it is remembered. */
+  function lookAtDeclared(entry: Entry): Declared | undefined {
+    const observed = entry.member.seen()?.observed
+    if (observed === undefined) return entry.declared
+    const { exports, services, mcsExports } = observed
+    const { made } = entry
+    if (made?.exports !== exports || made.services !== services || made.mcsExports !== mcsExports) {
+      entry.made = observed
+      entry.declared = declaredOf(observed, entry.declared)
+    }
+    return entry.declared
+  }
+
+  function viewIn(entry: Entry, { slices }: Observed, asked: Asked): View {
+    entry.live = viewOf(entry.declared ?? NOTHING_DECLARED, slices, asked, entry.live)
     return entry.live
+  }
+
+  /** Endpoints are of use for services that somebody exports by the standard, or shares by annotation. */
+  function askedOf(active: readonly Entry[]): Asked {
+    const all = active.flatMap((entry) => {
+      const declared = lookAtDeclared(entry)
+      return declared === undefined ? [] : [{ declared, shared: areGlobal(entry.cluster, declared) }]
+    })
+    const slices = all.flatMap(({ declared }) => [...standardIn(declared)])
+    const backends = all.flatMap(({ declared, shared }) => (shared ? [...globalIn(declared.services)] : []))
+    return { slices: new Set(slices), backends: new Set([...slices, ...backends]) }
+  }
+
+  function isAsked({ declared }: Entry, { backends }: Asked): boolean {
+    if (backends.size === 0 || declared === undefined) return false
+    const own = servicesIn(declared)
+    return [...backends].some((key) => own.has(key))
   }
 
   function mergeChanged(active: readonly Entry[], sites: readonly Site[]): Federation {
@@ -287,14 +352,16 @@ export function startHub(options: HubOptions): Hub {
   }
 
   /** Tells each member what to hold. */
-  function tellAll(active: readonly Entry[], sites: readonly Site[], federation: Federation) {
+  function tellAll(active: readonly Entry[], sites: readonly Site[], federation: Federation, asked: Asked) {
     const seen = new Map(active.map(({ name, member }) => [name, member.seen()?.observed]))
     for (const [name, observed] of seen) if (observed !== undefined) holders.update(name, observed.imports)
     const peers = sites.map(({ name, clusterKey }): Peer => ({ name, clusterKey, known: seen.get(name) !== undefined }))
     const identities = new Map(
       sites.map(({ name, clusterKey }) => {
         const trustDomain = trustDomainFor(name)
-        return [name, { clusterKey, ...(trustDomain === undefined ? {} : { trustDomain }) }]
+        const { cluster, view } = entries.get(name) ?? {}
+        const globalServices = view !== undefined && areGlobal(cluster, view)
+        return [name, { clusterKey, globalServices, ...(trustDomain === undefined ? {} : { trustDomain }) }]
       }),
     )
     const assigned = assign(
@@ -305,11 +372,24 @@ export function startHub(options: HubOptions): Hub {
         createNamespaces,
         identities,
         imports: new Map(federation.members.map((each) => [each.cluster, each.imports])),
-        statuses: statuses(federation, peers, (name, key) => seen.get(name)?.exports.get(key)),
+        slices: slicesFor(federation, asked),
+        statuses: statuses(federation, peers, {
+          exportOf: (name, key) => seen.get(name)?.exports.get(key),
+          mcsExportOf: (name, key) => seen.get(name)?.mcsExports?.get(key),
+          hasNamespace: (name, namespace) => seen.get(name)?.namespaces.has(namespace) ?? false,
+        }),
         trust: trust(active.flatMap((entry) => trustMemberOf(entry, identities.get(entry.name)) ?? [])),
       },
     )
     for (const entry of entries.values()) want(entry, assigned.get(entry.name))
+  }
+
+  /** What each member holds of the others' endpoints. */
+  function slicesFor({ members }: Federation, { slices }: Asked): ReadonlyMap<string, readonly WantedSlice[]> {
+    // Nobody exports by the standard: imports are too many to be looked through for nothing.
+    if (slices.size === 0) return new Map()
+    const slicesIn = (cluster: string) => entries.get(cluster)?.view?.slices
+    return new Map(members.map(({ cluster, imports }) => [cluster, wantedSlices(imports, slicesIn)]))
   }
 
   function partyOf(entry: Entry, active: readonly Entry[]): Party {
@@ -333,11 +413,13 @@ export function startHub(options: HubOptions): Hub {
     identity: { readonly clusterKey: string; readonly trustDomain?: string } | undefined,
   ): TrustMember | undefined {
     if (identity === undefined) return undefined
+    const { clusterKey, trustDomain } = identity
     const seen = member.seen()
     const health = member.health()
     return {
       cluster: name,
-      ...identity,
+      clusterKey,
+      ...(trustDomain === undefined ? {} : { trustDomain }),
       namespace: seen?.access.namespace ?? memories.of(name)?.cluster.namespace ?? namespace,
       ...(published === undefined ? {} : { published }),
       holds: heldRoots(seen?.observed.trust),
@@ -499,6 +581,12 @@ const ownImports = perObject(
   (imports: ReadonlyMap<string, ObservedImport>): number => [...imports.values()].filter(({ ours }) => ours).length,
 )
 
+/** Whether Services of a cluster are shared by annotation. Cilium's own cluster mesh does so itself. */
+const areGlobal = (cluster: Cluster | undefined, { clusterMesh }: Pick<View, 'clusterMesh'>): boolean => {
+  const { globalServices = 'Auto' } = cluster?.spec ?? {}
+  return globalServices === 'Auto' ? clusterMesh !== true : globalServices === 'Enabled'
+}
+
 const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean =>
   a.length === b.length && a.every((item, index) => item === b[index])
 
@@ -507,8 +595,10 @@ const sameDesired = (a: Desired, b: Desired): boolean =>
   a.clusterKey === b.clusterKey &&
   a.trustDomain === b.trustDomain &&
   a.hub === b.hub &&
+  a.globalServices === b.globalServices &&
   isDeepStrictEqual(a.trust, b.trust) &&
   a.createNamespaces === b.createNamespaces &&
   sameItems(a.imports, b.imports) &&
+  sameItems(a.slices, b.slices) &&
   sameItems(a.statuses, b.statuses) &&
   sameItems([...a.unheard], [...b.unheard])

@@ -56,12 +56,17 @@ export interface Link {
   readonly health: () => Health
   /** Nothing until everything has been listed. */
   readonly observed: () => Observed | undefined
+  /** Whether slices of the member's own Services are of any use. At first they are not. */
+  readonly watchSlices: (wanted: boolean) => void
   /** Takes note of an object as the API server answered a write. */
   readonly written: (object: KubeObject) => void
   /** Takes note of how writes of a kind go; without a failure they do, or there are none. */
   readonly wrote: (what: string, failure: Failure | undefined) => void
   readonly stop: () => Promise<void>
 }
+
+/** Why what a member need not have cannot be seen. */
+const MISSING: ReadonlySet<Failure['reason']> = new Set(['Forbidden', 'NotFound'])
 
 /** Heartbeats in a row that have to fail before a member that was there counts as unreachable. */
 const PATIENCE = 2
@@ -82,6 +87,7 @@ export function startLink(options: LinkOptions): Link {
   let version: string | undefined
   let sources: Sources | undefined
   let renewing: Sources | undefined
+  let slicesWanted = false
 
   function note(source: string, failure: Failure | undefined) {
     const before = troubles.get(source)?.message
@@ -92,15 +98,19 @@ export function startLink(options: LinkOptions): Link {
 
   function observe(resource: string, event: InformerEvent, optional: boolean) {
     options.observe(resource, event)
-    if (optional && event.type === 'failed' && event.failure.reason === 'Forbidden') return
     const source = `watch ${resource}`
+    if (optional && event.type === 'failed' && MISSING.has(event.failure.reason)) return note(source, undefined)
     if (event.type === 'listed' || event.type === 'watching') note(source, undefined)
     // A connection that breaks now and then is the heartbeat's to judge.
     else if (event.type === 'failed' && (troubleOf(event.failure) !== 'Unreachable' || event.attempt > PATIENCE))
       note(source, event.failure)
   }
 
-  const start = () => startSources({ client, namespace, mostRetryMs: times.mostRetryMs, observe, onChange })
+  function start(): Sources {
+    const started = startSources({ client, namespace, mostRetryMs: times.mostRetryMs, observe, onChange })
+    started.watchSlices(slicesWanted)
+    return started
+  }
 
   /** A watch can outlive the line it came by without a sign: after an outage all are opened anew. */
   async function renew() {
@@ -177,6 +187,11 @@ export function startLink(options: LinkOptions): Link {
       }
     },
     observed: () => sources?.observed(),
+    watchSlices: (wanted) => {
+      slicesWanted = wanted
+      sources?.watchSlices(wanted)
+      renewing?.watchSlices(wanted)
+    },
     written: (object) => {
       sources?.written(object)
       renewing?.written(object)

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { EndpointSlice } from '../../api/core.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
 import type { Connection } from '../../kube/connection.ts'
 import type { Failure } from '../../kube/failure.ts'
@@ -8,7 +9,8 @@ import { carryOut, describeAction } from './carry-out.ts'
 import { type Health, type Link, type LinkTimes, startLink } from './link.ts'
 import type { Metrics } from './metrics.ts'
 import { type Observed, observeImport } from './observed.ts'
-import { type Action, type Desired, differInStatusesAlone, plan } from './plan.ts'
+import { observeCopy } from './observed-slices.ts'
+import { type Action, type Desired, differInStatusesAlone, plan, sliceKey } from './plan.ts'
 import { isDefinite } from './reason.ts'
 import { createTeller, type Teller } from './tell.ts'
 
@@ -43,6 +45,8 @@ export interface Member {
   readonly seen: () => Seen | undefined
   /** When it last answered; milliseconds since 1970. */
   readonly lastSeen: () => number | undefined
+  /** Whether slices of its own Services are of any use. At first they are not. */
+  readonly watchSlices: (wanted: boolean) => void
   /** What it should hold from now on. Nothing = what it holds. */
   readonly want: (desired: Desired | undefined) => void
   /** Whether it was found to hold what was last wanted. */
@@ -83,6 +87,7 @@ export function startMember(options: MemberOptions): Member {
   let next: Way | undefined
   let seen: Seen | undefined
   let lastSeen: number | undefined
+  let slicesWanted = false
   let desired: Desired | undefined
   let fulfilled: Desired | undefined
   /** Kinds of action of the last pass. */
@@ -101,6 +106,7 @@ export function startMember(options: MemberOptions): Member {
       onChange: changed,
       observe: informerLog(metrics.informerEvents, log),
     })
+    link.watchSlices(slicesWanted)
     return { access, link, tell: createTeller({ client: link.client, instance: options.instance, log }) }
   }
 
@@ -152,8 +158,10 @@ export function startMember(options: MemberOptions): Member {
       mayWrite: () => mayWrite() && isStillWanted(wanted) && current === way && !passes.isStopped(),
       onDone: (action, written) => {
         if (written !== undefined) way.link.written(written)
-        if (action.do === 'applyImport' && written !== undefined) remember(action, written as ServiceImport)
+        if (action.do === 'applyImport' && written !== undefined) rememberImport(action, written as ServiceImport)
+        if (action.do === 'applySlice' && written !== undefined) rememberSlice(action, written as EndpointSlice)
         if (action.do === 'removeImport') accepted.delete(`${action.namespace}/${action.name}`)
+        if (action.do === 'removeSlice') accepted.delete(sliceKey(action))
         if (action.do === 'applyStatus') way.tell.status(action)
         way.link.wrote(action.do, undefined)
         metrics.writes.inc({ cluster: name, action: action.do, result: 'ok' })
@@ -170,12 +178,18 @@ export function startMember(options: MemberOptions): Member {
   const isStillWanted = (wanted: Desired): boolean =>
     desired !== undefined && (desired === wanted || differInStatusesAlone(desired, wanted))
 
-  function remember(
+  function rememberImport(
     { import: { namespace, name, content } }: Extract<Action, { do: 'applyImport' }>,
     written: ServiceImport,
   ) {
-    const { hash } = observeImport(written)
-    const key = `${namespace}/${name}`
+    remember(`${namespace}/${name}`, content, observeImport(written).hash)
+  }
+
+  function rememberSlice({ slice }: Extract<Action, { do: 'applySlice' }>, written: EndpointSlice) {
+    remember(sliceKey(slice), slice.hash, observeCopy(written).hash)
+  }
+
+  function remember(key: string, content: string, hash: string) {
     if (hash === content) accepted.delete(key)
     else accepted.set(key, { content, hash })
   }
@@ -208,6 +222,11 @@ export function startMember(options: MemberOptions): Member {
       return seen
     },
     lastSeen: () => lastSeen,
+    watchSlices: (wanted) => {
+      if (slicesWanted === wanted) return
+      slicesWanted = wanted
+      for (const way of [current, next]) way?.link.watchSlices(wanted)
+    },
     want: (wanted) => {
       if (desired === wanted) return
       desired = wanted

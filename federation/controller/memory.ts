@@ -37,8 +37,8 @@ export function memoryName(cluster: string): string {
   return `${name.slice(0, LONGEST_NAME - hash.length - 1)}-${hash}`
 }
 
-const packed = perObject(({ exports, services }: View) =>
-  gzipSync(JSON.stringify({ exports, services })).toString('base64'),
+const packed = perObject(({ exports, services, ...rest }: View) =>
+  gzipSync(JSON.stringify({ exports, services, ...rest })).toString('base64'),
 )
 
 /** The same memory makes the same bytes. */
@@ -59,6 +59,21 @@ function decodeRoots(text: string): Published | undefined {
   const read = readBundle(JSON.stringify(bundle ?? {}))
   return typeof trustDomain === 'string' && read.ok ? { trustDomain, bundle: read.bundle } : undefined
 }
+
+/** An older release wrote exports and services alone. */
+function viewIn({ exports, services, mcsExports, backends, slices, clusterMesh }: Partial<View>): View | undefined {
+  if (!Array.isArray(exports) || !Array.isArray(services)) return undefined
+  return {
+    exports,
+    services,
+    ...(Array.isArray(mcsExports) ? { mcsExports } : {}),
+    ...(clusterMesh === true ? { clusterMesh } : {}),
+    ...(isMap(backends) ? { backends } : {}),
+    ...(isMap(slices) ? { slices } : {}),
+  }
+}
+
+const isMap = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 export function memorySecret(
   namespace: string,
@@ -82,15 +97,15 @@ export function decodeMemory({ data = {} }: Secret): Memory | undefined {
   const bytes = (key: string) => Buffer.from(data[key] ?? '', 'base64')
   try {
     const cluster = JSON.parse(bytes('cluster.json').toString()) as Partial<Memory['cluster']>
-    const view = JSON.parse(gunzipSync(bytes('exports.json.gz')).toString()) as Partial<View>
+    const view = viewIn(JSON.parse(gunzipSync(bytes('exports.json.gz')).toString()))
     const { name, uid, clusterKey, namespace } = cluster
     if (![name, uid, clusterKey, namespace].every((each) => typeof each === 'string')) return undefined
-    if (!Array.isArray(view.exports) || !Array.isArray(view.services)) return undefined
+    if (view === undefined) return undefined
     const published = decodeRoots(bytes('roots.json').toString())
     return {
       cluster: cluster as Memory['cluster'],
       kubeconfig: bytes('kubeconfig').toString(),
-      view: view as View,
+      view,
       ...(published === undefined ? {} : { published }),
     }
   } catch {

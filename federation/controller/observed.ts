@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto'
 import type { Namespace, Service } from '../../api/core.ts'
 import { applyDefaults } from '../../api/defaults.ts'
+import { GLOBAL_ANNOTATIONS } from '../../api/global-service.ts'
+import type { McsExport } from '../../api/mcs.ts'
 import type { KubeObject, ObjectMeta } from '../../api/meta.ts'
 import { FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
 import type { ConfigMap } from '../../api/resources.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
 import { perObject, sharing } from '../../compiler/memo.ts'
+import { by } from '../../compiler/order.ts'
 import { lastApplied, withOwnFieldsOnly } from '../../kube/owned.ts'
+import type { ObservedCopy, ObservedSlice } from './observed-slices.ts'
 import type { TrustThere, Vouching } from './observed-trust.ts'
 
 /** An import as it is in a member. Its contents by their hash: all members together hold very many. */
@@ -30,6 +34,14 @@ export interface Observed {
   readonly identity: ConfigMap | undefined
   readonly vouching: Vouching
   readonly trust: TrustThere
+  /** Of the standard; none where its kinds are not installed. Absent: the hub may not see them. */
+  readonly mcsExports?: ReadonlyMap<string, McsExport>
+  /** Of the member's own Services. Absent: nobody has asked for them, they are awaited, or the hub may not see them. */
+  readonly slices?: ReadonlyMap<string, ObservedSlice>
+  /** Whether slices have been asked for and are still to come. */
+  readonly awaitsSlices: boolean
+  /** Slices that the hub has put there for other clusters. Absent: it may not. */
+  readonly copies?: ReadonlyMap<string, ObservedCopy>
 }
 
 const isLabelled = ({ labels }: ObjectMeta): boolean =>
@@ -59,9 +71,14 @@ export const wantedHash: (wanted: ServiceImport) => string = perObject((wanted) 
 
 const hashOf = ({ spec }: ServiceImport): string => {
   const { ips: _, ports = [], ...rest } = spec
-  const ordered = { ...rest, ports: ports.toSorted((a, b) => a.port - b.port) }
+  const ordered = { ...rest, ports: ports.toSorted(byNumberAndProtocol) }
   return createHash('sha256').update(canonical(ordered)).digest('hex').slice(0, 16)
 }
+
+const byNumberAndProtocol = by<ServiceImport['spec']['ports'][number]>(
+  ({ port }) => port,
+  ({ protocol = 'TCP' }) => protocol,
+)
 
 /** JSON with the fields of every object in one order. */
 const canonical = (value: unknown): string =>
@@ -75,19 +92,35 @@ const sorted = (map: Readonly<Record<string, unknown>>) =>
 
 /** With the hub's own managedFields, without labels, annotations and the fields of others. */
 export function observeExport(object: ServiceExport): ServiceExport {
-  const { metadata } = withOwnFieldsOnly(object, FIELD_MANAGER.federation)
-  const { generation, creationTimestamp, deletionTimestamp, managedFields } = metadata
   const { clusters } = object.status ?? {}
   return {
     ...object,
     ...(clusters === undefined ? {} : { status: { ...object.status, clusters: sharing(clusters) } }),
-    metadata: {
-      ...identityOf(object),
-      ...(generation === undefined ? {} : { generation }),
-      ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
-      ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
-      ...(managedFields === undefined ? {} : { managedFields: managedFields.map(withSharedFields) }),
-    },
+    metadata: statedMeta(object),
+  }
+}
+
+/** The same of an export of the standard. */
+export function observeMcsExport({ apiVersion, kind, spec, status, ...object }: McsExport): McsExport {
+  return {
+    apiVersion,
+    kind,
+    metadata: statedMeta(object as McsExport),
+    ...(spec === undefined ? {} : { spec: sharing(spec) }),
+    ...(status === undefined ? {} : { status }),
+  }
+}
+
+/** Metadata of an object of whose status a part is the hub's. */
+function statedMeta(object: KubeObject): ObjectMeta {
+  const { metadata } = withOwnFieldsOnly(object, FIELD_MANAGER.federation)
+  const { generation, creationTimestamp, deletionTimestamp, managedFields } = metadata
+  return {
+    ...identityOf(object),
+    ...(generation === undefined ? {} : { generation }),
+    ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
+    ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+    ...(managedFields === undefined ? {} : { managedFields: managedFields.map(withSharedFields) }),
   }
 }
 
@@ -95,9 +128,10 @@ export function observeExport(object: ServiceExport): ServiceExport {
 const withSharedFields = (entry: unknown): unknown =>
   isMap(entry) && isMap(entry['fieldsV1']) ? { ...entry, fieldsV1: sharing(entry['fieldsV1']) } : entry
 
-/** Only what an export's Service can decide. */
+/** Only what an export's Service can decide, and what makes it one itself. Clusters have very many of the same make. */
 export function observeService(object: Service): Service {
   const { apiVersion, kind, spec } = object
+  const { type, clusterIP, sessionAffinityConfig, ...said } = spec
   const ports = spec.ports?.map(({ name, port, protocol, appProtocol }) => ({
     ...(name === undefined ? {} : { name }),
     port,
@@ -107,13 +141,29 @@ export function observeService(object: Service): Service {
   return {
     apiVersion,
     kind,
-    metadata: identityOf(object),
-    spec: {
-      ...(spec.type === undefined ? {} : { type: spec.type }),
-      ...(spec.clusterIP === 'None' ? { clusterIP: 'None' } : {}),
+    metadata: { ...identityOf(object), ...sharedByAnnotation(object.metadata) },
+    spec: sharing({
+      ...(type === undefined ? {} : { type }),
+      ...(clusterIP === 'None' ? { clusterIP } : {}),
       ...(ports === undefined ? {} : { ports }),
-    },
+      ...Object.fromEntries(STANDARD_FIELDS.flatMap((name) => (said[name] === undefined ? [] : [[name, said[name]]]))),
+      ...(said.sessionAffinity === 'ClientIP' && sessionAffinityConfig ? { sessionAffinityConfig } : {}),
+    }),
   } as Service
+}
+
+const STANDARD_FIELDS = ['sessionAffinity', 'internalTrafficPolicy', 'trafficDistribution', 'ipFamilies'] as const
+
+const SHARING = Object.values(GLOBAL_ANNOTATIONS).flat()
+
+/** A Service that asks to be shared is as old as itself; of all others nobody cares. */
+function sharedByAnnotation({ annotations = {}, creationTimestamp }: ObjectMeta): Partial<ObjectMeta> {
+  const said = SHARING.flatMap((name) => (annotations[name] === undefined ? [] : [[name, annotations[name]] as const]))
+  if (said.length === 0) return {}
+  return {
+    annotations: sharing(Object.fromEntries(said)),
+    ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
+  }
 }
 
 export function observeNamespace(object: Namespace): Namespace {
@@ -125,7 +175,7 @@ export function observeNamespace(object: Namespace): Namespace {
   }
 }
 
-function identityOf({ metadata: { name, namespace, uid, resourceVersion } }: KubeObject): ObjectMeta {
+export function identityOf({ metadata: { name, namespace, uid, resourceVersion } }: KubeObject): ObjectMeta {
   return {
     name,
     ...(namespace === undefined ? {} : { namespace }),

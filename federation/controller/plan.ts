@@ -1,13 +1,17 @@
-import { CLUSTER_IDENTITY_KEY, IDENTITY_HUB_KEY } from '../../api/cluster-identity.ts'
+import { CLUSTER_IDENTITY_KEY, GLOBAL_SERVICES_KEY, IDENTITY_HUB_KEY } from '../../api/cluster-identity.ts'
 import type { Code } from '../../api/diagnostics.ts'
 import { TRUST_DOMAIN_KEY } from '../../api/identity.ts'
 import type { Issue } from '../../api/issue.ts'
-import { FIELD_MANAGER } from '../../api/names.ts'
+import type { McsExport } from '../../api/mcs.ts'
+import { FIELD_MANAGER, MCS_GROUP } from '../../api/names.ts'
 import type { ConfigMap } from '../../api/resources.ts'
+import type { ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
 import { keyOf } from '../../compiler/keys.ts'
+import { by } from '../../compiler/order.ts'
 import type { ObjectStatus } from '../../compiler/tables.ts'
 import { changedStatus } from '../../kube/status.ts'
+import type { WantedSlice } from '../slices.ts'
 import { type Trust, trustData } from '../trust.ts'
 import { giversOf, isOurs, type Observed, type ObservedImport, wantedHash } from './observed.ts'
 import { withUnheardTrust } from './observed-trust.ts'
@@ -21,9 +25,13 @@ export interface Desired {
   /** Who the member is; absent when it has left. */
   readonly clusterKey?: string
   readonly trustDomain?: string
+  /** Whether its Services are shared by annotation. */
+  readonly globalServices: boolean
   /** Absent when it has left. */
   readonly trust?: Trust
   readonly imports: readonly ServiceImport[]
+  /** Endpoints of what it imports by the standard. */
+  readonly slices: readonly WantedSlice[]
   readonly statuses: readonly ObjectStatus[]
   readonly createNamespaces: boolean
   /** Keys of clusters of which nothing is known yet: endpoints that lead to them stay. */
@@ -43,8 +51,12 @@ export type Action =
   | { readonly do: 'createNamespace'; readonly name: string }
   | { readonly do: 'applyImport'; readonly import: WantedImport }
   | { readonly do: 'removeImport'; readonly namespace: string; readonly name: string; readonly uid: string }
+  | { readonly do: 'applySlice'; readonly slice: WantedSlice }
+  | { readonly do: 'removeSlice'; readonly namespace: string; readonly name: string; readonly uid: string }
   | {
       readonly do: 'applyStatus'
+      /** Of the export; apiVersion as the member serves it. */
+      readonly apiVersion: string
       readonly namespace: string
       readonly name: string
       readonly uid: string
@@ -60,11 +72,15 @@ export const differInStatusesAlone = (one: Desired, other: Desired): boolean =>
   one.clusterKey === other.clusterKey &&
   one.trustDomain === other.trustDomain &&
   one.trust === other.trust &&
+  one.globalServices === other.globalServices &&
   one.createNamespaces === other.createNamespaces &&
-  one.imports.length === other.imports.length &&
-  one.imports.every((object, index) => object === other.imports[index]) &&
+  sameItems(one.imports, other.imports) &&
+  sameItems(one.slices, other.slices) &&
   one.unheard.size === other.unheard.size &&
   [...one.unheard].every((key) => other.unheard.has(key))
+
+const sameItems = (one: readonly unknown[], other: readonly unknown[]): boolean =>
+  one.length === other.length && one.every((item, index) => item === other[index])
 
 export interface WantedImport {
   readonly namespace: string
@@ -85,7 +101,7 @@ export interface Plan {
   readonly issues: readonly Issue<Code>[]
 }
 
-/** What the API server made of a content that was written into the import `ns/name`: its hash. */
+/** What the API server made of a content that was written into the import `ns/name`, or slice, by its key: its hash. */
 export type Accepted = (key: string, content: string) => string | undefined
 
 /**
@@ -97,12 +113,16 @@ export function plan(desired: Desired, observed: Observed, accepted: Accepted, n
   const wanted = new Map(desired.imports.map((object) => [keyOf(object), object]))
   const foreign = [...wanted.keys()].filter((key) => imports.get(key)?.ours === false)
   const homeless = new Set(
-    [...wanted.values()].map(({ metadata }) => metadata.namespace ?? 'default').filter((name) => !namespaces.has(name)),
+    [...wanted.values()]
+      .filter(bringsItsNamespace)
+      .map(({ metadata }) => metadata.namespace ?? 'default')
+      .filter((name) => !namespaces.has(name)),
   )
-  const isOpen = (namespace: string): boolean =>
-    homeless.has(namespace)
-      ? desired.createNamespaces
-      : namespaces.get(namespace)?.metadata.deletionTimestamp === undefined
+  const made = desired.createNamespaces ? homeless : NOWHERE
+  const isOpen = (namespace: string): boolean => {
+    const there = namespaces.get(namespace)
+    return there === undefined ? made.has(namespace) : there.metadata.deletionTimestamp === undefined
+  }
   const writes = [...new Set([...wanted.keys(), ...imports.keys()])]
     .toSorted()
     .flatMap((key) => planImport(key, wanted.get(key), imports.get(key), desired.unheard, accepted))
@@ -113,10 +133,9 @@ export function plan(desired: Desired, observed: Observed, accepted: Accepted, n
     actions: [
       ...planIdentity(desired, observed),
       ...(desired.trust === undefined ? [] : trust),
-      ...(desired.createNamespaces ? [...homeless].toSorted() : []).map(
-        (name): Action => ({ do: 'createNamespace', name }),
-      ),
+      ...[...made].toSorted().map((name): Action => ({ do: 'createNamespace', name })),
       ...writes.filter(isWrite).filter((action) => isOpen(action.import.namespace)),
+      ...planSlices(desired, observed, isOpen, accepted),
       ...removals,
       ...(desired.trust === undefined ? trust : []),
       ...planStatuses(desired, observed, now),
@@ -131,13 +150,22 @@ export function plan(desired: Desired, observed: Observed, accepted: Accepted, n
   }
 }
 
+const NOWHERE: ReadonlySet<string> = new Set()
+
+/** The standard has a service in the namespaces of its name, and makes none; only our own exports do. */
+const bringsItsNamespace = ({ spec: { doors } }: ServiceImport): boolean =>
+  doors === undefined || doors.includes('ServiceExport')
+
 /** Whether another hub has said who the member is: two that write into one member undo each other's work for ever. */
 export function isElsewhere({ identity }: Pick<Observed, 'identity'>, hub: string): boolean {
   const by = identity?.data?.[IDENTITY_HUB_KEY]
   return by !== undefined && by !== hub
 }
 
-function planIdentity({ namespace, clusterKey, trustDomain, hub }: Desired, { identity }: Observed): readonly Action[] {
+function planIdentity(
+  { namespace, clusterKey, trustDomain, globalServices, hub }: Desired,
+  { identity }: Observed,
+): readonly Action[] {
   if (clusterKey === undefined) {
     if (identity === undefined || !isOurs(identity)) return []
     return [{ do: 'removeIdentity', namespace, uid: identity.metadata.uid ?? '' }]
@@ -145,13 +173,14 @@ function planIdentity({ namespace, clusterKey, trustDomain, hub }: Desired, { id
   const data = {
     [CLUSTER_IDENTITY_KEY]: clusterKey,
     [IDENTITY_HUB_KEY]: hub,
+    [GLOBAL_SERVICES_KEY]: String(globalServices),
     ...(trustDomain === undefined ? {} : { [TRUST_DOMAIN_KEY]: trustDomain }),
   }
   // A namespace that is missing makes it fail, which tells what is wrong with the member.
   return says(identity, data, IDENTITY_KEYS) ? [] : [{ do: 'applyIdentity', namespace, data }]
 }
 
-const IDENTITY_KEYS = [CLUSTER_IDENTITY_KEY, IDENTITY_HUB_KEY, TRUST_DOMAIN_KEY]
+const IDENTITY_KEYS = [CLUSTER_IDENTITY_KEY, IDENTITY_HUB_KEY, GLOBAL_SERVICES_KEY, TRUST_DOMAIN_KEY]
 
 function planTrust({ namespace, trust, unheard }: Desired, { trust: there }: Observed): readonly Action[] {
   if (!there.readable) return []
@@ -194,8 +223,58 @@ function planImport(
   ]
 }
 
+/** Slices stay while nothing is known of the cluster that they come from. A slice of that name that is another's stays, too. */
+function planSlices(
+  { slices, unheard }: Desired,
+  { copies }: Observed,
+  isOpen: (namespace: string) => boolean,
+  accepted: Accepted,
+): readonly Action[] {
+  if (copies === undefined) return []
+  const wanted = new Map(slices.map((slice) => [`${slice.namespace}/${slice.name}`, slice]))
+  const silent = new Set([...unheard].map((key) => key.split('/').at(-1)))
+  const writes = [...wanted].flatMap(([key, slice]): readonly Action[] => {
+    const there = copies.get(key)
+    const isThere =
+      there?.hash === slice.hash || (there !== undefined && there.hash === accepted(sliceKey(slice), slice.hash))
+    if (isThere || there?.ours === false || !isOpen(slice.namespace)) return []
+    return [{ do: 'applySlice', slice }]
+  })
+  const removals = [...copies]
+    .filter(([key, { ours, source }]) => ours && !wanted.has(key) && !silent.has(source))
+    .toSorted(by(([key]) => key))
+    .map(
+      ([
+        ,
+        {
+          metadata: { namespace = '', name, uid = '' },
+        },
+      ]): Action => ({ do: 'removeSlice', namespace, name, uid }),
+    )
+  return [...writes, ...removals]
+}
+
+/** Among what is accepted. */
+export const sliceKey = ({ namespace, name }: { readonly namespace: string; readonly name: string }): string =>
+  `slice ${namespace}/${name}`
+
 /** An export of which nothing is wanted loses what the hub once said of it. */
-function planStatuses({ statuses, clusterKey }: Desired, { exports }: Observed, now: string): readonly Action[] {
+function planStatuses(desired: Desired, { exports, mcsExports }: Observed, now: string): readonly Action[] {
+  const { statuses } = desired
+  const standard = statuses.filter(({ object }) => object.group === MCS_GROUP)
+  const ours = statuses.filter(({ object }) => object.group === undefined)
+  return [
+    ...statusesOf(ours, exports, desired, now),
+    ...(mcsExports === undefined ? [] : statusesOf(standard, mcsExports, desired, now)),
+  ]
+}
+
+function statusesOf(
+  statuses: readonly ObjectStatus[],
+  exports: ReadonlyMap<string, ServiceExport | McsExport>,
+  { clusterKey }: Desired,
+  now: string,
+): readonly Action[] {
   const wanted = new Map(statuses.map((status) => [`${status.object.namespace}/${status.object.name}`, status]))
   return [...exports]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
@@ -209,7 +288,8 @@ function planStatuses({ statuses, clusterKey }: Desired, { exports }: Observed, 
       )
         return []
       const status = changedStatus(said ?? { conditions: [] }, there, FIELD_MANAGER.federation, now)
-      return status === undefined ? [] : [{ do: 'applyStatus', namespace, name, uid, status, before: there.status }]
+      const { apiVersion, status: before } = there
+      return status === undefined ? [] : [{ do: 'applyStatus', apiVersion, namespace, name, uid, status, before }]
     })
 }
 

@@ -4,6 +4,8 @@
  */
 import { KINDS, type Kind } from '../../api/kinds.ts'
 import type { KubeObject } from '../../api/meta.ts'
+import { MCS_GROUP } from '../../api/names.ts'
+import type { Resource } from '../../kube/object.ts'
 import { isRecord } from '../../webhook/validate-read.ts'
 import { schemaFindings } from '../../webhook/validate-schema.ts'
 
@@ -43,6 +45,7 @@ const isMeta = fields({
   creationTimestamp: optional(matches(MOMENT)),
   deletionTimestamp: optional(matches(MOMENT)),
   labels: isTexts,
+  annotations: isTexts,
   managedFields: optional(list(isRecord)),
 })
 
@@ -51,6 +54,13 @@ const isPort: Check = (value) => Number.isInteger(value) && Number(value) >= 1 &
 const isServiceSpec = fields({
   type: optional(isText),
   clusterIP: optional(isText),
+  sessionAffinity: optional(isText),
+  sessionAffinityConfig: optional(
+    fields({ clientIP: optional(fields({ timeoutSeconds: optional((value) => Number.isSafeInteger(value)) })) }),
+  ),
+  internalTrafficPolicy: optional(isText),
+  trafficDistribution: optional(isText),
+  ipFamilies: optional(list(isText)),
   ports: optional(
     list(
       fields({
@@ -63,15 +73,53 @@ const isServiceSpec = fields({
   ),
 })
 
-const kindCalled = (name: string): Kind | undefined => KINDS.find(({ kind }) => kind === name)
+/** Kubernetes writes null for some lists that are empty. */
+const orNull =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value)
+const isFlag = optional((value) => typeof value === 'boolean')
 
-/** @param asked the kind that was asked for: what a watch brings may call itself anything */
-export const isSound = (object: KubeObject, asked: string): boolean => {
+const isSlice = fields({
+  addressType: isText,
+  endpoints: orNull(
+    list(
+      fields({
+        addresses: list(isText),
+        hostname: optional(isText),
+        conditions: optional(fields({ ready: isFlag, serving: isFlag, terminating: isFlag })),
+      }),
+    ),
+  ),
+  ports: orNull(
+    list(
+      fields({
+        name: optional(isText),
+        port: optional(isPort),
+        protocol: optional(isText),
+        appProtocol: optional(isText),
+      }),
+    ),
+  ),
+})
+
+const isStandardExport = fields({
+  spec: optional(fields({ exportedLabels: isTexts, exportedAnnotations: isTexts })),
+  status: optional(fields({ conditions: optional(list(isRecord)) })),
+})
+
+const kindOf = ({ group, kind: name }: Resource): Kind | undefined =>
+  KINDS.find((kind) => kind.kind === name && kind.group === group)
+
+/** @param asked what was asked for: what a watch brings may call itself anything */
+export const isSound = (object: KubeObject, asked: Resource): boolean => {
   const { kind: called, metadata, spec, data } = object as KubeObject & { readonly spec?: unknown; data?: unknown }
-  if (called !== asked || !isMeta(metadata)) return false
-  if (asked === 'Service') return isServiceSpec(spec)
-  if (asked === 'ConfigMap') return isTexts(data)
-  const kind = kindCalled(asked)
+  if (called !== asked.kind || !isMeta(metadata)) return false
+  if (called === 'Service') return isServiceSpec(spec)
+  if (called === 'ConfigMap') return isTexts(data)
+  if (called === 'EndpointSlice') return isSlice(object)
+  if (asked.group === MCS_GROUP) return isStandardExport(object)
+  const kind = kindOf(asked)
   if (kind === undefined) return true
   // The API server fills in a spec where there is none.
   if (!isRecord(spec)) return false

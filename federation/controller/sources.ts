@@ -1,9 +1,12 @@
-import type { Namespace, Service } from '../../api/core.ts'
+import type { EndpointSlice, Namespace, Service } from '../../api/core.ts'
+import type { McsExport } from '../../api/mcs.ts'
 import type { KubeObject } from '../../api/meta.ts'
-import { CLUSTER_CONFIGMAP, IDENTITY_CONFIGMAP, TRUST_CONFIGMAP } from '../../api/names.ts'
+import { CLUSTER_CONFIGMAP, IDENTITY_CONFIGMAP, MCS_GROUP, TRUST_CONFIGMAP } from '../../api/names.ts'
 import {
   CONFIGMAPS,
   type ConfigMap,
+  ENDPOINT_SLICES,
+  MCS_EXPORTS,
   NAMESPACES,
   SERVICE_EXPORTS,
   SERVICE_IMPORTS,
@@ -14,14 +17,23 @@ import type { ServiceImport } from '../../api/service-import.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { type Informer, type InformerEvent, type InformerOptions, startInformer } from '../../kube/informer.ts'
 import { withWrites } from '../../kube/written.ts'
+import { SLICES_MANAGED_BY, SLICES_MANAGED_BY_LABEL } from '../slices.ts'
 import {
   type Observed,
   type ObservedImport,
   observeExport,
   observeImport,
+  observeMcsExport,
   observeNamespace,
   observeService,
 } from './observed.ts'
+import {
+  type ObservedCopy,
+  type ObservedSlice,
+  observeCopy,
+  observeSlice,
+  SERVICE_NAME_LABEL,
+} from './observed-slices.ts'
 import { type Vouching, vouchingOf } from './observed-trust.ts'
 import { isSound } from './sound.ts'
 
@@ -31,7 +43,7 @@ export interface SourceOptions {
   readonly namespace: string
   /** Longest wait between two tries. */
   readonly mostRetryMs: number
-  /** @param optional it is no trouble when the hub may not look */
+  /** @param optional it is no trouble when the hub may not look, or there is nothing of the kind */
   readonly observe: (resource: string, event: InformerEvent, optional: boolean) => void
   readonly onChange: () => void
 }
@@ -42,10 +54,25 @@ export interface Sources {
   readonly observed: () => Observed | undefined
   readonly hasSynced: () => boolean
   readonly synced: () => Promise<unknown>
+  /** Whether slices of the member's own Services are of any use. At first they are not. */
+  readonly watchSlices: (wanted: boolean) => void
   /** Takes note of an object as the API server answered a write. */
   readonly written: (object: KubeObject) => void
   readonly stop: () => Promise<unknown>
 }
+
+/** An informer whose kind may be missing, or out of the hub's sight. */
+interface Optional<S extends KubeObject> {
+  readonly informer: Informer<S>
+  readonly refusal: () => 'Forbidden' | 'NotFound' | undefined
+  /** Whether there is an answer, be it a refusal. */
+  readonly isKnown: () => boolean
+  /** Whether the first try is still under way. */
+  readonly isAwaited: () => boolean
+  readonly known: Promise<void>
+}
+
+const NONE: ReadonlyMap<string, never> = new Map<string, never>()
 
 export function startSources({ client, namespace, mostRetryMs, observe, onChange }: SourceOptions): Sources {
   const started: Informer<KubeObject>[] = []
@@ -58,7 +85,7 @@ export function startSources({ client, namespace, mostRetryMs, observe, onChange
       backoff: { firstMs: 250, mostMs: mostRetryMs },
       observe: (event) => observe(rest.resource.plural, event, false),
       ...rest,
-      keep: (object) => (isSound(object, rest.resource.kind) ? rest.keep?.(object) : undefined),
+      keep: (object) => (isSound(object, rest.resource) ? rest.keep?.(object) : undefined),
     })
     informer.onChange(onChange)
     started.push(informer)
@@ -73,26 +100,36 @@ export function startSources({ client, namespace, mostRetryMs, observe, onChange
       ...(tell === undefined ? {} : { observe: tell }),
     })
 
-  /** A ConfigMap that members of an older release do not let the hub see. */
-  function startOptional(name: string) {
+  /** What members of an older release do not let the hub see, or have no kind for. */
+  function startOptional<S extends KubeObject>(
+    what: string,
+    begin: (tell: (event: InformerEvent) => void) => Informer<S>,
+  ): Optional<S> {
     const known = Promise.withResolvers<void>()
-    let isForbidden = false
-    const informer = startOne(name, (event) => {
-      const was = isForbidden
-      if (event.type === 'failed' && event.failure.reason === 'Forbidden') isForbidden = true
-      else if (event.type === 'listed' || event.type === 'watching') isForbidden = false
-      if (isForbidden) known.resolve()
-      observe(`configmaps/${name}`, event, true)
-      if (was !== isForbidden) onChange()
+    let refusal: 'Forbidden' | 'NotFound' | undefined
+    let hasFailed = false
+    const informer = begin((event) => {
+      const was = refusal
+      if (event.type === 'failed') {
+        hasFailed = true
+        const { reason } = event.failure
+        if (reason === 'Forbidden' || reason === 'NotFound') refusal = reason
+      } else if (event.type === 'listed' || event.type === 'watching') refusal = undefined
+      if (refusal !== undefined) known.resolve()
+      observe(what, event, true)
+      if (was !== refusal) onChange()
     })
     void informer.synced().then(known.resolve)
     return {
       informer,
-      isReadable: () => !isForbidden,
-      isKnown: () => isForbidden || informer.hasSynced(),
+      refusal: () => refusal,
+      isKnown: () => refusal !== undefined || informer.hasSynced(),
+      isAwaited: () => !hasFailed && !informer.hasSynced(),
       known: known.promise,
     }
   }
+
+  const startOptionalOne = (name: string) => startOptional(`configmaps/${name}`, (tell) => startOne(name, tell))
 
   const services = start<Service>({ resource: SERVICES, keep: observeService })
   const exports = withWrites(start<ServiceExport>({ resource: SERVICE_EXPORTS, keep: observeExport }))
@@ -105,17 +142,70 @@ export function startSources({ client, namespace, mostRetryMs, observe, onChange
   )
   const identity = withWrites(startOne(CLUSTER_CONFIGMAP))
   const needed = [...started]
-  const vouching = startOptional(IDENTITY_CONFIGMAP)
-  const trust = startOptional(TRUST_CONFIGMAP)
+  const vouching = startOptionalOne(IDENTITY_CONFIGMAP)
+  const trust = startOptionalOne(TRUST_CONFIGMAP)
   const trusts = withWrites(trust.informer)
+  const standard = startOptional('serviceexports.multicluster.x-k8s.io', (tell) =>
+    start<McsExport>({ resource: MCS_EXPORTS, keep: observeMcsExport, observe: tell }),
+  )
+  const standards = withWrites(standard.informer)
+  const copy = startOptional('endpointslices of others', (tell) =>
+    start<EndpointSlice, ObservedCopy>({
+      resource: ENDPOINT_SLICES,
+      scope: { labelSelector: `${SLICES_MANAGED_BY_LABEL}=${SLICES_MANAGED_BY}` },
+      keep: observeCopy,
+      observe: tell,
+    }),
+  )
+  const copies = withWrites(copy.informer)
+  const optional = [vouching, trust, standard, copy]
+  let slice: Optional<ObservedSlice> | undefined
+
+  function watchSlices(wanted: boolean) {
+    if (wanted === (slice !== undefined)) return
+    if (slice !== undefined) {
+      started.splice(started.indexOf(slice.informer), 1)
+      void slice.informer.stop()
+      slice = undefined
+    } else
+      slice = startOptional('endpointslices', (tell) =>
+        start<EndpointSlice, ObservedSlice>({
+          resource: ENDPOINT_SLICES,
+          scope: { labelSelector: SERVICE_NAME_LABEL },
+          keep: observeSlice,
+          observe: tell,
+        }),
+      )
+  }
 
   function lookAtVouching(): Vouching {
-    if (!vouching.isReadable()) return { state: 'unreadable' }
+    if (vouching.refusal() !== undefined) return { state: 'unreadable' }
     const [object] = vouching.informer.list()
     return object === undefined ? { state: 'none' } : vouchingOf(object)
   }
 
-  const hasSynced = () => needed.every((informer) => informer.hasSynced()) && vouching.isKnown() && trust.isKnown()
+  /** Nothing where the hub may not look; where there is no such kind, there is none of it. */
+  function lookAt<S extends KubeObject>(
+    { refusal, isKnown }: Pick<Optional<S>, 'refusal' | 'isKnown'>,
+    store: () => ReadonlyMap<string, S>,
+  ): ReadonlyMap<string, S> | undefined {
+    if (refusal() === 'NotFound') return NONE
+    return refusal() === undefined && isKnown() ? store() : undefined
+  }
+
+  function lookAtStandard(): Pick<Observed, 'mcsExports' | 'slices' | 'copies'> & { readonly awaitsSlices: boolean } {
+    const mcsExports = lookAt(standard, standards.store)
+    const slices = slice && lookAt(slice, slice.informer.store)
+    const there = lookAt(copy, copies.store)
+    return {
+      ...(mcsExports === undefined ? {} : { mcsExports }),
+      ...(slices === undefined ? {} : { slices }),
+      ...(there === undefined ? {} : { copies: there }),
+      awaitsSlices: slice?.isAwaited() ?? false,
+    }
+  }
+
+  const hasSynced = () => needed.every((informer) => informer.hasSynced()) && optional.every(({ isKnown }) => isKnown())
   return {
     hasSynced,
     observed: () =>
@@ -127,14 +217,19 @@ export function startSources({ client, namespace, mostRetryMs, observe, onChange
             namespaces: namespaces.store(),
             identity: identity.store().values().next().value,
             vouching: lookAtVouching(),
-            trust: trust.isReadable()
-              ? { readable: true, object: trusts.store().values().next().value }
-              : { readable: false },
+            trust:
+              trust.refusal() === undefined
+                ? { readable: true, object: trusts.store().values().next().value }
+                : { readable: false },
+            ...lookAtStandard(),
           }
         : undefined,
-    synced: () => Promise.all([...needed.map((informer) => informer.synced()), vouching.known, trust.known]),
+    synced: () => Promise.all([...needed.map((informer) => informer.synced()), ...optional.map(({ known }) => known)]),
+    watchSlices,
     written: (object) => {
-      if (object.kind === 'ServiceImport') imports.remember(observeImport(object as ServiceImport))
+      if (object.apiVersion.startsWith(`${MCS_GROUP}/`)) standards.remember(observeMcsExport(object as McsExport))
+      else if (object.kind === 'EndpointSlice') copies.remember(observeCopy(object as EndpointSlice))
+      else if (object.kind === 'ServiceImport') imports.remember(observeImport(object as ServiceImport))
       else if (object.kind === 'ServiceExport') exports.remember(observeExport(object as ServiceExport))
       else if (object.kind === 'Namespace') namespaces.remember(observeNamespace(object as Namespace))
       else if (object.metadata.name === CLUSTER_CONFIGMAP) identity.remember(object)

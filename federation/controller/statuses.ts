@@ -1,9 +1,12 @@
+import type { McsExport } from '../../api/mcs.ts'
+import { MCS_GROUP } from '../../api/names.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import { LastAnswers } from '../../compiler/memo.ts'
 import type { ObjectStatus } from '../../compiler/tables.ts'
 import type { ExportVerdict, Federation } from '../merge.ts'
 import { exportedStatus } from './exported.ts'
 import type { Holders } from './holders.ts'
+import { awaited, type Reach, readyStatus } from './ready.ts'
 
 /** A member as its peers see it. */
 export interface Peer {
@@ -12,6 +15,13 @@ export interface Peer {
   readonly clusterKey: string
   /** Whether it has been listed. */
   readonly known: boolean
+}
+
+/** What is held by members, as they were last seen. */
+export interface There {
+  readonly exportOf: (cluster: string, key: string) => ServiceExport | undefined
+  readonly mcsExportOf: (cluster: string, key: string) => McsExport | undefined
+  readonly hasNamespace: (cluster: string, name: string) => boolean
 }
 
 /** Statuses of the exports of each member, by the name of its Cluster. What has not changed is the very same value. */
@@ -26,21 +36,30 @@ export function createStatuses(holders: Holders, touch: () => void) {
   let underWay = new Map<string, number>()
   let isWaiting = false
   const answers = new LastAnswers<ExportVerdict, ObjectStatus>()
+  const standardAnswers = new LastAnswers<ExportVerdict, ObjectStatus>()
   let peers: readonly Peer[] = []
 
-  return (
-    federation: Federation,
-    current: readonly Peer[],
-    exportOf: (cluster: string, key: string) => ServiceExport | undefined,
-  ): Statuses => {
+  return (federation: Federation, current: readonly Peer[], there: There): Statuses => {
     if (JSON.stringify(peers) !== JSON.stringify(current)) peers = current
     const nameOf = new Map(peers.map(({ name, clusterKey }) => [clusterKey, name]))
     const somebodyUnknown = peers.some(({ known }) => !known)
     const still = new Map<string, number>()
     const byCluster = new Map<string, ObjectStatus[]>(peers.map(({ name }) => [name, []]))
-    for (const said of federation.exports) {
-      const service = `${said.status.object.namespace}/${said.status.object.name}`
-      const before = exportOf(said.cluster, service)?.status
+    const heldBy = (service: string) => (key: string) => holders.held(service, nameOf.get(key) ?? '')
+
+    /** @param isMoving what is to be said of it will change in a moment */
+    function put(cluster: string, what: string, status: ObjectStatus, isMoving: boolean) {
+      if (isMoving) {
+        const key = `${cluster} ${what}`
+        const since = underWay.get(key) ?? performance.now()
+        still.set(key, since)
+        if (isUnderWay(since)) return
+      }
+      byCluster.get(cluster)?.push(status)
+    }
+
+    function exported(said: ExportVerdict, service: string) {
+      const before = there.exportOf(said.cluster, service)?.status
       // What was said before matters only for those that cannot be seen now.
       const parts = [peers, holders.version(service), somebodyUnknown ? before : undefined]
       const status = answers.get(said, parts, () =>
@@ -50,17 +69,31 @@ export function createStatuses(holders: Holders, touch: () => void) {
             .map(({ clusterKey }) => clusterKey)
             .filter((key) => key !== said.clusterKey)
             .toSorted(),
-          (key) => holders.held(service, nameOf.get(key) ?? ''),
+          heldBy(service),
           before,
         ),
       )
-      if (status.conditions.some(({ reason }) => reason === 'Exporting')) {
-        const key = `${said.cluster} ${service}`
-        const since = underWay.get(key) ?? performance.now()
-        still.set(key, since)
-        if (isUnderWay(since)) continue
-      }
-      byCluster.get(said.cluster)?.push(status)
+      const isMoving = status.conditions.some(({ reason }) => reason === 'Exporting')
+      put(said.cluster, service, status, isMoving)
+    }
+
+    function standard(said: ExportVerdict, verdict: ObjectStatus, service: string) {
+      const held = heldBy(service)
+      const reach = said.importers.map((clusterKey): Reach => {
+        const hasNamespace = there.hasNamespace(nameOf.get(clusterKey) ?? '', verdict.object.namespace ?? '')
+        return { clusterKey, held: held(clusterKey), hasNamespace }
+      })
+      const before = there.mcsExportOf(said.cluster, service)?.status
+      const homes = reach.map(({ hasNamespace }) => hasNamespace).join()
+      const parts = [peers, holders.version(service), homes, somebodyUnknown ? before : undefined]
+      const status = standardAnswers.get(said, parts, () => readyStatus(verdict, said.clusterKey, reach, before))
+      put(said.cluster, `${MCS_GROUP} ${service}`, status, awaited(said.clusterKey, reach).length > 0)
+    }
+
+    for (const said of federation.exports) {
+      const service = `${said.status.object.namespace}/${said.status.object.name}`
+      if (said.doors?.includes('ServiceExport') ?? true) exported(said, service)
+      if (said.standard !== undefined) standard(said, said.standard, service)
     }
     underWay = still
     return byCluster

@@ -52,8 +52,8 @@ export function createTeller(options: TellerOptions): Teller {
       }
       told = new Set(issues.map((issue) => JSON.stringify(issue)))
     },
-    status: ({ namespace, name, uid, before, status }) => {
-      const regarding = { apiVersion: API_VERSION, kind: 'ServiceExport', namespace, name, uid }
+    status: ({ apiVersion, namespace, name, uid, before, status }) => {
+      const regarding = { apiVersion, kind: 'ServiceExport', namespace, name, uid }
       for (const { type, reason, note } of newsOf(before as ExportStatus | undefined, status as ExportStatus))
         void recorder.record({ regarding, type, reason, note, action: 'Export' })
     },

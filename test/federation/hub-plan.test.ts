@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Cluster } from '../../api/cluster.ts'
-import type { Namespace } from '../../api/core.ts'
+import type { EndpointSlice, Namespace } from '../../api/core.ts'
 import { applyDefaults } from '../../api/defaults.ts'
 import { API_VERSION, FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
 import type { ConfigMap } from '../../api/resources.ts'
@@ -14,11 +14,12 @@ import { exportedStatus, type Held } from '../../federation/controller/exported.
 import { withKept } from '../../federation/controller/kept.ts'
 import { decodeMemory, encodeMemory, type Memory, memoryName } from '../../federation/controller/memory.ts'
 import { giversOf, type Observed, observeImport } from '../../federation/controller/observed.ts'
+import { observeCopy } from '../../federation/controller/observed-slices.ts'
 import { type Action, type Desired, isElsewhere, plan } from '../../federation/controller/plan.ts'
 import { troubleOf } from '../../federation/controller/reason.ts'
 import { newsOf } from '../../federation/controller/tell.ts'
 import { twinsOf } from '../../federation/controller/twins.ts'
-import { viewOf } from '../../federation/controller/view.ts'
+import { declaredOf } from '../../federation/controller/view.ts'
 import type { ExportVerdict } from '../../federation/merge.ts'
 import { fromAnswer, fromException } from '../../kube/failure.ts'
 import * as build from '../compiler/build.ts'
@@ -33,6 +34,7 @@ interface World {
   readonly imports: ReadonlyMap<string, ServiceImport>
   readonly exports: ReadonlyMap<string, ServiceExport>
   readonly namespaces: ReadonlySet<string>
+  readonly slices?: ReadonlyMap<string, EndpointSlice>
   readonly identity?: { readonly clusterKey: string; readonly ours: boolean; readonly hub?: string }
   readonly trust?: { readonly data: Readonly<Record<string, string>>; readonly ours: boolean }
 }
@@ -57,8 +59,11 @@ const importObject = (service: string, givers: readonly string[], ours = true, p
   })
 }
 
-const observe = ({ imports, exports, namespaces, identity, trust }: World): Observed => ({
+const observe = ({ imports, exports, namespaces, identity, trust, slices = new Map() }: World): Observed => ({
   exports,
+  mcsExports: new Map(),
+  awaitsSlices: false,
+  copies: new Map([...slices].map(([at, object]) => [at, observeCopy(object)])),
   services: new Map(),
   imports: new Map([...imports].map(([at, object]) => [at, observeImport(object)])),
   namespaces: new Map([...namespaces].map((name) => [name, { metadata: { name } } as Namespace])),
@@ -66,7 +71,7 @@ const observe = ({ imports, exports, namespaces, identity, trust }: World): Obse
     identity &&
     ({
       metadata: { namespace: SYSTEM, name: 'portolan-cluster', uid: 'i', ...managed(identity.ours) },
-      data: { clusterKey: identity.clusterKey, hub: identity.hub },
+      data: { clusterKey: identity.clusterKey, hub: identity.hub, globalServices: 'false' },
     } as unknown as ConfigMap),
   vouching: { state: 'none' },
   trust: {
@@ -113,6 +118,17 @@ function after(world: World, action: Action): World {
         ...world,
         imports: new Map([...world.imports].filter(([at]) => at !== `${action.namespace}/${action.name}`)),
       }
+    case 'applySlice': {
+      const { namespace, name, labels, content } = action.slice
+      const metadata = { namespace, name, ...managed(true), labels }
+      const object = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata, ...content }
+      return { ...world, slices: new Map([...(world.slices ?? []), [`${namespace}/${name}`, object as EndpointSlice]]) }
+    }
+    case 'removeSlice':
+      return {
+        ...world,
+        slices: new Map([...(world.slices ?? [])].filter(([at]) => at !== `${action.namespace}/${action.name}`)),
+      }
     case 'applyStatus': {
       const at = `${action.namespace}/${action.name}`
       const object = world.exports.get(at)
@@ -143,7 +159,9 @@ const NO_TRUST = { bundles: {}, clusters: {}, held: {}, awaited: {} }
 const NOTHING: Desired = {
   namespace: SYSTEM,
   hub: HUB,
+  globalServices: false,
   imports: [],
+  slices: [],
   statuses: [],
   createNamespaces: true,
   unheard: new Set(),
@@ -204,6 +222,8 @@ describe('plan', () => {
     .map(({ imports, statuses, createNamespaces, unheard }) => ({
       namespace: SYSTEM,
       hub: HUB,
+      globalServices: false,
+      slices: [],
       clusterKey: key('me'),
       trust: NO_TRUST,
       imports: imports.filter((each) => giversOf(each).length > 0),
@@ -539,13 +559,13 @@ describe('memory', () => {
   })
 })
 
-test('a view is the same value for as long as nothing in it changes', () => {
+test('what is declared is the same value for as long as nothing in it changes', () => {
   const exports = (...services: readonly string[]) => new Map(services.map((at) => [at, build.serviceExport(at, {})]))
   const services = new Map(['shop/a', 'shop/b', 'shop/c'].map((at) => [at, build.service(at, {})]))
-  const first = viewOf(exports('shop/a', 'shop/b'), services, undefined)
+  const first = declaredOf({ exports: exports('shop/a', 'shop/b'), services }, undefined)
   expect(first.services.map(({ metadata }) => metadata.name)).toEqual(['a', 'b'])
-  expect(viewOf(exports('shop/b', 'shop/a'), services, first)).toBe(first)
-  const second = viewOf(exports('shop/a', 'shop/c'), services, first)
+  expect(declaredOf({ exports: exports('shop/b', 'shop/a'), services }, first)).toBe(first)
+  const second = declaredOf({ exports: exports('shop/a', 'shop/c'), services }, first)
   expect(second).not.toBe(first)
   expect(second.exports[0]).toBe(first.exports[0])
 })

@@ -4,10 +4,12 @@
  */
 import { levelOf } from '../../api/diagnostics.ts'
 import type { KubeObject } from '../../api/meta.ts'
-import { observeExport, observeService } from '../../federation/controller/observed.ts'
+import { MCS_EXPORTS, SERVICE_EXPORTS, SERVICES } from '../../api/resources.ts'
+import { observeExport, observeMcsExport, observeService } from '../../federation/controller/observed.ts'
 import { isSound } from '../../federation/controller/sound.ts'
-import { viewOf } from '../../federation/controller/view.ts'
+import { declaredOf } from '../../federation/controller/view.ts'
 import { merge } from '../../federation/merge.ts'
+import type { Resource } from '../../kube/object.ts'
 import { validateObject } from '../../webhook/validate.ts'
 import type { Chance } from '../federation/random.ts'
 import type { World } from '../federation/worlds.ts'
@@ -29,7 +31,7 @@ const strange = (chance: Chance, objects: readonly KubeObject[]): unknown =>
 /** As the hub's informers keep it. */
 const kept = <T extends KubeObject>(
   given: unknown,
-  kind: T['kind'],
+  resource: Resource<T>,
   observe: (object: T) => T,
 ): ReadonlyMap<string, T> => {
   const items: readonly unknown[] = Array.isArray(given) ? given : []
@@ -37,7 +39,7 @@ const kept = <T extends KubeObject>(
   const named = objects.filter(({ metadata }) => typeof metadata === 'object' && metadata !== null)
   return new Map(
     named
-      .filter((each) => isSound(each, kind))
+      .filter((each) => isSound(each, resource))
       .map((each) => [`${each.metadata.namespace}/${each.metadata.name}`, observe(each)]),
   )
 }
@@ -56,12 +58,15 @@ export const merging = (seed: number): Target<Given> => {
     check: ({ world: { members, clusters }, ...given }) => {
       const [first, ...rest] = members
       if (first === undefined) return undefined
-      const view = viewOf(
-        kept(given.exports, 'ServiceExport', observeExport),
-        kept(given.services, 'Service', observeService),
+      const view = declaredOf(
+        {
+          exports: kept(given.exports, SERVICE_EXPORTS, observeExport),
+          mcsExports: kept(given.exports, MCS_EXPORTS, observeMcsExport),
+          services: kept(given.services, SERVICES, observeService),
+        },
         undefined,
       )
-      const { members: imports } = merge([{ ...first, ...view }, ...rest], clusters)
+      const { members: imports } = merge([{ ...first, ...view, globalServices: true }, ...rest], clusters)
       for (const each of imports.flatMap((member) => member.imports)) {
         const error = validateObject(each).find((issue) => levelOf(issue) === 'error')
         if (error !== undefined) return `an import that is refused: ${JSON.stringify(error).slice(0, 1_000)}`
