@@ -51,7 +51,9 @@ export const clustersetNames = ({
 /** The import has no address of its own: its name stands for those of its pods. */
 export const isHeadless = ({ spec }: ServiceImport): boolean => spec.type === 'Headless'
 
-const isAddress = (text: string | undefined): text is string => isIP(text ?? '') !== 0
+/** Without a zone, which a pod on another machine knows nothing of. */
+const isAddress = (text: string | undefined): text is string =>
+  text !== undefined && isIP(text) !== 0 && !text.includes('%')
 
 const slicesByImport = (slices: readonly EndpointSlice[]): ReadonlyMap<string, readonly EndpointSlice[]> =>
   Map.groupBy(
