@@ -50,6 +50,7 @@ export function crd(kind: Kind): object {
 
 /** JSON schema (draft 7) of a kind for editors and for our own validation: refuses what the kind does not declare. */
 export function jsonSchema(kind: Kind): object {
+  const versions = kind.versions.map((version) => `${kind.group}/${version}`)
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: kind.kind,
@@ -57,7 +58,7 @@ export function jsonSchema(kind: Kind): object {
     type: 'object',
     required: ['apiVersion', 'kind', 'metadata', ...(kind.specRequired ? ['spec'] : [])],
     properties: {
-      apiVersion: { const: `${kind.group}/${kind.versions.at(-1)}` },
+      apiVersion: versions.length === 1 ? { const: versions[0] } : { enum: versions },
       kind: { const: kind.kind },
       metadata: { type: 'object', description: 'Name, namespace, labels and the rest that every object has.' },
       spec: toStrict(kind.spec),

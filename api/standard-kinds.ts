@@ -156,6 +156,12 @@ const MCS = {
   specRequired: false,
 } as const
 
+/** The definition of a kind of the standard's, in whatever version; undefined for any other object. */
+export function standardKindOf(object: { readonly apiVersion: string; readonly kind: string }): Kind | undefined {
+  const group = String(object.apiVersion).split('/')[0]
+  return STANDARD_KINDS.find((k) => k.kind === object.kind && k.group === group)
+}
+
 export const STANDARD_KINDS: readonly Kind[] = [
   define(
     {

@@ -17,6 +17,7 @@ export interface Schema {
   readonly maximum?: number
   readonly minLength?: number
   readonly maxLength?: number
+  readonly pattern?: string
   readonly maxItems?: number
   readonly [extension: `x-kubernetes-${string}`]: unknown
 }

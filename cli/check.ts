@@ -51,5 +51,5 @@ function locate(manifests: readonly Manifest[], issue: Issue): Finding {
 }
 
 function same(a: ObjectRef, b: ObjectRef): boolean {
-  return a.kind === b.kind && a.name === b.name && a.namespace === b.namespace
+  return a.kind === b.kind && a.group === b.group && a.name === b.name && a.namespace === b.namespace
 }

@@ -6,12 +6,16 @@ import type { ObjectRef } from '../api/issue.ts'
 import { KINDS, kindOf } from '../api/kinds.ts'
 import type { MeshConfig } from '../api/mesh-config.ts'
 import type { KubeObject } from '../api/meta.ts'
-import { VERSION } from '../api/names.ts'
+import { MCS_GROUP } from '../api/names.ts'
 import type { ServiceExport } from '../api/service-export.ts'
 import type { ServiceImport } from '../api/service-import.ts'
+import { STANDARD_KINDS, standardKindOf } from '../api/standard-kinds.ts'
 import { type Finding, isRecord, type Manifest, type Manifests } from './manifests.ts'
 
-const CLUSTER_SCOPED = ['Namespace', ...KINDS.filter(({ scope }) => scope === 'Cluster').map(({ kind }) => kind)]
+const CLUSTER_SCOPED = [
+  'Namespace',
+  ...[...KINDS, ...STANDARD_KINDS].filter(({ scope }) => scope === 'Cluster').map(({ kind }) => kind),
+]
 
 /** Gives a namespace to what has none and should, as kubectl does, and finds kinds of our groups that do not exist. */
 export function settle({ manifests, findings }: Manifests, namespace: string): Manifests {
@@ -29,20 +33,23 @@ function inNamespace(object: KubeObject, namespace: string): KubeObject {
   return { ...object, metadata: { ...object.metadata, namespace: object.metadata.namespace ?? namespace } }
 }
 
-export function refOf({ kind, metadata: { namespace, name, generateName } }: KubeObject): ObjectRef {
-  return { kind, ...(namespace === undefined ? {} : { namespace }), name: name ?? generateName ?? '' }
+export function refOf({ apiVersion, kind, metadata: { namespace, name, generateName } }: KubeObject): ObjectRef {
+  const group = apiVersion.startsWith(`${MCS_GROUP}/`) ? { group: MCS_GROUP } : {}
+  return { kind, ...group, ...(namespace === undefined ? {} : { namespace }), name: name ?? generateName ?? '' }
 }
 
 function unknownKind({ object, file, lineOf }: Manifest): readonly Finding[] {
   const [group = '', version = ''] = object.apiVersion.split('/')
-  const inGroup = KINDS.filter((kind) => kind.group === group)
+  // Groups of the standard have kinds that we know nothing of.
+  const standard = standardKindOf(object)
+  const inGroup = standard === undefined ? KINDS.filter((kind) => kind.group === group) : [standard]
   if (inGroup.length === 0) return []
-  if (version === VERSION && inGroup.some(({ kind }) => kind === object.kind)) return []
+  if (inGroup.some(({ kind, versions }) => kind === object.kind && versions.includes(version))) return []
   const params = {
     group,
     kind: object.kind,
     version,
-    known: inGroup.map(({ kind }) => `${group}/${VERSION} ${kind}`).join(', '),
+    known: inGroup.flatMap(({ kind, versions }) => versions.map((each) => `${group}/${each} ${kind}`)).join(', '),
   }
   const issue = { code: 'KindUnknown' satisfies ManifestCode, object: refOf(object), path: 'kind', params }
   return [{ issue, file, line: lineOf('kind') }]

@@ -1,3 +1,4 @@
+import { isLabelValue, isWordName } from '../api/labels.ts'
 import type { McsExport } from '../api/mcs.ts'
 import { by } from '../compiler/order.ts'
 
@@ -10,21 +11,13 @@ export interface Words {
   readonly unusable: readonly { readonly why: string; readonly names: readonly string[] }[]
 }
 
+/** Why words are left out that the API server would take. */
+export const NO_ROOM = 'there is no room for them'
 /** Of each kind; what the schema of an import takes. */
 const MOST_WORDS = 64
 const LONGEST_VALUE = 4096
 /** Of both kinds together: an import has endpoints too, and etcd takes 1.5 MB. */
 const MOST_BYTES = 65_536
-
-const NAME = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/
-const PREFIX = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
-const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/
-
-/** Whether the API server takes it as the name of a label or an annotation. */
-const isName = (name: string): boolean => {
-  const [last = '', prefix, ...more] = name.split('/').toReversed()
-  return more.length === 0 && NAME.test(last) && (prefix === undefined || PREFIX.test(prefix))
-}
 
 export const wordsOf = ({ spec }: McsExport): Words => {
   const unusable = new Map<string, string[]>()
@@ -33,12 +26,12 @@ export const wordsOf = ({ spec }: McsExport): Words => {
     const entries = typeof words === 'object' && words !== null ? Object.entries(words as Record<string, unknown>) : []
     const taken: [string, string][] = []
     for (const [name, value] of entries.toSorted(by(([each]) => each))) {
-      const isWord = isName(name) && typeof value === 'string' && isValue(value)
+      const isWord = isWordName(name) && typeof value === 'string' && isValue(value)
       const size = name.length + (isWord ? Buffer.byteLength(value) : 0)
       const why = !isWord
         ? 'the API server does not take them'
         : taken.length >= MOST_WORDS || value.length > LONGEST_VALUE || bytes + size > MOST_BYTES
-          ? 'there is no room for them'
+          ? NO_ROOM
           : undefined
       if (why === undefined && isWord) {
         bytes += size
@@ -47,7 +40,7 @@ export const wordsOf = ({ spec }: McsExport): Words => {
     }
     return Object.fromEntries(taken)
   }
-  const labels = fitting(spec?.exportedLabels, (value) => LABEL_VALUE.test(value))
+  const labels = fitting(spec?.exportedLabels, isLabelValue)
   const annotations = fitting(spec?.exportedAnnotations, () => true)
   return { labels, annotations, unusable: [...unusable].map(([why, names]) => ({ why, names })) }
 }

@@ -3,12 +3,13 @@ import { format, formatProblem, levelOf } from '../api/diagnostics.ts'
 import type { Issue, ObjectRef } from '../api/issue.ts'
 import { kindOf } from '../api/kinds.ts'
 import type { KubeObject } from '../api/meta.ts'
+import { MCS_GROUP } from '../api/names.ts'
 import type { Mesh } from './decision.ts'
 import { inject } from './inject.ts'
 import { podRef } from './inject-rules.ts'
 import { isPod } from './pod.ts'
 import { type AdmissionRequest, type AdmissionResponse, allow, deny, readReview, reviewOf } from './review.ts'
-import { applyDefaults, toAdmission, validateObject, type World } from './validate.ts'
+import { applyDefaults, isCheckedForOthers, toAdmission, validateObject, type World } from './validate.ts'
 import { isRecord } from './validate-read.ts'
 
 /** One path of the server: pods get sidecars, objects of ours get defaults, and are checked. */
@@ -102,12 +103,11 @@ const judgeObject = (door: 'mutate' | 'validate', request: AdmissionRequest, sou
   const { uid, operation, kind, object } = request
   const ref: ObjectRef = {
     kind: kind.kind,
+    ...(kind.group === MCS_GROUP ? { group: MCS_GROUP } : {}),
     ...(request.namespace ? { namespace: request.namespace } : {}),
     name: request.name ?? '',
   }
-  if (kindOf({ apiVersion: `${kind.group}/${kind.version}`, kind: kind.kind }) === undefined) {
-    return wrongKind(door, request)
-  }
+  if (!isJudged(door, kind)) return wrongKind(door, request)
   if (operation === 'DELETE' || operation === 'CONNECT' || request.subResource !== undefined) {
     return { response: allow(uid), object: ref, codes: [] }
   }
@@ -120,6 +120,12 @@ const judgeObject = (door: 'mutate' | 'validate', request: AdmissionRequest, sou
   if (!allowed) return { response: deny(uid, message, warnings), object: ref, codes }
   const patch = door === 'mutate' ? defaultsPatch(object) : []
   return { response: allow(uid, warnings, patch), object: ref, codes }
+}
+
+/** Objects of others are checked as far as we act on them, and never changed. */
+const isJudged = (door: 'mutate' | 'validate', { group, version, kind }: AdmissionRequest['kind']): boolean => {
+  const object = { apiVersion: group === '' ? version : `${group}/${version}`, kind }
+  return kindOf(object) !== undefined || (door === 'validate' && isCheckedForOthers(object))
 }
 
 const isKubeObject = (value: unknown): value is KubeObject =>

@@ -52,6 +52,10 @@ function* importRules(targets: readonly At[], ref: ObjectRef, world: World): Ite
     yield { code: 'PolicyWithoutImport', at: { path: '', value: undefined }, params: { namespace, name } }
     return
   }
+  if (own.spec.type === 'Headless') {
+    yield { code: 'HeadlessNotSteered', at: { path: '', value: undefined }, params: { namespace, name } }
+    return
+  }
   // Not knowing which cluster this is, any target may be the cluster itself, which needs no export.
   if (world.clusterKey === undefined) return
   const exporters = new Set(own.spec.ports.flatMap((port) => (port.endpoints ?? []).map((e) => e.clusterKey)))

@@ -3,17 +3,18 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { jsonSchema } from '../api/crd.ts'
 import { KINDS, type Kind } from '../api/kinds.ts'
 import type { KubeObject } from '../api/meta.ts'
+import { STANDARD_KINDS } from '../api/standard-kinds.ts'
 import type { Schema } from '../api/structural.ts'
 import { nearest } from '../compiler/nearest.ts'
 import { type Finding, isRecord } from './validate-read.ts'
 
 const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, validateFormats: false })
-const validators: ReadonlyMap<string, ValidateFunction> = new Map(
-  KINDS.map((kind) => [kind.kind, ajv.compile(jsonSchema(kind))]),
+const validators: ReadonlyMap<Kind, ValidateFunction> = new Map(
+  [...KINDS, ...STANDARD_KINDS].map((kind) => [kind, ajv.compile(jsonSchema(kind))]),
 )
 
 export function schemaFindings(object: KubeObject, kind: Kind): readonly Finding[] {
-  const validate = validators.get(kind.kind)
+  const validate = validators.get(kind)
   if (validate === undefined || validate(object)) return []
   const errors = validate.errors ?? []
   // What has the wrong type is also none of the allowed values; once said is enough.
@@ -46,6 +47,12 @@ function toFinding(error: ErrorObject, object: KubeObject): Finding {
       return { code: 'TextEmpty', at }
     case 'maxLength':
       return { code: 'TextTooLong', at, params: { count: String(error.data).length, max: schema.maxLength ?? 0 } }
+    case 'pattern':
+      return {
+        code: 'TypeWrong',
+        at,
+        params: { expected: 'of the form it must have', remedy: `match ${schema.pattern}` },
+      }
     case 'maxItems':
       return {
         code: 'ListTooLong',

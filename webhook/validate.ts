@@ -5,13 +5,17 @@ import { formatObject, formatProblem, levelOf } from '../api/diagnostics.ts'
 import type { Issue, ObjectRef } from '../api/issue.ts'
 import { type Kind, kindOf } from '../api/kinds.ts'
 import type { KubeObject } from '../api/meta.ts'
+import { MCS_GROUP } from '../api/names.ts'
+import { standardKindOf } from '../api/standard-kinds.ts'
 import { clusterRules } from './validate-cluster.ts'
 import { exportRules } from './validate-export.ts'
 import { importRules } from './validate-import.ts'
+import { mcsExportRules } from './validate-mcs-export.ts'
 import { meshConfigRules } from './validate-mesh-config.ts'
 import { policyRules } from './validate-policy.ts'
 import { type At, at, type Finding, found, foundAbout, text } from './validate-read.ts'
 import { schemaFindings } from './validate-schema.ts'
+import { serviceIssues } from './validate-service.ts'
 import type { World } from './world.ts'
 
 export { applyDefaults } from '../api/defaults.ts'
@@ -27,22 +31,34 @@ const RULES: Readonly<Record<string, Rules>> = {
   ServiceImport: importRules,
 }
 
+const rulesOf = ({ group, kind }: Kind): Rules | undefined =>
+  group !== MCS_GROUP ? RULES[kind] : kind === 'ServiceExport' ? mcsExportRules : undefined
+
 /**
- * All problems of an object of ours, sorted by field; none for objects of other kinds. Whatever the shape of the
+ * All problems of an object of ours or the standard's, sorted by field; none for objects of other kinds. Whatever the shape of the
  * object, it never throws. Documented defaults are filled in first.
  */
 export function validateObject(object: KubeObject, world: World = {}): readonly Issue[] {
-  const kind = kindOf(object)
-  if (kind === undefined) return []
+  const kind = kindOf(object) ?? standardKindOf(object)
+  if (kind === undefined) return isService(object) ? serviceIssues(object) : []
   const defaulted = applyDefaults(object)
   const root: At = { path: '', value: defaulted }
   const ref = refOf(defaulted, kind)
   const findings = [
     ...schemaFindings(defaulted, kind),
     ...nameRules(root),
-    ...(RULES[kind.kind]?.(root, ref, world) ?? []),
+    ...(rulesOf(kind)?.(root, ref, world) ?? []),
   ]
   return findings.map((finding) => toIssue(finding, ref)).sort(byPlace)
+}
+
+/** Whether an object of a kind that others define is one that we have something to say about. */
+export function isCheckedForOthers(object: Pick<KubeObject, 'apiVersion' | 'kind'>): boolean {
+  return standardKindOf(object) !== undefined || isService(object)
+}
+
+function isService({ apiVersion, kind }: Pick<KubeObject, 'apiVersion' | 'kind'>): boolean {
+  return apiVersion === 'v1' && kind === 'Service'
 }
 
 /** What fits on a screen or two; an object generated wrongly can have thousands. */
@@ -90,7 +106,8 @@ function refOf(object: KubeObject, kind: Kind): ObjectRef {
   const root: At = { path: '', value: object }
   const namespace = kind.scope === 'Cluster' ? undefined : text(at(root, 'metadata', 'namespace'))
   const name = text(at(root, 'metadata', 'name')) ?? text(at(root, 'metadata', 'generateName')) ?? '(no name)'
-  return { kind: kind.kind, ...(namespace === undefined ? {} : { namespace }), name }
+  const group = kind.group === MCS_GROUP ? { group: MCS_GROUP } : {}
+  return { kind: kind.kind, ...group, ...(namespace === undefined ? {} : { namespace }), name }
 }
 
 /** Whatever stands there may be a credential. */

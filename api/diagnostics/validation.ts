@@ -71,6 +71,12 @@ export const VALIDATION = {
     fix: 'Remove it, or set spec.lbType to FailOver',
   },
 
+  HeadlessNotSteered: {
+    level: 'warning',
+    sentence: '{namespace}/{name} is headless: callers go to the addresses of pods, so no policy has an effect',
+    fix: 'Remove the policy, or export Services with a clusterIP',
+  },
+
   // ServiceExport.
   PathWithoutSlash: { level: 'error', sentence: '{value} does not start with a slash', fix: 'Write {suggestion}' },
   PathCharacters: {
@@ -172,6 +178,18 @@ export const VALIDATION = {
     level: 'warning',
     sentence: '{value} is no port of the Service, which has {ports}',
     fix: 'Write one of its ports (port, not targetPort)',
+  },
+
+  // ServiceExport of the standard.
+  WordNameMalformed: {
+    level: 'error',
+    sentence: '{value} cannot be the name of a label or an annotation',
+    fix: 'Use up to 63 letters, digits, -, _ and ., with a letter or digit at both ends; a domain and a slash may stand in front',
+  },
+  LabelValueMalformed: {
+    level: 'error',
+    sentence: '{value} cannot be the value of a label',
+    fix: 'Use up to 63 letters, digits, -, _ and ., with a letter or digit at both ends, or make it an annotation',
   },
 
   // Cluster.

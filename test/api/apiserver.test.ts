@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { levelOf } from '../../api/diagnostics.ts'
 import { kindOf } from '../../api/kinds.ts'
 import type { KubeObject } from '../../api/meta.ts'
+import { SERVICES } from '../../api/resources.ts'
+import { standardKindOf } from '../../api/standard-kinds.ts'
 import { applyDefaults, validateObject } from '../../webhook/validate.ts'
 import { type ApiServer, startApiServer } from '../kube/apiserver.ts'
 import { CRDS } from '../kube/crds.ts'
@@ -45,12 +47,11 @@ interface Status {
 
 /** A dry run of creating the object: nothing is stored. */
 async function create(object: KubeObject): Promise<{ readonly created?: KubeObject; readonly status?: Status }> {
-  const kind = kindOf(object)
-  if (kind === undefined) throw new Error(`${object.kind} is not ours`)
-  const namespace = kind.scope === 'Cluster' ? '' : `/namespaces/${object.metadata.namespace}`
+  const kind = kindOf(object) ?? standardKindOf(object) ?? SERVICES
+  const namespace = 'scope' in kind && kind.scope === 'Cluster' ? '' : `/namespaces/${object.metadata.namespace}`
   const { headers } = await api.connection.credentials()
   const { statusCode, body } = await request(
-    `${api.server}/apis/${object.apiVersion}${namespace}/${kind.plural}?dryRun=All&fieldValidation=Strict`,
+    `${api.server}/${kind.group === '' ? 'api' : 'apis'}/${object.apiVersion}${namespace}/${kind.plural}?dryRun=All&fieldValidation=Strict`,
     {
       dispatcher: agent,
       method: 'POST',
@@ -86,6 +87,9 @@ const WEBHOOK_ONLY = new Set([
   'RewriteTooLarge',
   // Needs the built-in values of the injector.
   'RequestExceedsLimit',
+  // The definitions of the standard take what the standard takes.
+  'WordNameMalformed',
+  'LabelValueMalformed',
 ])
 
 test('what is refused by us and can be seen by CEL is refused without us', async () => {
@@ -305,7 +309,7 @@ function specOf(object: object): unknown {
 describe('defaults', () => {
   test('are filled in by the API server as by applyDefaults', async () => {
     const differing: string[] = []
-    for (const { name, object } of CASES) {
+    for (const { name, object } of CASES.filter((each) => kindOf(each.object) !== undefined)) {
       const { created } = await create(object)
       if (created === undefined) continue
       const stored = specOf(created)

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { GLOBAL_ANNOTATIONS } from '../../api/global-service.ts'
 import * as names from '../../api/names.ts'
 import { CHART, helm, type Manifest, parseManifests, render } from './helm.ts'
 
@@ -196,6 +197,8 @@ describe('holds', async () => {
     const expressions = JSON.stringify(webhooks.map((each: Manifest) => each['matchConditions']))
     for (const name of [names.STATUS_ANNOTATION, names.PROXY_CONTAINER, ...names.INJECTION])
       expect(expressions).toContain(`'${name}'`)
+    const asked = JSON.stringify(find('ValidatingWebhookConfiguration', 'portolan').webhooks)
+    for (const name of Object.values(GLOBAL_ANNOTATIONS).flat()) expect(asked).toContain(`'${name}'`)
     expect(webhooks.slice(0, 2).map((each: Manifest) => each['namespaceSelector'].matchExpressions[0].key)).toEqual([
       ...names.MONITORED_BY,
     ])

@@ -185,6 +185,43 @@ test('refuses an object of ours with all problems at once, a dry run alike', asy
   }
 })
 
+test('checks exports of the standard, in both versions', async () => {
+  const exported = (version: string, exportedLabels: object) => ({
+    apiVersion: `multicluster.x-k8s.io/${version}`,
+    kind: 'ServiceExport',
+    metadata: { namespace: 'shop', name: 'pay' },
+    spec: { exportedLabels },
+  })
+  for (const version of ['v1alpha1', 'v1beta1']) {
+    const bad = await apply(exported(version, { tier: 'front end' }))
+    expect([bad.code, bad.stderr]).toEqual([1, expect.stringContaining('spec.exportedLabels[tier]: "front end"')])
+    const good = await apply(exported(version, { tier: 'front' }))
+    expect([good.code, good.stderr]).toEqual([0, expect.stringContaining('there is no Service shop/pay (yet)')])
+  }
+})
+
+test('warns of annotations of Services that say nothing, and is not asked about other Services', async () => {
+  const service = (name: string, annotations?: object) => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { namespace: 'shop', name, ...(annotations === undefined ? {} : { annotations }) },
+    spec: { ports: [{ port: 80 }] },
+  })
+  const { code, stderr } = await apply(service('shared', { 'io.cilium/global-service': 'yes' }))
+  expect([code, stderr]).toEqual([
+    0,
+    expect.stringContaining(
+      'metadata.annotations[io.cilium/global-service]: "yes" is none of true, false, so false holds',
+    ),
+  ])
+  for (const each of [service('plain'), service('noted', { 'example.com/note': 'true' })]) done(await apply(each))
+  done(await api.kubectl(['annotate', 'service', '-n', 'shop', 'plain', 'service.cilium.io/affinity=local']))
+  const asked = lines.flatMap(({ object }) =>
+    (object as { kind?: string } | undefined)?.kind === 'Service' ? [object] : [],
+  )
+  expect(asked).toEqual(['shared', 'plain'].map((name) => ({ kind: 'Service', namespace: 'shop', name })))
+})
+
 test('knows this cluster by the name that its hub gives it', async () => {
   const north = 'eu/eu-1/shop/north'
   const ours = (kind: string, spec: object) => ({
