@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import {
+  chmodSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -12,6 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { copyFile, link } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -78,22 +80,36 @@ export const until = async (what: string, holds: () => Promise<boolean> | boolea
   }
 }
 
-/** Starts an Envoy on a bootstrap and waits until it is live. */
+/** The program where other users get at it: the cache may be in a home that is closed to them. */
+const reachable = async (program: string, directory: string): Promise<string> => {
+  const copy = join(directory, 'envoy')
+  await link(program, copy).catch(() => copyFile(program, copy))
+  return copy
+}
+
+/** Starts an Envoy on a bootstrap and waits until it is live. @param uid of its process, this one's by default */
 export const startEnvoy = async (
   bootstrap: unknown,
   ports: { readonly adminPort: number; readonly metricsPort: number },
   env: Readonly<Record<string, string>> = {},
+  uid?: number,
 ): Promise<RunningEnvoy> => {
   const directory = mkdtempSync(join(tmpdir(), 'portolan-bootstrap-'))
   const file = join(directory, 'bootstrap.json')
   writeFileSync(file, JSON.stringify(bootstrap))
+  chmodSync(directory, 0o755)
   const flags = ['--disable-hot-restart', '--concurrency', '1', '--drain-time-s', '5', '-l', 'warning']
   const identity = ['--service-node', 'pod.namespace', '--service-cluster', 'namespace']
   const strict = ['--reject-unknown-dynamic-fields', '--file-flush-interval-msec', '20']
-  const child = spawn(await envoy(), ['-c', file, ...flags, ...identity, ...strict], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...env },
-  })
+  const child = spawn(
+    uid === undefined ? await envoy() : await reachable(await envoy(), directory),
+    ['-c', file, ...flags, ...identity, ...strict],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+      ...(uid === undefined ? {} : { uid }),
+    },
+  )
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
   const gone = new Promise<void>((resolve) => child.on('exit', () => resolve()))
@@ -109,6 +125,7 @@ export const startEnvoy = async (
       lines.filter((line) => line.includes(': ')).map((line) => line.replaceAll('"', '').split(': ')),
     )
   }
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null
   const stop = async () => {
     child.kill('SIGKILL')
     await gone
@@ -116,10 +133,10 @@ export const startEnvoy = async (
   }
   try {
     await until('Envoy is live', async () => {
-      if (child.exitCode !== null) return true
+      if (hasEnded()) return true
       return (await admin('/ready')).startsWith('LIVE')
     })
-    if (child.exitCode !== null) throw new Error(`Envoy ended with code ${child.exitCode}`)
+    if (hasEnded()) throw new Error(`Envoy ended with ${child.signalCode ?? `code ${child.exitCode}`}`)
   } catch (cause) {
     await stop()
     throw new Error(`Envoy does not start:\n${output.slice(-3000)}`, { cause })
