@@ -95,17 +95,17 @@ export function isMade({ kind, metadata }: KubeObject): boolean {
 
 /** An object that matters and belongs to no cluster. */
 function homeless(manifest: Manifest, dir: string): readonly Finding[] {
-  const { services, exports } = byKind([manifest])
-  if (services.length + exports.length === 0) return []
+  const { services, exports, mcsExports } = byKind([manifest])
+  if (services.length + exports.length + mcsExports.length === 0) return []
   const code: ManifestCode = 'NoClusterFolder'
   return [at(manifest, { code, object: refOf(manifest.object), path: '', params: { dir } })]
 }
 
 /** A folder that looks like a cluster's. Other folders are none of our business. */
 function strange(folder: string, manifests: readonly Manifest[]): readonly Finding[] {
-  const { exports, imports, policies } = byKind(manifests)
+  const { exports, mcsExports, imports, policies } = byKind(manifests)
   const [first] = manifests
-  if (first === undefined || exports.length + imports.length + policies.length === 0) return []
+  if (first === undefined || exports.length + mcsExports.length + imports.length + policies.length === 0) return []
   const code: ManifestCode = 'FolderWithoutCluster'
   return [{ issue: { code, object: { kind: 'File', name: folder }, path: '', params: { folder } }, file: first.file }]
 }

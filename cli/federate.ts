@@ -2,6 +2,7 @@ import { applyDefaults } from '../api/defaults.ts'
 import type { ManifestCode } from '../api/diagnostics/manifests.ts'
 import type { KubeObject } from '../api/meta.ts'
 import { MANAGED_BY } from '../api/names.ts'
+import { sharesByAnnotation } from '../federation/global-services.ts'
 import { type Federation, type MemberImports, merge } from '../federation/merge.ts'
 import { validateObject } from '../webhook/validate.ts'
 import { at, unsaid } from './check.ts'
@@ -61,8 +62,15 @@ async function federateFiles(options: FederateOptions, io: Io): Promise<Federate
   if (exitCode(before) !== 0) return { folders, findings: inFileOrder(before) }
 
   const members = folders.map(({ cluster, manifests }) => {
-    const { exports, services } = byKind(manifests)
-    return { cluster, exports: exports.map(applyDefaults), services }
+    const { exports, mcsExports, services } = byKind(manifests)
+    const { globalServices } = clusters.find(({ metadata }) => metadata.name === cluster)?.spec ?? {}
+    return {
+      cluster,
+      exports: exports.map(applyDefaults),
+      mcsExports,
+      services,
+      globalServices: sharesByAnnotation(globalServices, services),
+    }
   })
   const federation = merge(members, clusters)
   const merged = folders.flatMap((folder) => [
@@ -98,9 +106,18 @@ function madeFor(
 ): Made {
   const held = folders.filter((folder) => folder.cluster === cluster).flatMap(({ manifests }) => manifests)
   const known = new Set(['default', ...byKind(held).namespaces.map(({ metadata }) => metadata.name)])
-  const needed = new Set(imports.map(({ metadata }) => metadata.namespace ?? 'default'))
+  const lived = new Set(held.flatMap(({ object: { metadata } }) => metadata.namespace ?? []))
+  const placed = imports.filter(
+    ({ metadata: { namespace = 'default' }, spec: { doors = ['ServiceExport'] } }) =>
+      doors.includes('ServiceExport') || known.has(namespace) || lived.has(namespace),
+  )
+  const needed = new Set(
+    placed
+      .filter(({ spec: { doors = ['ServiceExport'] } }) => doors.includes('ServiceExport'))
+      .map(({ metadata }) => metadata.namespace ?? 'default'),
+  )
   const missing = namespaces ? [...needed].filter((name) => !known.has(name)).map(namespaceOf) : []
-  return { cluster, clusterKey, objects: [...missing, ...imports] }
+  return { cluster, clusterKey, objects: [...missing, ...placed] }
 }
 
 function namespaceOf(name: string): KubeObject {

@@ -4,6 +4,7 @@ import type { ManifestCode } from '../api/diagnostics/manifests.ts'
 import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
 import type { ObjectRef } from '../api/issue.ts'
 import { KINDS, kindOf } from '../api/kinds.ts'
+import type { McsExport } from '../api/mcs.ts'
 import type { MeshConfig } from '../api/mesh-config.ts'
 import type { KubeObject } from '../api/meta.ts'
 import { MCS_GROUP } from '../api/names.ts'
@@ -17,7 +18,7 @@ const CLUSTER_SCOPED = [
   ...[...KINDS, ...STANDARD_KINDS].filter(({ scope }) => scope === 'Cluster').map(({ kind }) => kind),
 ]
 
-/** Gives a namespace to what has none and should, as kubectl does, and finds kinds of our groups that do not exist. */
+/** Gives a namespace to what has none and should, as kubectl does, and finds kinds of our groups, and of the standard's, that do not exist. */
 export function settle({ manifests, findings }: Manifests, namespace: string): Manifests {
   const settled = manifests.map(
     (manifest): Manifest => ({ ...manifest, object: inNamespace(manifest.object, namespace) }),
@@ -64,6 +65,9 @@ const isText: Check = (value) => typeof value === 'string'
 const texts = (...paths: readonly string[]) => paths.map((path) => [path, isText, 'text'] as const)
 
 type Shape = readonly [path: string, check: Check, expected: string]
+
+/** As {@link readAs} calls the standard's, which is not the only kind of its name. */
+const MCS_EXPORT = `ServiceExport.${MCS_GROUP}`
 
 /** What compilation reads of Kubernetes' own kinds; ours have a schema. `a[].b` is b of each entry; all but `spec` may be absent. */
 const SHAPES: Readonly<Record<string, readonly Shape[]>> = {
@@ -131,6 +135,7 @@ export interface Objects {
   readonly endpointSlices: readonly EndpointSlice[]
   readonly imports: readonly ServiceImport[]
   readonly exports: readonly ServiceExport[]
+  readonly mcsExports: readonly McsExport[]
   readonly policies: readonly GlobalTrafficPolicy[]
   readonly meshConfigs: readonly MeshConfig[]
   readonly clusters: readonly Cluster[]
@@ -140,6 +145,7 @@ const CORE: Readonly<Record<string, string>> = { Namespace: 'v1', Service: 'v1',
 
 /** The kind of an object that Portolan reads; undefined for all others, such as Knative's Services. */
 function readAs(object: KubeObject): string | undefined {
+  if (object.kind === 'ServiceExport' && object.apiVersion.startsWith(`${MCS_GROUP}/`)) return MCS_EXPORT
   return kindOf(object)?.kind ?? (CORE[object.kind] === object.apiVersion ? object.kind : undefined)
 }
 
@@ -150,7 +156,7 @@ function withoutNulls<T extends KubeObject>(object: T): T {
 }
 
 export function byKind(manifests: readonly Pick<Manifest, 'object'>[]): Objects {
-  const of = <T extends KubeObject>(kind: T['kind']): readonly T[] =>
+  const of = <T extends KubeObject>(kind: string): readonly T[] =>
     manifests
       .map(({ object }) => object)
       .filter((object): object is T => readAs(object) === kind)
@@ -161,6 +167,7 @@ export function byKind(manifests: readonly Pick<Manifest, 'object'>[]): Objects 
     endpointSlices: of<EndpointSlice & { kind: 'EndpointSlice' }>('EndpointSlice'),
     imports: of<ServiceImport>('ServiceImport'),
     exports: of<ServiceExport>('ServiceExport'),
+    mcsExports: of<McsExport>(MCS_EXPORT),
     policies: of<GlobalTrafficPolicy>('GlobalTrafficPolicy'),
     meshConfigs: of<MeshConfig>('MeshConfig'),
     clusters: of<Cluster>('Cluster'),

@@ -1,5 +1,6 @@
 import type { EndpointSlice, Service } from '../api/core.ts'
 import type { MeshSettings, Snapshot } from '../compiler/snapshot.ts'
+import { sharesByAnnotation } from '../federation/global-services.ts'
 import type { Objects } from './objects.ts'
 
 /** Manifests do not say what a cluster fills in. These addresses stand in for it; they belong to nobody (RFC 2544). */
@@ -21,6 +22,7 @@ export function asApplied(objects: Objects, mesh: MeshSettings, down: readonly s
     ...read,
     mesh,
     services,
+    globalServices: sharesByAnnotation(undefined, services),
     endpointSlices: [...objects.endpointSlices, ...madeUp].filter((slice) => !down.includes(serviceOf(slice))),
   }
 }
