@@ -5,8 +5,9 @@ import type { McsExport } from '../api/mcs.ts'
 import type { ServiceExport } from '../api/service-export.ts'
 import { DOORS, type Door } from '../api/service-import.ts'
 import { referenceOf } from './conditions.ts'
-import { byKey } from './keys.ts'
+import { byKey, createdAt } from './keys.ts'
 import { LastAnswers } from './memo.ts'
+import { by } from './order.ts'
 
 /** What one cluster says of the services that it offers, in all the ways there are to say it. */
 export interface Doors {
@@ -20,11 +21,13 @@ export interface Doors {
 /**
  * A service that a cluster offers, through one door or several: a ServiceExport of ours, whoever wrote it. It is as old as
  * the oldest of what offers it; its uid, generation and status are the ServiceExport's, else the standard's, else the
- * Service's.
+ * Service's, which has no status of the kind.
  */
 export interface DeclaredExport extends ServiceExport {
   /** In the order of {@link DOORS}; at least one. */
   readonly doors: readonly Door[]
+  /** Which of them gives it its age. */
+  readonly eldest: Door
   /** Present when MCS is one of them. */
   readonly standard?: McsExport
 }
@@ -69,14 +72,18 @@ const declare = (...through: Through): DeclaredExport => {
   const open = staying.length > 0 ? staying : all
   const { object: first } = open[0] as (typeof all)[number]
   const doors = open.map(({ door }) => door)
-  const ages = open.flatMap(({ object }) => object.metadata.creationTimestamp ?? []).toSorted()
+  const [eldest = open[0] as (typeof all)[number]] = open.toSorted(by(({ object }) => createdAt(object)))
+  const { creationTimestamp } = eldest.object.metadata
+  const status = first.kind === 'Service' ? undefined : first.status
   const [ours, standard] = through
   return {
     apiVersion: first.apiVersion,
     kind: 'ServiceExport',
-    metadata: { ...first.metadata, ...(ages[0] === undefined ? {} : { creationTimestamp: ages[0] }) },
+    metadata: { ...first.metadata, ...(creationTimestamp === undefined ? {} : { creationTimestamp }) },
     spec: ours && doors.includes('ServiceExport') ? ours.spec : {},
     doors,
+    eldest: eldest.door,
     ...(standard && doors.includes('MCS') ? { standard } : {}),
+    ...(status === undefined ? {} : { status }),
   }
 }

@@ -6,6 +6,7 @@ import type { TargetState } from '../../compiler/targets.ts'
 import { amount, columns, type Paint } from '../print.ts'
 import type { TableVersions } from './caller.ts'
 import { callsText, line } from './calls-text.ts'
+import { doorText, isUncommon } from './doors-text.ts'
 import type { Explanation, LocalService } from './explanation.ts'
 import type { Settled } from './settled.ts'
 
@@ -52,7 +53,7 @@ function describe({ type, ports }: LocalService): string {
 }
 
 function ownExport(
-  { conditions, paths, clients, importers }: NonNullable<Explanation['exported']>,
+  { doors, conditions, standard = [], paths, clients, importers }: NonNullable<Explanation['exported']>,
   hubTells: boolean,
 ): readonly string[] {
   const served = paths.filter(({ until }) => until === undefined)
@@ -64,9 +65,10 @@ function ownExport(
         ? 'This cluster exports it, but its gateway serves nothing of it.'
         : `This cluster exports it: its gateway serves ${at(served)}.`,
     ),
+    ...(isUncommon(doors) ? [line(`It is offered by ${doors.map(doorText).join(' and ')}.`)] : []),
     ...(lingering.length === 0 ? [] : [line(`For callers who have not heard yet it still serves ${at(lingering)}.`)]),
     ...(clients === undefined ? [] : [line(`It lets in only ${clients}.`)]),
-    ...conditions
+    ...[...conditions, ...standard]
       .filter(({ type, status }) => (type === 'Conflict' ? status === 'True' && !hubTells : status !== 'True'))
       .map(({ type, status, reason, message }) => line(`${type}=${status} (${reason}): ${message}`)),
     ...(importers.length === 0 ? [] : [line(`Clusters that import it: ${importers.join(', ')}.`)]),
@@ -74,19 +76,25 @@ function ownExport(
 }
 
 function hubSettled({ hub, exporters, properties, conflicts }: Settled): readonly string[] {
+  const uncommon = exporters.some(({ doors }) => isUncommon(doors))
   return [
     line(`As hub ${hub} last saw the exports, the oldest first:`),
     columns(
-      exporters.map(({ clusterKey, since, useless, importers }) => [
+      exporters.map(({ clusterKey, since, doors, eldest, useless, importers }) => [
         clusterKey,
-        `since ${since}`,
+        doors.length > 1 ? `since ${since} by ${doorText(eldest)}` : `since ${since}`,
+        ...(uncommon ? [`by ${doors.map(doorText).join(' and ')}`] : []),
         useless ?? `for ${importers.join(', ') || 'no cluster'}`,
       ]),
       '    ',
     ),
     ...(properties.length === 0 ? [] : [line('Who decides:')]),
     columns(
-      properties.map(({ property, value, decidedBy }) => [property, value, `as in ${decidedBy}`]),
+      properties.map(({ property, value, decidedBy, door }) => [
+        property,
+        value,
+        `as in ${decidedBy}${uncommon ? `, by its ${door === undefined ? 'Service' : doorText(door)}` : ''}`,
+      ]),
       '    ',
     ),
     ...conflicts.map((conflict) => line(`Conflict: ${conflict}`)),

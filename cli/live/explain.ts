@@ -45,7 +45,8 @@ export function explainCommand(wanted: string, options: ExplainOptions, io: Io):
       ...(caller === undefined ? {} : { caller }),
     })
     if (!isKnown(explanation)) {
-      const known = [...snapshot.imports, ...snapshot.exports, ...snapshot.services].map(
+      const { imports, exports, mcsExports = [], services } = snapshot
+      const known = [...imports, ...exports, ...mcsExports, ...services].map(
         ({ metadata }) => `${metadata.namespace}/${metadata.name}`,
       )
       throw new UsageError(

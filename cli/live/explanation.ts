@@ -3,7 +3,7 @@ import type { Affinity } from '../../api/global-service.ts'
 import type { Issue } from '../../api/issue.ts'
 import type { Condition } from '../../api/meta.ts'
 import { CLUSTERSET_DOMAIN } from '../../api/names.ts'
-import type { ServiceImport } from '../../api/service-import.ts'
+import type { Door, ServiceImport } from '../../api/service-import.ts'
 import { hostAndPort } from '../../api/vip-range.ts'
 import { remoteBackends } from '../../compiler/backends.ts'
 import { clientsListed } from '../../compiler/in-a-line.ts'
@@ -52,7 +52,11 @@ export interface LocalService {
 }
 
 export interface OwnExport {
+  /** In the order of DOORS. */
+  readonly doors: readonly Door[]
   readonly conditions: readonly Condition[]
+  /** Of the standard's export beside one of ours. */
+  readonly standard?: readonly Condition[]
   /** What the gateway serves; `until` on what it serves on although no export asks for it any more. */
   readonly paths: readonly { readonly path: string; readonly port: number; readonly until?: string }[]
   /** Whom alone it lets in, in words. */
@@ -164,7 +168,9 @@ function exportOf(world: World, { gateway }: Tables, service: string): Pick<Expl
   const routes = gateway.routes.filter((route) => route.service === service)
   return {
     exported: {
+      doors: object.doors,
       conditions: object.status?.conditions ?? [],
+      ...(object.standard && object.doors[0] !== 'MCS' ? { standard: object.standard.status?.conditions ?? [] } : {}),
       paths: [
         ...routes.map(({ path, port, until }) => ({ path, port, ...(until === undefined ? {} : { until }) })),
         ...gateway.tcp.filter((each) => each.service === service).map(({ port }) => ({ path: `${port}/TCP`, port })),

@@ -22,6 +22,7 @@ export function overlay(live: Snapshot, given: Objects): Snapshot {
     endpointSlices: over(live.endpointSlices, filled.endpointSlices),
     imports: over(live.imports, given.imports, keepAssigned),
     exports: over(live.exports, given.exports),
+    mcsExports: over(live.mcsExports ?? [], given.mcsExports),
     policies: over(live.policies, given.policies),
   }
 }

@@ -6,6 +6,7 @@ import {
   type ConfigMap,
   ENDPOINT_SLICES,
   GLOBAL_TRAFFIC_POLICIES,
+  MCS_EXPORTS,
   NAMESPACES,
   SERVICE_EXPORTS,
   SERVICE_IMPORTS,
@@ -31,14 +32,16 @@ export async function readSnapshot(
     vipRange,
     requireIdentity = false,
     mtls,
-  }: Omit<Mesh, 'meshConfig' | 'identity' | 'joined'>,
+    identity: { globalServices },
+  }: Omit<Mesh, 'meshConfig' | 'joined'>,
 ): Promise<Snapshot> {
-  const [namespaces, services, endpointSlices, imports, exports, policies, gateway] = await Promise.all([
+  const [namespaces, services, endpointSlices, imports, exports, mcsExports, policies, gateway] = await Promise.all([
     listAll(cluster, NAMESPACES),
     listAll(cluster, SERVICES),
     listAll(cluster, ENDPOINT_SLICES),
     listAll(cluster, SERVICE_IMPORTS),
     listAll(cluster, SERVICE_EXPORTS),
+    listIfServed(cluster, MCS_EXPORTS),
     listAll(cluster, GLOBAL_TRAFFIC_POLICIES),
     cluster.client.get(CONFIGMAPS, { namespace: cluster.portolanNamespace, name: GATEWAY_CONFIGMAP }),
   ])
@@ -52,6 +55,8 @@ export async function readSnapshot(
     endpointSlices: endpointSlices.map((slice) => ({ ...slice, endpoints: slice.endpoints ?? [] })),
     imports,
     exports,
+    mcsExports,
+    globalServices,
     policies,
     served: written === undefined ? [] : lingering(observeTable(written).gateway?.table.routes ?? [], new Date()),
   }
@@ -73,6 +78,13 @@ function lingering(routes: readonly GatewayRoute[], now: Date): readonly Lingeri
   return routes.flatMap(({ until, ...route }) =>
     until === undefined || new Date(until) <= now ? [] : [{ ...route, until }],
   )
+}
+
+/** Every object of a kind that a cluster need not have. */
+async function listIfServed<T extends KubeObject>(cluster: Live, resource: Resource<T>): Promise<readonly T[]> {
+  const listing = await cluster.client.list<T>(resource, {})
+  if (!listing.ok && listing.failure.reason === 'NotFound') return []
+  return must(listing, cluster.name).items
 }
 
 /**
