@@ -1,9 +1,13 @@
+import type { EndpointSlice } from '../api/core.ts'
 import { applyDefaults } from '../api/defaults.ts'
 import type { ManifestCode } from '../api/diagnostics/manifests.ts'
 import type { KubeObject } from '../api/meta.ts'
 import { MANAGED_BY } from '../api/names.ts'
+import type { Backends } from '../federation/constituent.ts'
+import { observeSlice } from '../federation/controller/observed-slices.ts'
 import { sharesByAnnotation } from '../federation/global-services.ts'
 import { type Federation, type MemberImports, merge } from '../federation/merge.ts'
+import { readyByPort } from '../federation/slices.ts'
 import { validateObject } from '../webhook/validate.ts'
 import { at, unsaid } from './check.ts'
 import { type Folder, readClusterset } from './clusterset.ts'
@@ -62,7 +66,7 @@ async function federateFiles(options: FederateOptions, io: Io): Promise<Federate
   if (exitCode(before) !== 0) return { folders, findings: inFileOrder(before) }
 
   const members = folders.map(({ cluster, manifests }) => {
-    const { exports, mcsExports, services } = byKind(manifests)
+    const { exports, mcsExports, services, endpointSlices } = byKind(manifests)
     const { globalServices } = clusters.find(({ metadata }) => metadata.name === cluster)?.spec ?? {}
     return {
       cluster,
@@ -70,6 +74,7 @@ async function federateFiles(options: FederateOptions, io: Io): Promise<Federate
       mcsExports,
       services,
       globalServices: sharesByAnnotation(globalServices, services),
+      backends: backendsIn(endpointSlices),
     }
   })
   const federation = merge(members, clusters)
@@ -80,6 +85,18 @@ async function federateFiles(options: FederateOptions, io: Io): Promise<Federate
   const unusable = federation.members.flatMap(({ imports }) => imports.flatMap((each) => validateObject(each)))
   const all = [...before, ...merged, ...unusable.map((issue) => ({ issue, file: '-' }))]
   return { federation, folders, findings: inFileOrder(all) }
+}
+
+/** Of Services whose EndpointSlices are among the files; of others nothing is known. */
+function backendsIn(slices: readonly EndpointSlice[]): Backends {
+  const known = slices.map(observeSlice).filter((each) => each !== undefined)
+  const byService = Map.groupBy(known, ({ service }) => service)
+  return Object.fromEntries(
+    [...byService].map(([service, all]) => [
+      service,
+      readyByPort(all.map(({ metadata, content }) => ({ name: metadata.name, content }))),
+    ]),
+  )
 }
 
 function issuesOf({ exports }: Federation, folder: Folder) {

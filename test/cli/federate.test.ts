@@ -190,3 +190,92 @@ test('any text has an answer', async () => {
     { numRuns: 100 },
   )
 })
+
+describe('the standard, and Services that are shared by annotation', () => {
+  const service = (annotations = '') => `
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: shop, annotations: { ${annotations} } }
+spec: { ports: [{ name: http, port: 80 }] }
+`
+  const standard = (version = 'v1beta1') => `
+apiVersion: multicluster.x-k8s.io/${version}
+kind: ServiceExport
+metadata: { name: web, namespace: shop }
+`
+  const NAMESPACE = '\napiVersion: v1\nkind: Namespace\nmetadata: { name: shop }\n'
+  const GLOBAL = 'service.cilium.io/global: "true"'
+  const federated = async (...options: readonly string[]) => {
+    const { code, out, err } = await portolan(['federate', '-f', dir, '-o', 'json', ...options])
+    expect(err).toBe('')
+    const { clusters, exports, findings } = JSON.parse(out)
+    const objects = (name: string) =>
+      clusters
+        .find((each: { cluster: string }) => each.cluster === name)
+        ?.objects.map(({ kind }: { kind: string }) => kind)
+    return { code, clusters, exports, findings, objects }
+  }
+
+  test.each(['v1alpha1', 'v1beta1'])('%s: the import is where its namespace is, and nowhere else', async (version) => {
+    await put({ ...both, 'east/web.yaml': `${service()}---${standard(version)}`, 'west/empty.yaml': NAMESPACE })
+    await put({ 'north.yaml': cluster('north') })
+    const { code, exports, objects } = await federated()
+    expect({ code, east: objects('east'), west: objects('west'), north: objects('north') }).toEqual({
+      code: 0,
+      east: ['ServiceImport'],
+      west: ['ServiceImport'],
+      north: [],
+    })
+    expect(exports[0].standard.conditions).toMatchObject([
+      { type: 'Valid', status: 'True' },
+      { type: 'Conflict', status: 'False', reason: 'NoConflicts' },
+    ])
+  })
+
+  test('both sides must be global, and Cilium must not do it already', async () => {
+    await put({ ...both, 'east/web.yaml': service(GLOBAL), 'west/web.yaml': service() })
+    expect((await federated()).objects('west')).toEqual([])
+    await put({ 'west/web.yaml': service(`${GLOBAL}, service.cilium.io/shared: "false"`) })
+    const { objects, exports } = await federated()
+    expect(objects('west')).toEqual(['ServiceImport'])
+    expect(exports).toHaveLength(1)
+    await put({ 'east/cilium.yaml': service().replace('web', 'clustermesh-apiserver').replace('shop', 'kube-system') })
+    expect((await federated()).exports).toEqual([])
+    await put({
+      'clusters.yaml': [
+        cluster('west'),
+        cluster('east').replace('}\nspec: {', '}\nspec: { globalServices: Enabled,'),
+      ].join('---'),
+    })
+    expect((await federated()).exports).toHaveLength(1)
+  })
+
+  test('ready endpoints are counted where EndpointSlices are given', async () => {
+    const slice = `
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: web-1, namespace: shop, labels: { kubernetes.io/service-name: web } }
+addressType: IPv4
+endpoints: [{ addresses: [10.1.0.1] }, { addresses: [10.1.0.2], conditions: { ready: false } }, { addresses: [10.1.0.3] }]
+ports: [{ name: http, port: 8080 }]
+`
+    await put({ ...both, 'east/web.yaml': `${service(GLOBAL)}---${slice}`, 'west/web.yaml': service(GLOBAL) })
+    const { clusters } = await federated()
+    const backends = clusters.map(
+      ({ objects }: { objects: readonly { spec: { ports: readonly { endpoints: readonly object[] }[] } }[] }) =>
+        objects[0]?.spec.ports[0]?.endpoints,
+    )
+    expect(backends).toMatchObject([[{ clusterKey: 'default/default/default/west' }], [{ backends: 2 }]])
+    expect(backends[0][0]).not.toHaveProperty('backends')
+  })
+
+  test('a version that there is not, and labels that are none, are found', async () => {
+    await put({
+      ...both,
+      'east/web.yaml': `${service()}---${standard('v2')}---${standard().replace('web', 'other')}spec: { exportedLabels: { a: 1 } }\n`,
+    })
+    const { code, findings } = await federated()
+    expect(code).toBe(1)
+    expect(findings.map((each: { code: string }) => each.code).sort()).toEqual(['KindUnknown', 'ShapeWrong'])
+  })
+})
