@@ -9,6 +9,10 @@ export interface ClusterIdentity {
   readonly clusterKey: string
   /** The hub's word for its trust domain. Absent when it has not joined, or the hub has none for it. */
   readonly trustDomain?: string
+  /** Which hub says so, as the uid of namespace kube-system there. Absent when the cluster has joined none that tells. */
+  readonly hub?: string
+  /** Whether the cluster has joined a hub. */
+  readonly joined: boolean
   /** Whether Services are shared by annotation. */
   readonly globalServices: boolean
   /** What is wrong with the hub's word for it. */
@@ -31,14 +35,17 @@ const WELL_FORMED = new RegExp(CLUSTER_KEY)
  * @param own the key that the cluster was installed with
  */
 export function clusterIdentity(told: ConfigMap | undefined, own: string): ClusterIdentity {
-  if (told === undefined) return { clusterKey: own, globalServices: false }
+  if (told === undefined) return { clusterKey: own, joined: false, globalServices: false }
   const globalServices = told.data?.[GLOBAL_SERVICES_KEY] === 'true'
   const key = told.data?.[CLUSTER_IDENTITY_KEY] ?? ''
+  const hub = told.data?.[IDENTITY_HUB_KEY]
   const trustDomain = told.data?.[TRUST_DOMAIN_KEY]
   if (key.length <= CLUSTER_KEY_MAX && WELL_FORMED.test(key))
     return {
       clusterKey: key,
+      joined: true,
       globalServices,
+      ...(hub === undefined || hub === '' ? {} : { hub }),
       ...(trustDomain !== undefined && isTrustDomain(trustDomain) ? { trustDomain } : {}),
     }
   const { namespace, name } = told.metadata
@@ -46,6 +53,7 @@ export function clusterIdentity(told: ConfigMap | undefined, own: string): Clust
   const path = `data.${CLUSTER_IDENTITY_KEY}`
   return {
     clusterKey: own,
+    joined: false,
     globalServices,
     issue: { code: 'ClusterIdentityMalformed', object, path, value: key, params: { own } },
   }

@@ -2,10 +2,12 @@ import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { familyOf } from '../api/vip-range.ts'
+import { clusterProperties } from './cluster-properties.ts'
 import { dnsRecords } from './dns.ts'
 import { clustersetNames, isHeadless } from './dns-names.ts'
 import { gatewayRoutes, gatewayTcp, serveExports } from './gateway.ts'
 import { keyOf } from './keys.ts'
+import { standardImports } from './mcs-import.ts'
 import { importNames } from './names.ts'
 import { by } from './order.ts'
 import { carriesStreams, routeImport } from './routes.ts'
@@ -101,7 +103,16 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
       egress: snapshot.mesh.egressNamespace !== undefined,
     }),
     vips,
-    objects: [],
+    objects: [
+      ...standardImports(snapshot, world, imports),
+      ...clusterProperties(snapshot.mesh.clusterKey, snapshot.membership),
+    ].sort(
+      by(
+        ({ kind }) => kind,
+        ({ namespace = '' }) => namespace,
+        ({ name }) => name,
+      ),
+    ),
     statuses: [
       ...served.flatMap(exportStatuses),
       ...imports.map(({ object, routed }) => importStatus(object, routed, snapshot.mesh.clusterKey)),

@@ -27,6 +27,8 @@ export interface Snapshot {
   readonly mcsExports?: readonly McsExport[]
   /** Whether Services are shared by annotation. */
   readonly globalServices?: boolean
+  /** Absent: the cluster is a member of none. */
+  readonly membership?: Membership
   readonly policies: readonly GlobalTrafficPolicy[]
   /** Absent: proxies have no identity. */
   readonly trust?: Trust
@@ -34,6 +36,12 @@ export interface Snapshot {
   readonly access?: Access
   /** What gateways served a moment ago; of these, compilation serves on what nobody asks for any more and nobody else serves. */
   readonly served?: readonly LingeringRoute[]
+}
+
+/** That a hub has the cluster for a member. */
+export interface Membership {
+  /** Name of the set of clusters: the same in each of them, and for as long as they are members. Absent when the hub has not told. */
+  readonly clusterset?: string
 }
 
 export interface MeshSettings {

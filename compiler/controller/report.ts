@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { format, formatProblem, levelOf } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
-import { MCS_GROUP, MCS_VERSION } from '../../api/names.ts'
+import { ABOUT_VERSION, MCS_GROUP, MCS_VERSION } from '../../api/names.ts'
 import type { Recorder, Regarding } from '../../kube/events.ts'
 import { apiVersion } from '../../kube/object.ts'
 import type { Tables } from '../tables.ts'
@@ -82,5 +82,5 @@ export function createReporter({ metrics, recorder, log }: ReporterOptions): Rep
 
 function objectOf({ object: { group, ...object } }: Issue): Regarding {
   if (group === undefined) return { apiVersion: 'v1', ...object }
-  return { apiVersion: `${group}/${group === MCS_GROUP ? MCS_VERSION : 'v1'}`, ...object }
+  return { apiVersion: `${group}/${group === MCS_GROUP ? MCS_VERSION : ABOUT_VERSION}`, ...object }
 }

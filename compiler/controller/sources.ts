@@ -174,7 +174,7 @@ export function startSources(options: SourceOptions): Sources {
       return readTrust({ ...words, clusterKey: identity().clusterKey, namespace }, before)
     },
     snapshot: () => {
-      const { clusterKey, globalServices } = identity()
+      const { clusterKey, globalServices, joined, hub } = identity()
       const running = allPods().filter((pod) => !hasEnded(pod))
       const access = accessSources.access(services.list(), running)
       return {
@@ -186,6 +186,7 @@ export function startSources(options: SourceOptions): Sources {
         exports: exports.list(),
         mcsExports: standard.exports(),
         globalServices,
+        ...(joined ? { membership: hub === undefined ? {} : { clusterset: hub } } : {}),
         policies: policies.list(),
         ...(access === undefined ? {} : { access }),
       }

@@ -15,7 +15,17 @@ test.each([
   ['the hub says who it is', told({ clusterKey: 'eu/eu-1/shop/north' }), 'eu/eu-1/shop/north'],
   ['other keys play no part', told({ clusterKey: 'a/b/c/d', more: 'x' }), 'a/b/c/d'],
 ])('%s', (_, object, clusterKey) => {
-  expect(clusterIdentity(object, OWN)).toEqual({ clusterKey, globalServices: false })
+  expect(clusterIdentity(object, OWN)).toEqual({ clusterKey, joined: object !== undefined, globalServices: false })
+})
+
+test.each([
+  ['nobody', undefined, { joined: false, hub: undefined }],
+  ['a hub', told({ clusterKey: OWN, hub: 'f00' }), { joined: true, hub: 'f00' }],
+  ['one that does not name itself', told({ clusterKey: OWN }), { joined: true, hub: undefined }],
+  ['one that names no cluster', told({ hub: 'f00' }), { joined: false, hub: undefined }],
+])('whose member it is: of %s', (_, object, { joined, hub }) => {
+  const identity = clusterIdentity(object, OWN)
+  expect([identity.joined, identity.hub]).toEqual([joined, hub])
 })
 
 test.each([

@@ -17,6 +17,12 @@ interface Table {
   readonly routes: readonly { readonly service: string; readonly policy: string }[]
 }
 
+/** Kinds of which the compiler writes some. */
+const WRITTEN = [
+  ...['configmap', 'gtp', 'sexp', 'simp', 'service', 'endpointslice'],
+  ...['serviceexports.multicluster.x-k8s.io', 'serviceimports.multicluster.x-k8s.io', 'clusterproperties.about.k8s.io'],
+].join()
+
 export type Look = ReturnType<typeof lookAt>
 
 export function lookAt(api: ApiServer) {
@@ -38,12 +44,16 @@ export function lookAt(api: ApiServer) {
 
   /** resourceVersion of all that the compiler writes. */
   async function versions(): Promise<Readonly<Record<string, string>>> {
-    const list = JSON.parse(await kubectl(api, ['get', 'configmap,gtp,sexp,simp', '-A', '-o', 'json'])) as {
-      items: { kind: string; metadata: { namespace: string; name: string; resourceVersion: string } }[]
+    const list = JSON.parse(await kubectl(api, ['get', WRITTEN, '-A', '-o', 'json'])) as {
+      items: {
+        apiVersion: string
+        kind: string
+        metadata: { namespace: string; name: string; resourceVersion: string }
+      }[]
     }
     return Object.fromEntries(
-      list.items.map(({ kind, metadata }) => [
-        `${kind} ${metadata.namespace}/${metadata.name}`,
+      list.items.map(({ apiVersion, kind, metadata }) => [
+        `${kind} of ${apiVersion} ${metadata.namespace}/${metadata.name}`,
         metadata.resourceVersion,
       ]),
     )
