@@ -10,7 +10,8 @@ export class Relay {
   readonly #server: Server
   readonly #open = new Set<Socket>()
 
-  constructor({ address }: Site, port: number) {
+  /** @param idleMs closes connections on which the gateway has said the last word so long ago, so that each call needs a new one */
+  constructor({ address }: Site, port: number, idleMs = 0) {
     this.host = address.replace(/\d+$/, '1')
     this.#server = createServer((caller) => {
       const bytes: Buffer[] = []
@@ -26,6 +27,7 @@ export class Relay {
         from.on('close', () => this.#open.delete(from))
         from.pipe(to)
       }
+      if (idleMs > 0) closeWhenIdle(caller, gateway, idleMs)
     })
   }
 
@@ -42,4 +44,14 @@ export class Relay {
     for (const socket of this.#open) socket.destroy()
     this.#server.close()
   }
+}
+
+function closeWhenIdle(caller: Socket, gateway: Socket, idleMs: number): void {
+  let timer: NodeJS.Timeout | undefined
+  caller.on('data', () => clearTimeout(timer))
+  gateway.on('data', () => {
+    clearTimeout(timer)
+    timer = setTimeout(() => gateway.end(), idleMs)
+  })
+  gateway.on('close', () => clearTimeout(timer))
 }

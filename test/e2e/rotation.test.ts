@@ -1,0 +1,164 @@
+/**
+ * Certificates, roots and the hub's credentials are renewed while west calls east, each call with a handshake of its own.
+ * East is the hub too.
+ */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { IDENTITY_SECRET } from '../../api/names.ts'
+import { chooseProvider } from '../lab/provider.ts'
+import { run, until } from '../lab/run.ts'
+import { curl, loadAlone } from './load.ts'
+import { app, client, documents, meshNamespace, plainNamespace, policy, serviceExport } from './manifests.ts'
+import { CONTROL_PLANE, helm, sites } from './mesh.ts'
+import { Relay } from './relay.ts'
+import { apply, get, kubectl, type Loose, rolledOut, type Site } from './site.ts'
+
+const NS = 'rotation'
+const NAME = 'httpbin'
+const URL = `http://${NAME}.${NS}:8080/`
+const ROOT = join(import.meta.dirname, '../..')
+/** Kubelets look for new files each second here. */
+const SETTLE_SECONDS = 15
+
+const { east, west, gatewayPort } = sites()
+const clusters = await chooseProvider()
+/** Calls come every 200 ms: none of them finds the connection of the one before. */
+const CALLS_PER_SECOND = 5
+const relay = new Relay(east, gatewayPort, 80)
+let tapped = 0
+
+async function register(site: Site, host: string, port: number, remark = ''): Promise<void> {
+  const kubeconfig = await readFile(await clusters.kubeconfig(site.name), 'utf8')
+  const spec = { gatewayHost: host, gatewayPort: port, kubeconfig: `${kubeconfig}${remark}` }
+  await apply(
+    east,
+    documents({ apiVersion: 'flomesh.io/v1alpha1', kind: 'Cluster', metadata: { name: site.name }, spec }),
+  )
+}
+
+const settleWithin = (seconds: number) =>
+  Promise.all(['east', 'west'].map((name) => helm(name, '--set', `identity.settleSeconds=${seconds}`)))
+
+const exported = (extra: object = {}) =>
+  serviceExport(NS, NAME, {
+    rules: [{ portNumber: 8080, path: '/rotation' }],
+    // Nobody without a certificate is let in, so that each answer is proof of one.
+    allowedClients: [{ clusters: ['west'], namespaces: [NS] }],
+    ...extra,
+  })
+
+const rootsOf = async (site: Site): Promise<readonly string[]> => {
+  const { data } = await get(site, '-n', CONTROL_PLANE, 'configmap', 'portolan-identity')
+  return JSON.parse(data['bundle.json']).keys.map(({ x5c }: Loose) => x5c[0])
+}
+const leafOf = async (site: Site, namespace: string, account: string): Promise<string> =>
+  (await get(site, '-n', namespace, 'secret', IDENTITY_SECRET)).data?.[`${account}.crt`] ?? ''
+
+beforeAll(async () => {
+  tapped = await relay.listen()
+  await settleWithin(SETTLE_SECONDS)
+  await Promise.all([
+    apply(east, documents(plainNamespace(NS), ...app({ namespace: NS, name: NAME, says: 'east' }), exported())),
+    apply(west, documents(meshNamespace(NS), policy(NS, NAME, 'ActiveActive'), client(NS, 'client'))),
+  ])
+  await register(east, relay.host, tapped)
+  await register(west, west.address, gatewayPort)
+  await Promise.all([rolledOut(east, NS, NAME), rolledOut(west, NS, 'client')])
+  // Each gateway pod and the caller learn of each other on their own: one good answer does not speak for the next.
+  let good = 0
+  await until(
+    'west calls east, ten times in a row',
+    async () => {
+      const { stdout } = await curl(west, NS, 'deploy/client', URL)
+      good = stdout.includes('Hi, I am from east') ? good + 1 : 0
+      return good === 10
+    },
+    { timeout: 120_000 },
+  )
+})
+
+afterAll(async () => {
+  relay.close()
+  await kubectl(east, 'delete', 'clusters.flomesh.io', '--all')
+  for (const site of [east, west])
+    await until(`${site.name} is nobody's member`, async () => {
+      const { code } = await site.kubectl(['-n', CONTROL_PLANE, 'get', 'configmap', 'portolan-cluster'])
+      return code !== 0
+    })
+  await Promise.all([east, west].map((site) => kubectl(site, 'delete', 'namespace', NS, '--wait=false')))
+  await settleWithin(300)
+})
+
+/** Calls all the time while `work` is done, each by a connection of its own: none may fail. */
+async function calling(work: () => Promise<unknown>): Promise<void> {
+  relay.sent.length = 0
+  const loop = await loadAlone(west, NS, 'deploy/client', URL, CALLS_PER_SECOND)
+  const problem = await work().then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  const { failed, failures, total } = await loop.stop()
+  if (problem !== undefined)
+    throw new Error(`${String(problem)}; of ${total} calls ${failed} failed: ${JSON.stringify(failures)}`, {
+      cause: problem,
+    })
+  expect({ failed, failures }).toEqual({ failed: 0, failures: {} })
+  expect(total).toBeGreaterThan(5)
+  // Where one took long, others may have shared its connection.
+  expect(relay.sent.length).toBeGreaterThan(total / 2)
+}
+
+test('leaves of the caller and of the gateway', async () => {
+  await calling(async () => {
+    for (const [site, namespace, account] of [
+      [west, NS, 'default'],
+      [east, CONTROL_PLANE, 'portolan-gateway'],
+    ] as const) {
+      const before = await leafOf(site, namespace, account)
+      await kubectl(site, '-n', namespace, 'delete', 'secret', IDENTITY_SECRET)
+      await until('another leaf', async () => {
+        const { code } = await site.kubectl(['-n', namespace, 'get', 'secret', IDENTITY_SECRET])
+        if (code !== 0) return false
+        const after = await leafOf(site, namespace, account)
+        return after !== '' && after !== before
+      })
+      // Until kubelets have put it into the pods, and proxies have read it.
+      await new Promise((resolve) => setTimeout(resolve, 5_000))
+    }
+  })
+})
+
+test.each([
+  ['importer', west],
+  ['exporter', east],
+] as const)(
+  'the root of the %s',
+  async (_, site) => {
+    const before = await rootsOf(site)
+    expect(before).toHaveLength(1)
+    const cli = join(ROOT, 'cli/main.ts')
+    await calling(async () => {
+      const said = await run(process.execPath, [cli, 'ca', 'roll', '--timeout', '240'], {
+        env: { KUBECONFIG: await clusters.kubeconfig(site.name) },
+      })
+      expect(said).toContain('done: ')
+    })
+    const after = await rootsOf(site)
+    expect(after).toHaveLength(1)
+    expect(after).not.toEqual(before)
+  },
+  300_000,
+)
+
+test('the credentials by which the hub manages both', async () => {
+  await calling(async () => {
+    await register(east, relay.host, tapped, '\n# renewed\n')
+    await register(west, west.address, gatewayPort, '\n# renewed\n')
+    await apply(east, documents(exported({ serviceAccountName: 'renewed' })))
+    await until('west hears of a change', async () => {
+      const { spec } = await get(west, '-n', NS, 'serviceimports.flomesh.io', NAME)
+      return spec.serviceAccountName === 'renewed'
+    })
+  })
+})
