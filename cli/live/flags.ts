@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 
 /** Portolan's own namespace, unless somebody chose another. */
 export const PORTOLAN_NAMESPACE = 'portolan-system'
@@ -28,4 +28,11 @@ export function live(command: Command): Command {
 /** Adds `-n` to a command about something in a namespace. */
 export function namespaced(command: Command): Command {
   return command.option('-n, --namespace <name>', "unset = the context's, else default")
+}
+
+/** Of an option that names an object. */
+export function objectName(value: string): { readonly namespace: string; readonly name: string } {
+  const [namespace, name, ...rest] = value.split('/')
+  if (namespace && name && rest.length === 0) return { namespace, name }
+  throw new InvalidArgumentError('Write namespace/name.')
 }

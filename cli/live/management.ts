@@ -2,9 +2,10 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Adding, collect, type Printing, printing, withColors } from '../flags.ts'
 import type { CaRollOptions } from './ca-roll.ts'
 import type { CleanupOptions } from './cleanup.ts'
+import { addDns } from './cluster-dns-program.ts'
 import type { JoinOptions } from './cluster-join.ts'
 import type { LeaveOptions } from './cluster-leave.ts'
-import { type LiveFlags, live, PORTOLAN_NAMESPACE } from './flags.ts'
+import { type LiveFlags, live, objectName, PORTOLAN_NAMESPACE } from './flags.ts'
 import type { InstallOptions } from './install.ts'
 
 /** Adds the commands that change clusters. What they need is imported when they run. */
@@ -14,6 +15,7 @@ export function addManagement(root: Command, adding: Adding): void {
   addCluster(root, adding)
   addCa(root, adding)
   addCleanup(root, adding)
+  addDns(root, adding)
 }
 
 function addInstall(root: Command, { io, done }: Adding): void {
@@ -192,10 +194,4 @@ function seconds(value: string): number {
   const number = Number(value)
   if (Number.isFinite(number) && number > 0) return number
   throw new InvalidArgumentError('Write a number of seconds above 0.')
-}
-
-function objectName(value: string): { readonly namespace: string; readonly name: string } {
-  const [namespace, name, ...rest] = value.split('/')
-  if (namespace && name && rest.length === 0) return { namespace, name }
-  throw new InvalidArgumentError('Write namespace/name.')
 }
