@@ -12,7 +12,7 @@ NODE_HOME := $(CACHE)/node-$(NODE_VERSION)
 NODE_BIN := $(or $(HOST_NODE),$(NODE_HOME)/node_modules/node/bin)
 export PATH := $(NODE_BIN):$(PATH)
 
-.PHONY: help demo demo-dapr demo-down test try bench fuzz check format generate lab-up lab-down lab-status setup node-path
+.PHONY: help demo demo-dapr demo-down test try bench fuzz conformance check format generate lab-up lab-down lab-status setup node-path
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench: setup ## the figures of docs/benchmarks.md
 
 fuzz: setup ## INPUTS odd inputs (INPUTS=1000000 SEED=…) for everything that reads what others wrote
 	@node test/fuzz/main.ts --inputs $(or $(INPUTS),1000000) $(if $(SEED),--seed $(SEED))
+
+conformance: setup ## the official suite for services of several clusters, in a checkout of yours (MCS_API=PATH, ARGS=-ginkgo.focus=…)
+	@node test/conformance/run.ts $(ARGS)
 
 check: setup ## types, lint, unused code
 	@npm run --silent check

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { lacksForClusters } from './test/e2e/possible.ts'
 
-const ROOMS = '{api,certs,chart,cli,compiler,demo,dns,docs,envoy,federation,fuzz,kube,webhook}'
+const ROOMS = '{api,certs,chart,cli,compiler,conformance,demo,dns,docs,envoy,federation,fuzz,kube,webhook}'
 
 const lacking = await lacksForClusters()
 for (const line of lacking) console.warn(`skipped: every test of project clusters: ${line}`)

@@ -2,12 +2,12 @@
  * Kubernetes' standard for services of several clusters, behaviour by behaviour as its conformance suite lists them, and
  * what that suite leaves out. Plain pods without a sidecar call by name; east is the hub and a member, west a member.
  */
-import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { chooseProvider } from '../lab/provider.ts'
 import { until } from '../lab/run.ts'
 import { AFFINITY, FROM_EAST, HTTP, NS, service, WORLD } from './conformance-world.ts'
 import { app, documents } from './manifests.ts'
+import { memberOf } from './member.ts'
 import { CONTROL_PLANE, sites } from './mesh.ts'
 import { apply, exec, get, kubectl, type Loose, rolledOut, type Site } from './site.ts'
 import {
@@ -26,20 +26,9 @@ import {
   unexport,
 } from './standard.ts'
 
-const { east, west, gatewayPort } = sites()
+const { east, west } = sites()
 const both = [east, west] as const
 const clusters = await chooseProvider()
-
-const member = async (site: Site) => ({
-  apiVersion: 'flomesh.io/v1alpha1',
-  kind: 'Cluster',
-  metadata: { name: site.name },
-  spec: {
-    gatewayHost: site.address,
-    gatewayPort,
-    kubeconfig: await readFile(await clusters.kubeconfig(site.name), 'utf8'),
-  },
-})
 
 const importOf = (site: Site, name: string) => imported(site, NS, name)
 const imports = (site: Site, name: string) =>
@@ -73,7 +62,15 @@ const resolves = (site: Site, name: string, expected: readonly string[]) =>
 
 beforeAll(async () => {
   await Promise.all([
-    apply(east, documents(...WORLD.east.objects, ...WORLD.east.exports, await member(east), await member(west))),
+    apply(
+      east,
+      documents(
+        ...WORLD.east.objects,
+        ...WORLD.east.exports,
+        await memberOf(clusters, east),
+        await memberOf(clusters, west),
+      ),
+    ),
     apply(west, documents(...WORLD.west.objects)),
   ])
   // The oldest export decides, and ages are counted in seconds.
