@@ -23,7 +23,7 @@ interface Imported {
 /** The standard's ServiceImports: one for each import that some cluster exports by the standard. */
 export const standardImports = (
   snapshot: Pick<Snapshot, 'mesh' | 'services' | 'endpointSlices'>,
-  world: Pick<World, 'services' | 'policies'>,
+  world: Pick<World, 'services'>,
   imports: readonly Imported[],
 ): readonly WantedObject[] => {
   const wanted = imports.flatMap(({ object, vip }) => {
@@ -40,8 +40,8 @@ export const standardImports = (
   const egress = snapshot.mesh.egressNamespace !== undefined
   return wanted.map(({ object, vip, standard }) => {
     const key = keyOf(object)
-    const direct = egress && world.policies.get(key)?.spec.requireSidecar !== true
-    const addresses = direct ? derivedAddresses(world.services, key) : vip === undefined ? [] : [vip]
+    const captured = vip === undefined ? [] : [vip]
+    const addresses = egress ? derivedAddresses(world.services, key) : captured
     return standardImport({ object, standard, addresses, families, hasSlices: sliced.has(key) })
   })
 }
@@ -148,7 +148,7 @@ const readinessOf = ({
   const ready = (message: string): Condition => ({ type: 'Ready', status: 'True', reason: 'Ready', message })
   if (isHeadless(object)) return { ready: ready(say('ReadyByPod', { name })), ips: [] }
   if (!object.spec.ports.some(isTcp)) return not('NoPortCarried', say('NoPortCarried'))
-  if (addresses.length === 0) return not('Pending', say('AddressPending'))
+  if (addresses.length === 0) return not('Pending', say('AddressPending', { service: keyOf(object) }))
   return { ready: ready(say('Ready', { name, addresses: addresses.join(', ') })), ips: addresses }
 }
 

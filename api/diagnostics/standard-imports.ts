@@ -16,7 +16,7 @@ export const STANDARD_IMPORTS = {
   AddressPending: {
     level: 'info',
     sentence: 'it has no address yet',
-    fix: 'Wait a moment; if it stays so, look at the log of portolan-compiler',
+    fix: 'Wait a moment; if it stays so, ask portolan explain {service}',
   },
   NoPortCarried: {
     level: 'warning',

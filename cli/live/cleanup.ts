@@ -1,14 +1,19 @@
 import type { KubeObject } from '../../api/meta.ts'
 import { IDENTITY_SECRET, MANAGED_BY, ROUTES_CONFIGMAP } from '../../api/names.ts'
 import {
+  CLUSTER_PROPERTIES,
   CLUSTERS,
   CONFIGMAPS,
+  ENDPOINT_SLICES,
   GLOBAL_TRAFFIC_POLICIES,
+  MCS_EXPORTS,
+  MCS_IMPORTS,
   MESH_CONFIGS,
   PODS,
   SECRETS,
   SERVICE_EXPORTS,
   SERVICE_IMPORTS,
+  SERVICES,
 } from '../../api/resources.ts'
 import type { Result } from '../../kube/failure.ts'
 import { keyOf, type Resource } from '../../kube/object.ts'
@@ -72,14 +77,22 @@ async function uninstalled(
     (await all(client.list(resource))).map((object) => [resource, object] as const)
   const present = async (each: Leftover) =>
     mustOrMissing(await client.get(each.resource, each.ref), name) === undefined ? [] : [each]
-  const [pods, there, tables, identities, imports, config, ...others] = await Promise.all([
+  const managed = Object.entries(MANAGED_BY)
+    .map((label) => label.join('='))
+    .join()
+  const labelled = async (resource: Resource<KubeObject>) =>
+    (await all(client.list(resource, { labelSelector: managed }))).map((object) => [resource, object] as const)
+  const [pods, there, tables, identities, imports, objects, config, ...others] = await Promise.all([
     client.list(PODS),
     Promise.all(named(namespace).map(present)),
     client.list(CONFIGMAPS, { fieldSelector: `metadata.name=${ROUTES_CONFIGMAP}` }),
     client.list(SECRETS, { fieldSelector: `metadata.name=${IDENTITY_SECRET}` }),
     all(client.list(SERVICE_IMPORTS)),
+    // Names before what they lead to.
+    Promise.all([MCS_IMPORTS, CLUSTER_PROPERTIES, SERVICES, ENDPOINT_SLICES].map(labelled)),
     client.get(MESH_CONFIGS, meshConfig),
     reported(SERVICE_EXPORTS),
+    reported(MCS_EXPORTS),
     reported(GLOBAL_TRAFFIC_POLICIES),
     reported(CLUSTERS),
   ])
@@ -93,6 +106,7 @@ async function uninstalled(
       )
       .map(({ metadata }) => metadata.namespace ?? ''),
     imports,
+    objects: objects.flat(),
     meshConfig: mustOrMissing(config, name),
     reported: others.flat(),
   }

@@ -1,6 +1,13 @@
 import { CLUSTER_IDENTITY_KEY } from '../../api/cluster-identity.ts'
-import { CLUSTER_CONFIGMAP, TRUST_CONFIGMAP } from '../../api/names.ts'
-import { CLUSTERS, CONFIGMAPS, SECRETS, SERVICE_ACCOUNTS, SERVICE_IMPORTS } from '../../api/resources.ts'
+import { CLUSTER_CONFIGMAP, MCS_SERVICE_NAME_LABEL, TRUST_CONFIGMAP } from '../../api/names.ts'
+import {
+  CLUSTERS,
+  CONFIGMAPS,
+  ENDPOINT_SLICES,
+  SECRETS,
+  SERVICE_ACCOUNTS,
+  SERVICE_IMPORTS,
+} from '../../api/resources.ts'
 import { memoryName } from '../../federation/controller/memory.ts'
 import { ConnectionError } from '../../kube/connection.ts'
 import type { Result } from '../../kube/failure.ts'
@@ -142,6 +149,7 @@ async function cleanMember(member: Live): Promise<readonly string[]> {
   const { portolanNamespace: namespace } = member
   const tokens = await hubTokens(member)
   const imports = (await listAll(member, SERVICE_IMPORTS)).filter(madeByHub)
+  const slices = (await listAll(member, ENDPOINT_SLICES, { labelSelector: MCS_SERVICE_NAME_LABEL })).filter(madeByHub)
   const { removed, lines } = remover(member)
   await removed(CLUSTER_ROLE_BINDINGS, { name: HUB_ACCOUNT })
   await removed(ROLE_BINDINGS, { namespace, name: HUB_ACCOUNT })
@@ -149,6 +157,8 @@ async function cleanMember(member: Live): Promise<readonly string[]> {
   await removed(SERVICE_ACCOUNTS, { namespace, name: HUB_ACCOUNT })
   for (const { metadata } of imports)
     await removed(SERVICE_IMPORTS, { namespace: metadata.namespace ?? 'default', name: metadata.name })
+  for (const { metadata } of slices)
+    await removed(ENDPOINT_SLICES, { namespace: metadata.namespace ?? 'default', name: metadata.name })
   for (const name of [TRUST_CONFIGMAP, CLUSTER_CONFIGMAP]) await removed(CONFIGMAPS, { namespace, name })
   return lines
 }

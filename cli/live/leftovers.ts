@@ -36,6 +36,8 @@ export interface Uninstalled {
   /** Namespaces that have certificates for their service accounts. */
   readonly identities: readonly string[]
   readonly imports: readonly KubeObject[]
+  /** Of the kinds of which Portolan makes whole objects in many places, those with its label. */
+  readonly objects: readonly (readonly [Resource, KubeObject])[]
   readonly meshConfig: KubeObject | undefined
   /** Any other kind whose status Portolan writes. */
   readonly reported: readonly (readonly [Resource, KubeObject])[]
@@ -103,7 +105,10 @@ export function leftovers(namespace: string, found: Uninstalled): Leftovers {
   const shared = [
     ...thereOf(ofTheMesh(namespace)),
     ...imports.filter(madeByHub).map((each) => ({ resource: SERVICE_IMPORTS, ref: refOf(each.metadata) })),
+    ...wholeObjects(found.objects, FIELD_MANAGER.federation),
   ]
+  // They lead to proxies that have gone with the release.
+  const leading = wholeObjects(found.objects, FIELD_MANAGER.compiler)
   const settings =
     meshConfig !== undefined && untouched(meshConfig)
       ? [{ resource: MESH_CONFIGS, ref: refOf(meshConfig.metadata) }]
@@ -117,7 +122,7 @@ export function leftovers(namespace: string, found: Uninstalled): Leftovers {
     ...reported,
   ]
   return {
-    remove: [...(inUse ? [] : shared), ...thereOf(ofTheRelease(namespace)), ...settings, ...needless],
+    remove: [...(inUse ? [] : shared), ...leading, ...thereOf(ofTheRelease(namespace)), ...settings, ...needless],
     keep: [
       ...needed.map((each) => ({ ...each, because: sidecars(meshPods.get(each.ref.namespace ?? '') ?? []) })),
       ...(inUse ? shared.map((each) => ({ ...each, because: sidecars([...meshPods.values()].flat()) })) : []),
@@ -158,6 +163,11 @@ export function madeByHub({ metadata }: KubeObject): boolean {
   const [[label, value] = ['', '']] = Object.entries(MANAGED_BY)
   return metadata.labels?.[label] === value && managers(metadata, undefined).includes(FIELD_MANAGER.federation)
 }
+
+const wholeObjects = (objects: Uninstalled['objects'], manager: string): readonly Leftover[] =>
+  objects
+    .filter(([, { metadata }]) => managers(metadata, undefined).includes(manager))
+    .map(([resource, { metadata }]) => ({ resource, ref: refOf(metadata) }))
 
 function statusManagers(metadata: KubeObject['metadata']): readonly string[] {
   const ours: readonly string[] = [FIELD_MANAGER.compiler, FIELD_MANAGER.federation]

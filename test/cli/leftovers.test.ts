@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { KubeObject } from '../../api/meta.ts'
 import { FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
-import { type LivePod, SERVICE_EXPORTS } from '../../api/resources.ts'
+import { ENDPOINT_SLICES, type LivePod, MCS_IMPORTS, SERVICE_EXPORTS, SERVICES } from '../../api/resources.ts'
 import { type Leftover, leftovers, named, type Uninstalled } from '../../cli/live/leftovers.ts'
 import { keyOf } from '../../kube/object.ts'
 
@@ -26,6 +26,7 @@ const object = (kind: string, namespace: string, name: string, metadata: object 
 })
 const wrote = (manager: string, subresource?: string) => ({ manager, operation: 'Apply', subresource })
 const hubs = { labels: MANAGED_BY, managedFields: [wrote(FIELD_MANAGER.federation)] }
+const compilers = { labels: MANAGED_BY, managedFields: [wrote(FIELD_MANAGER.compiler)] }
 
 const WORLD: Uninstalled = {
   pods: [],
@@ -38,6 +39,15 @@ const WORLD: Uninstalled = {
     }),
     object('ServiceImport', 'shop', 'from-git', { labels: MANAGED_BY, managedFields: [wrote('kubectl')] }),
     object('ServiceImport', 'shop', 'from-hub', hubs),
+  ],
+  objects: [
+    [MCS_IMPORTS, object('ServiceImport', 'shop', 'by-the-standard', compilers)],
+    [SERVICES, object('Service', 'shop', 'derived-0123456789', compilers)],
+    [
+      SERVICES,
+      object('Service', 'shop', 'labelled-by-hand', { labels: MANAGED_BY, managedFields: [wrote('kubectl')] }),
+    ],
+    [ENDPOINT_SLICES, object('EndpointSlice', 'shop', 'copied', hubs)],
   ],
   meshConfig: object('MeshConfig', SYSTEM, 'portolan-mesh-config', {
     generation: 1,
@@ -70,6 +80,9 @@ describe('without a sidecar in the cluster', () => {
         'Service portolan-system/portolan-dns',
         'ConfigMap portolan-system/portolan-dns',
         'ServiceImport shop/from-hub',
+        'EndpointSlice shop/copied',
+        'ServiceImport shop/by-the-standard',
+        'Service shop/derived-0123456789',
         'ConfigMap portolan-system/portolan-gateway',
         'Secret portolan-system/portolan-webhook-tls',
         'Lease portolan-system/portolan-compiler',
@@ -104,6 +117,8 @@ describe('while pods have sidecars', () => {
   test('their table, their names and what fills both stay; the tables of other namespaces go', () => {
     expect(decide({ pods: mesh })).toEqual({
       remove: [
+        'ServiceImport shop/by-the-standard',
+        'Service shop/derived-0123456789',
         'ConfigMap portolan-system/portolan-gateway',
         'Secret portolan-system/portolan-webhook-tls',
         'Lease portolan-system/portolan-compiler',
@@ -127,6 +142,7 @@ describe('while pods have sidecars', () => {
         `Service portolan-system/portolan-dns: ${because}`,
         `ConfigMap portolan-system/portolan-dns: ${because}`,
         `ServiceImport shop/from-hub: ${because}`,
+        `EndpointSlice shop/copied: ${because}`,
       ],
       retract: ['ServiceImport shop/by-hand by portolan-compiler'],
     })
@@ -185,6 +201,9 @@ test('what is there is removed or kept, never both, and nothing else is named', 
         ...parts.tables.map((namespace) => `ConfigMap ${namespace}/portolan-routes`),
         ...parts.identities.map((namespace) => `Secret ${namespace}/portolan-identity`),
         'ServiceImport shop/from-hub',
+        'EndpointSlice shop/copied',
+        'ServiceImport shop/by-the-standard',
+        'Service shop/derived-0123456789',
         'MeshConfig portolan-system/portolan-mesh-config',
       ]
       expect([...remove, ...keep].map(said).toSorted()).toEqual(there.toSorted())

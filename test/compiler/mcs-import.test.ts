@@ -103,9 +103,6 @@ test('it says whether slices of the exporters’ endpoints are there', () => {
 
 describe('the address, and whether it is ready', () => {
   const services = [kubernetes('10.43.0.1')]
-  const requireSidecar = [
-    { ...build.policy(KEY, 'ActiveActive'), spec: { lbType: 'ActiveActive' as const, requireSidecar: true } },
-  ]
   const udp = { ports: [{ port: 53, protocol: 'UDP' as const, endpoints: [] }] }
   test.each<[string, ServiceImport, Partial<Snapshot>, readonly string[] | 'vip' | undefined, string]>([
     ['without an egress what sidecars capture', imported(), {}, 'vip', 'True Ready'],
@@ -123,13 +120,6 @@ describe('the address, and whether it is ready', () => {
       { mesh: withEgress, services: [...services, derived('')] },
       undefined,
       'False Pending',
-    ],
-    [
-      'what sidecars capture where all pods must have one',
-      imported(),
-      { mesh: withEgress, policies: requireSidecar },
-      'vip',
-      'True Ready',
     ],
     ['none of its own for pods by name', imported({ type: 'Headless' }), { mesh: withEgress }, undefined, 'True Ready'],
     ['none when nothing can be called', imported(udp), {}, undefined, 'False NoPortCarried'],

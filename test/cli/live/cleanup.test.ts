@@ -33,7 +33,8 @@ import {
 import { portolan } from '../session.ts'
 
 const RIGHTS = rightsOf(await render('-s', 'templates/cleanup.yaml'), 'portolan-cleanup')
-const { CONFIGMAPS, MESH_CONFIGS, PODS, SECRETS, SERVICE_ACCOUNTS, SERVICE_IMPORTS, SERVICES } = resources
+const { CLUSTER_PROPERTIES, CONFIGMAPS, ENDPOINT_SLICES, MCS_IMPORTS, MESH_CONFIGS, PODS, SECRETS } = resources
+const { SERVICE_ACCOUNTS, SERVICE_IMPORTS, SERVICES } = resources
 const ROLE = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'portolan-member' }
 
 let dir: string
@@ -57,6 +58,8 @@ afterAll(async () => {
 })
 
 type Leftover = readonly [resource: Resource, ref: Ref, content: object, manager?: string]
+
+const NO_ENDPOINTS = { addressType: 'IPv4', endpoints: [], ports: [] }
 
 /** What a release leaves behind. */
 const LEFTOVERS: readonly Leftover[] = [
@@ -85,11 +88,25 @@ const LEFTOVERS: readonly Leftover[] = [
     { spec: imported('shop', 'far').spec },
     FIELD_MANAGER.federation,
   ],
+  [MCS_IMPORTS, { namespace: 'shop', name: 'far' }, { spec: { type: 'Headless', ports: [] } }, FIELD_MANAGER.compiler],
+  ...['cluster.clusterset.k8s.io', 'clusterset.k8s.io'].map(
+    (name): Leftover => [CLUSTER_PROPERTIES, { name }, { spec: { value: 'x' } }, FIELD_MANAGER.compiler],
+  ),
+  [SERVICES, { namespace: 'shop', name: 'derived' }, { spec: { ports: [{ port: 80 }] } }, FIELD_MANAGER.compiler],
+  [ENDPOINT_SLICES, { namespace: 'shop', name: 'copied' }, NO_ENDPOINTS, FIELD_MANAGER.federation],
 ]
 /** What users have written, with what Portolan said of it. */
 const OWN: readonly (readonly [Resource<KubeObject>, KubeObject])[] = [
   [resources.SERVICE_EXPORTS, exported('shop', 'pay')],
   [SERVICE_IMPORTS, imported('shop', 'pay')],
+  [
+    resources.MCS_EXPORTS,
+    {
+      apiVersion: 'multicluster.x-k8s.io/v1beta1',
+      kind: 'ServiceExport',
+      metadata: { namespace: 'shop', name: 'pay' },
+    } as KubeObject,
+  ],
   [resources.GLOBAL_TRAFFIC_POLICIES, policy('shop', 'pay')],
   [
     resources.CLUSTERS,
@@ -156,7 +173,11 @@ describe('what a release has left', () => {
     const { code, out } = await cleanup()
     expect(code).toBe(0)
     expect(out).toMatchInlineSnapshot(`
-      "removed  ConfigMap portolan-system/portolan-gateway
+      "removed  ServiceImport shop/far
+      removed  ClusterProperty cluster.clusterset.k8s.io
+      removed  ClusterProperty clusterset.k8s.io
+      removed  Service shop/derived
+      removed  ConfigMap portolan-system/portolan-gateway
       removed  Secret portolan-system/portolan-webhook-tls
       removed  Lease portolan-system/portolan-compiler
       removed  Lease portolan-system/portolan-federation
@@ -175,6 +196,7 @@ describe('what a release has left', () => {
       kept     Service portolan-system/portolan-dns: 1 pod has a sidecar: shop/caller
       kept     ConfigMap portolan-system/portolan-dns: 1 pod has a sidecar: shop/caller
       kept     ServiceImport shop/far: 1 pod has a sidecar: shop/caller
+      kept     EndpointSlice shop/copied: 1 pod has a sidecar: shop/caller
       Pods with sidecars still run by what was kept. Restart them outside the mesh, then run portolan cleanup.
       "
     `)
@@ -221,19 +243,21 @@ const GONE: Expectation<World> = {
   holds: async () => (await remaining()).length === 0,
 }
 
-function expectationOf({ verb, resource, name }: Right): Expectation<World> {
+function expectationOf({ verb, group, resource, name }: Right): Expectation<World> {
   const [plural = '', subresource] = resource.split('/')
   if (subresource === 'status') {
-    const [kind, own] = OWN.find(([each]) => each.plural === plural) ?? []
+    const [kind, own] = OWN.find(([each]) => each.plural === plural && each.group === group) ?? []
     if (kind === undefined || own === undefined) throw new Error(`nothing is said of ${plural}`)
     return {
-      name: `takes back what was said of ${plural}`,
+      name: `takes back what was said of ${plural}.${group}`,
       arrange: uninstall,
       holds: async () => (await saidOf(kind, own)).length === 0,
     }
   }
   if (verb === 'delete') {
-    const found = LEFTOVERS.find(([each, ref]) => each.plural === resource && (name === undefined || ref.name === name))
+    const found = LEFTOVERS.find(
+      ([each, ref]) => each.plural === resource && each.group === group && (name === undefined || ref.name === name),
+    )
     if (found === undefined) throw new Error(`no ${resource} ${name} is left`)
     const [each, ref] = found
     return {
