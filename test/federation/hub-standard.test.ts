@@ -1,5 +1,6 @@
 /** Exports of the standard and Services shared by annotation, as a hub and its members have them. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { KubeObject } from '../../api/meta.ts'
 import {
   CLUSTERS,
   CONFIGMAPS,
@@ -30,8 +31,10 @@ import {
   warningsOf,
 } from './hub.ts'
 import {
+  addressesIn,
   backendsIn,
   copies,
+  copiesOf,
   counts,
   endpoints,
   installStandard,
@@ -41,6 +44,10 @@ import {
   standardExport,
   standardOf,
 } from './hub-standard.ts'
+
+interface Rule {
+  readonly apiGroups: readonly string[]
+}
 
 const GLOBAL = { 'service.cilium.io/global': 'true' }
 
@@ -255,6 +262,95 @@ test('the last export goes, and all that was made of it', async () => {
     return secret?.data?.['exports.json.gz']
   }
   expect(await memory()).toBeDefined()
+})
+
+describe('a hub that is stopped after each write', () => {
+  /** While none runs, `change` is made; then one after another runs up to its first write. Returns how many wrote. */
+  async function inSteps(change: () => Promise<unknown>): Promise<number> {
+    await replica.stop()
+    await change()
+    for (let steps = 0; ; steps += 1) {
+      const wrote = Promise.withResolvers<boolean>()
+      const each = await stage.start({
+        onLog: ({ msg, action }) => {
+          // Counts and times of Clusters change by themselves.
+          if (String(msg).startsWith('written') && !(msg === 'written at the hub' && action === 'applyStatus'))
+            wrote.resolve(true)
+        },
+      })
+      void until('it leads', each.leads).then(() => setTimeout(() => wrote.resolve(false), 2_500))
+      const isDone = !(await wrote.promise)
+      if (isDone) {
+        replica = each
+        return steps
+      }
+      await each.stop()
+    }
+  }
+
+  test('comes to the same end', async () => {
+    await Promise.all(stage.members.map((site) => site.apply(namespaceObject('steps'))))
+    const steps = await inSteps(async () => {
+      await east.apply(...offerStandard('steps/api', { ready: ['10.1.0.1'] }), plainService('steps/api', {}, GLOBAL))
+      await west.apply(...offerStandard('steps/api', { ready: ['10.2.0.1'] }, {}, { exportedLabels: { tier: 'gold' } }))
+    })
+    expect(steps).toBeGreaterThan(2)
+    expect(backendsIn(await north.importOf('steps/api'))).toEqual({ east: 1, west: 1 })
+    expect(backendsIn(await east.importOf('steps/api'))).toEqual({ west: 1 })
+    for (const site of stage.members)
+      expect(addressesIn(await copiesOf(site, 'steps/api'))).toEqual({ east: ['10.1.0.1'], west: ['10.2.0.1'] })
+    for (const site of [east, west]) {
+      const said = await standardOf(site, 'steps/api')
+      expect(conditionOf(said, 'Conflict')?.reason).toBe('LabelsConflict')
+      expect(conditionOf(said, 'Ready')?.reason).toBe('Exported')
+    }
+  })
+
+  test('leaves nothing', async () => {
+    const steps = await inSteps(async () => {
+      for (const site of [east, west]) await site.remove(MCS_EXPORTS, ref('steps/api'))
+      await east.apply(plainService('steps/api'))
+    })
+    expect(steps).toBeGreaterThan(0)
+    for (const site of stage.members) {
+      expect(await site.importOf('steps/api')).toBeUndefined()
+      expect(await copiesOf(site, 'steps/api')).toEqual([])
+    }
+  })
+})
+
+test('a member of an older release goes on as before, and takes part in the standard once it is upgraded', async () => {
+  await replica.stop()
+  const role = {
+    kind: 'ClusterRole',
+    group: 'rbac.authorization.k8s.io',
+    version: 'v1',
+    plural: 'clusterroles',
+  } as const
+  const ROLES = { ...role, namespaced: false }
+  const now = await east.get<KubeObject & { readonly rules: readonly Rule[] }>(ROLES, { name: 'portolan-member' })
+  const rules = now?.rules.filter(({ apiGroups: [group = ''] }) => !/multicluster|discovery/.test(group))
+  const setRules = (value: unknown) =>
+    east.client.patch(ROLES, { name: 'portolan-member' }, { type: 'merge', body: { rules: value } })
+  await setRules(rules)
+  replica = await stage.start()
+  await west.apply(...offerStandard('shop/new', { ready: ['10.2.0.1'] }))
+  await east.apply(
+    ...offerStandard('shop/old', { ready: ['10.1.0.1'] }),
+    exportObject('shop/plain'),
+    plainService('shop/plain'),
+  )
+  await imports(west, 'shop/plain', ['east'])
+  await counts(east, 'shop/new', { west: 1 })
+  expect(await west.importOf('shop/old')).toBeUndefined()
+  expect(await copiesOf(east, 'shop/new')).toEqual([])
+  await managed(stage, 'east', 'Connected')
+  await setRules(now?.rules)
+  await counts(west, 'shop/old', { east: 1 })
+  await copies(east, 'shop/new', { west: ['10.2.0.1'] })
+  for (const service of ['shop/new', 'shop/old'])
+    for (const site of [east, west])
+      if ((await standardOf(site, service)) !== undefined) await site.remove(MCS_EXPORTS, ref(service))
 })
 
 describe('by annotation', () => {

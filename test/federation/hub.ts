@@ -170,12 +170,14 @@ export interface Replica {
 export interface ReplicaOptions extends Partial<FederationOptions> {
   /** Default: the hub's API server as the hub's service account. */
   readonly connection?: Connection
+  /** Hears of every line of the log. */
+  readonly onLog?: (line: Replica['log'][number]) => void
 }
 
 /** Heartbeats and retries much faster than in earnest. */
 export const QUICK = { heartbeatMs: 500, heartbeatTimeoutMs: 1_000, requestTimeoutMs: 2_000, mostRetryMs: 1_000 }
 
-async function startReplica(hub: Site, { connection, ...options }: ReplicaOptions = {}): Promise<Replica> {
+async function startReplica(hub: Site, { connection, onLog, ...options }: ReplicaOptions = {}): Promise<Replica> {
   const [healthPort = 0, metricsPort = 0] = await freePorts(2)
   const log: Replica['log'][number][] = []
   const stopping = new AbortController()
@@ -194,7 +196,16 @@ async function startReplica(hub: Site, { connection, ...options }: ReplicaOption
       ...options,
     },
     client,
-    pino({ level: 'debug' }, { write: (line: string) => void log.push(JSON.parse(line)) }),
+    pino(
+      { level: 'debug' },
+      {
+        write: (line: string) => {
+          const entry = JSON.parse(line) as Replica['log'][number]
+          log.push(entry)
+          onLog?.(entry)
+        },
+      },
+    ),
     stopping.signal,
   )
   const metric = async (line: string) => {

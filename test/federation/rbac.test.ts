@@ -4,10 +4,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { API_VERSION, DEFAULT_TRUST_DOMAIN, FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
+import type { ObjectMeta } from '../../api/meta.ts'
+import {
+  API_VERSION,
+  DEFAULT_TRUST_DOMAIN,
+  FIELD_MANAGER,
+  MANAGED_BY,
+  MCS_SERVICE_NAME_LABEL,
+  MCS_SOURCE_CLUSTER_LABEL,
+} from '../../api/names.ts'
 import {
   CLUSTERS,
   CONFIGMAPS,
+  ENDPOINT_SLICES,
+  MCS_EXPORTS,
   NAMESPACES,
   SECRETS,
   SERVICE_ACCOUNTS,
@@ -19,6 +29,7 @@ import { issueRoot, spiffeBundle } from '../../certs/spiffe.ts'
 import { hubKubeconfig } from '../../cli/live/hub-kubeconfig.ts'
 import { memoryName } from '../../federation/controller/memory.ts'
 import { runFederation } from '../../federation/main.ts'
+import { SLICES_MANAGED_BY, SLICES_MANAGED_BY_LABEL } from '../../federation/slices.ts'
 import { createClient, type KubeClient } from '../../kube/client.ts'
 import { must, mustOrMissing } from '../../kube/failure.ts'
 import { LEASES } from '../../kube/lease.ts'
@@ -93,7 +104,7 @@ async function startSite(name: Name): Promise<Site> {
 const holderAt = (site: Name, name: string, rights: readonly Right[]) =>
   createHolder(sites[site].client, sites[site].api.connection, SYSTEM, name, rights)
 
-type Given = { readonly metadata: Ref & Partial<KubeObject['metadata']>; readonly [field: string]: unknown }
+type Given = { readonly metadata: Ref & Omit<Partial<ObjectMeta>, 'namespace'>; readonly [field: string]: unknown }
 
 async function put<T extends KubeObject>({ client }: Site, resource: Resource<T>, object: Given, manager = 'test') {
   must(await client.apply(resource, object as never, { manager }))
@@ -127,6 +138,26 @@ async function offer(site: Site, namespace: string) {
   await put(site, SERVICES, { metadata, spec: { ports: [{ name: 'http', port: 8080 }] } })
   await put(site, SERVICE_EXPORTS, { metadata, spec: { rules: [{ portNumber: 8080, path: `/${namespace}` }] } })
 }
+
+/** The same by the standard, with a pod. */
+async function offerStandard(site: Site, namespace: string) {
+  const metadata = { namespace, name: 'pay' }
+  await put(site, NAMESPACES, { metadata: { name: namespace } })
+  await put(site, SERVICES, { metadata, spec: { ports: [{ name: 'http', port: 8080 }] } })
+  await put(site, ENDPOINT_SLICES, {
+    metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 'pay' } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: ['192.0.2.7'] }],
+    ports: [{ name: 'http', port: 8080 }],
+  })
+  await put(site, MCS_EXPORTS, { metadata })
+}
+
+/** Clusters whose endpoints a site is told of. */
+const sourcesIn = async ({ client }: Site, { namespace }: World) =>
+  must(await client.list(ENDPOINT_SLICES, { namespace })).items.flatMap(
+    ({ metadata }) => metadata.labels?.[MCS_SOURCE_CLUSTER_LABEL] ?? [],
+  )
 
 /** An import in east as a hub before this one has made it. */
 async function leftover(namespace: string, giver: string) {
@@ -224,6 +255,22 @@ const HANDS_ON: Expectation<World> = {
     (await read(sites.west, CONFIGMAPS, trust))?.data?.['trust.json']?.includes(certificates.get(namespace) ?? '?') ??
     false,
 }
+const SEES_STANDARD: Expectation<World> = {
+  name: 'lets others have what the member exports by the standard, with its endpoints',
+  arrange: async (world) => {
+    await put(sites.west, NAMESPACES, { metadata: { name: world.namespace } })
+    await offerStandard(sites.east, world.namespace)
+  },
+  holds: async (world) => (await sourcesIn(sites.west, world)).includes('east'),
+}
+const BRINGS_ENDPOINTS: Expectation<World> = {
+  name: 'tells the member of the endpoints of what others export by the standard',
+  arrange: async (world) => {
+    await put(sites.east, NAMESPACES, { metadata: { name: world.namespace } })
+    await offerStandard(sites.west, world.namespace)
+  },
+  holds: async (world) => (await sourcesIn(sites.east, world)).includes('west'),
+}
 /** Namespace of a trial → DER of the root that it has made. */
 const certificates = new Map<string, string>()
 
@@ -295,6 +342,30 @@ const IN_MEMBER: Readonly<Record<string, Expectation<World>>> = {
     holds: async (world) =>
       (await conditionOf('Exported', await read(sites.east, SERVICE_EXPORTS, pay(world)))) !== undefined,
   },
+  'list serviceexports.multicluster.x-k8s.io': SEES_STANDARD,
+  'patch serviceexports.multicluster.x-k8s.io/status': {
+    name: 'says of an export of the standard that others have it',
+    arrange: (world) => offerStandard(sites.east, world.namespace),
+    holds: async (world) => (await conditionOf('Ready', await read(sites.east, MCS_EXPORTS, pay(world)))) !== undefined,
+  },
+  'list endpointslices.discovery.k8s.io': SEES_STANDARD,
+  'create endpointslices.discovery.k8s.io': BRINGS_ENDPOINTS,
+  'patch endpointslices.discovery.k8s.io': BRINGS_ENDPOINTS,
+  'delete endpointslices.discovery.k8s.io': {
+    name: 'withdraws the endpoints of what nobody exports any more',
+    arrange: async ({ namespace }) => {
+      await put(sites.east, NAMESPACES, { metadata: { name: namespace } })
+      const labels = {
+        ...MANAGED_BY,
+        [SLICES_MANAGED_BY_LABEL]: SLICES_MANAGED_BY,
+        [MCS_SERVICE_NAME_LABEL]: 'pay',
+        [MCS_SOURCE_CLUSTER_LABEL]: 'west',
+      }
+      const slice = { metadata: { namespace, name: 'left', labels }, addressType: 'IPv4', endpoints: [] }
+      await put(sites.east, ENDPOINT_SLICES, slice, FIELD_MANAGER.federation)
+    },
+    holds: async (world) => (await sourcesIn(sites.east, world)).length === 0,
+  },
   'create serviceimports.flomesh.io': IMPORTS,
   'patch serviceimports.flomesh.io': IMPORTS,
   'delete serviceimports.flomesh.io': {
@@ -356,7 +427,7 @@ function expectationOf(right: Right, where: 'home' | 'member'): Expectation<Worl
   if (named !== undefined) return named
   if (right.verb === 'list') return MANAGES
   if (right.verb === 'watch') {
-    const what = [right.resource, right.name].filter(Boolean).join(' ')
+    const what = textOf(right).replace('watch ', '')
     return {
       name: `is told of changes of ${what}${where === 'home' ? '' : ' in the member'}`,
       holds: (world) =>
