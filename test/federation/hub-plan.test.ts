@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Cluster } from '../../api/cluster.ts'
 import type { EndpointSlice, Namespace } from '../../api/core.ts'
 import { applyDefaults } from '../../api/defaults.ts'
+import type { McsExport } from '../../api/mcs.ts'
 import { API_VERSION, FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
 import type { ConfigMap } from '../../api/resources.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
@@ -14,13 +15,15 @@ import { exportedStatus, type Held } from '../../federation/controller/exported.
 import { withKept } from '../../federation/controller/kept.ts'
 import { decodeMemory, encodeMemory, type Memory, memoryName } from '../../federation/controller/memory.ts'
 import { giversOf, type Observed, observeImport } from '../../federation/controller/observed.ts'
-import { observeCopy } from '../../federation/controller/observed-slices.ts'
+import { type ObservedSlice, observeCopy } from '../../federation/controller/observed-slices.ts'
 import { type Action, type Desired, isElsewhere, plan } from '../../federation/controller/plan.ts'
+import { type Reach, readyStatus } from '../../federation/controller/ready.ts'
 import { troubleOf } from '../../federation/controller/reason.ts'
 import { newsOf } from '../../federation/controller/tell.ts'
 import { twinsOf } from '../../federation/controller/twins.ts'
-import { declaredOf } from '../../federation/controller/view.ts'
+import { type Declared, declaredOf, type View, viewOf } from '../../federation/controller/view.ts'
 import type { ExportVerdict } from '../../federation/merge.ts'
+import { type SliceContent, type WantedSlice, wantedSlices } from '../../federation/slices.ts'
 import { fromAnswer, fromException } from '../../kube/failure.ts'
 import * as build from '../compiler/build.ts'
 
@@ -119,10 +122,9 @@ function after(world: World, action: Action): World {
         imports: new Map([...world.imports].filter(([at]) => at !== `${action.namespace}/${action.name}`)),
       }
     case 'applySlice': {
-      const { namespace, name, labels, content } = action.slice
-      const metadata = { namespace, name, ...managed(true), labels }
-      const object = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata, ...content }
-      return { ...world, slices: new Map([...(world.slices ?? []), [`${namespace}/${name}`, object as EndpointSlice]]) }
+      const { namespace, name, content } = action.slice
+      const written = sliceObject(action.slice, content)
+      return { ...world, slices: new Map([...(world.slices ?? []), [`${namespace}/${name}`, written]]) }
     }
     case 'removeSlice':
       return {
@@ -175,6 +177,21 @@ const status = (service: string, value: 'True' | 'False'): ObjectStatus => {
     conditions: [{ type: 'Exported', status: value, reason: 'Exported', message: '', observedGeneration: 1 }],
     extra: { clusters: [{ cluster: key('east') }] },
   }
+}
+
+const CONTENT: SliceContent = { addressType: 'IPv4', endpoints: [{ addresses: ['10.0.0.1'] }], ports: [] }
+
+const copy = (at: string, cluster: string): WantedSlice => {
+  const [namespace = '', name = ''] = at.split('/')
+  const slices = { [`${namespace}/a`]: [{ name: 'a-x', content: CONTENT }] }
+  const imported = { ...importObject(`${namespace}/a`, []), spec: { standard: { clusters: [cluster] }, ports: [] } }
+  return { ...(wantedSlices([imported], () => slices)[0] as WantedSlice), name }
+}
+
+const sliceObject = ({ namespace, name, labels }: WantedSlice, content: SliceContent, ours = true): EndpointSlice => {
+  const { labels: _, ...meta } = managed(ours) as { readonly labels?: unknown }
+  const metadata = { namespace, name, uid: name, ...meta, labels }
+  return { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata, ...content } as EndpointSlice
 }
 
 const exportObject = (service: string): ServiceExport => {
@@ -310,6 +327,43 @@ describe('plan', () => {
       actions: [],
       issues: [],
     })
+  })
+
+  test('the standard’s services are where their namespace is; none is made for them', () => {
+    const standard = { ...importObject('shop/a', ['east']), spec: { doors: ['MCS' as const], ports: [] } }
+    const known = { identity: { clusterKey: key('me'), ours: true, hub: HUB } }
+    const desired = { ...NOTHING, clusterKey: key('me'), imports: [standard], slices: [copy('shop/a-east', 'east')] }
+    expect(planned(desired, { ...EMPTY, ...known })).toEqual({ actions: [], issues: [] })
+    const there = { ...EMPTY, ...known, namespaces: new Set([SYSTEM, 'shop']) }
+    expect(planned(desired, there).actions.map((action) => action.do)).toEqual(['applyImport', 'applySlice'])
+    const both = { ...standard, spec: { ...standard.spec, doors: ['ServiceExport' as const, 'MCS' as const] } }
+    expect(planned({ ...desired, imports: [both] }, { ...EMPTY, ...known }).actions.map((action) => action.do)).toEqual(
+      ['createNamespace', 'applyImport', 'applySlice'],
+    )
+  })
+
+  test('slices come and go; those of a cluster of which nothing is known stay, and those of somebody else always', () => {
+    const known = { identity: { clusterKey: key('me'), ours: true, hub: HUB }, namespaces: new Set([SYSTEM, 'shop']) }
+    const [a, b] = [copy('shop/a-east', 'east'), copy('shop/a-west', 'west')]
+    const desired = { ...NOTHING, clusterKey: key('me'), slices: [a, b] }
+    const full = carriedOut(desired, { ...EMPTY, ...known })
+    expect([...(full.slices ?? new Map()).keys()]).toEqual(['shop/a-east', 'shop/a-west'])
+    expect(planned(desired, full).actions).toEqual([])
+    const less = { ...desired, slices: [], unheard: new Set([key('west')]) }
+    expect([...(carriedOut(less, full).slices ?? new Map()).keys()]).toEqual(['shop/a-west'])
+    expect(carriedOut(NOTHING, full).slices?.size).toBe(0)
+    const { content } = b
+    const taken = { ...full, slices: new Map([['shop/a-east', sliceObject(a, content, false)]]) }
+    expect(planned({ ...desired, slices: [a] }, taken).actions).toEqual([])
+    expect(planned(NOTHING, taken).actions.filter((action) => action.do === 'removeSlice')).toEqual([])
+    const spoilt = { ...full, slices: new Map([['shop/a-east', sliceObject(a, { ...content, endpoints: [] })]]) }
+    expect(planned({ ...desired, slices: [a] }, spoilt).actions).toMatchObject([{ do: 'applySlice' }])
+  })
+
+  test('where the hub may not see slices, it writes none', () => {
+    const { copies: _, ...observed } = observe({ ...EMPTY, namespaces: new Set([SYSTEM, 'shop']) })
+    const desired = { ...NOTHING, slices: [copy('shop/a-east', 'east')] }
+    expect(plan(desired, observed, () => undefined, NOW).actions).toEqual([])
   })
 
   test('another spelling that the API server made of what was written is as good', () => {
@@ -546,6 +600,30 @@ describe('memory', () => {
     expect(encodeMemory(structuredClone(memory))).toEqual(data)
   })
 
+  test('holds exports of the standard and endpoints as well, and one of an older release does without', () => {
+    const standard: McsExport = {
+      apiVersion: 'multicluster.x-k8s.io/v1beta1',
+      kind: 'ServiceExport',
+      metadata: { namespace: 'shop', name: 'a' },
+    }
+    const more: View = {
+      ...view,
+      mcsExports: [standard],
+      clusterMesh: true,
+      backends: { 'shop/a': { http: 2 } },
+      slices: { 'shop/a': [{ name: 'a-x', content: CONTENT }] },
+    }
+    const decoded = (given: View) =>
+      decodeMemory({
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: 'x' },
+        data: encodeMemory({ ...memory, view: given }),
+      })?.view
+    expect(decoded(more)).toEqual(more)
+    expect(decoded({ ...view, mcsExports: 'none', backends: [], slices: 1 } as unknown as View)).toEqual(view)
+  })
+
   test.each([['cluster.json'], ['exports.json.gz']])('spoilt in %s it is none', (at) => {
     const data = { ...encodeMemory(memory), [at]: 'bm90aGluZw==' }
     expect(decodeMemory({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'x' }, data })).toBeUndefined()
@@ -568,4 +646,106 @@ test('what is declared is the same value for as long as nothing in it changes', 
   const second = declaredOf({ exports: exports('shop/a', 'shop/c'), services }, first)
   expect(second).not.toBe(first)
   expect(second.exports[0]).toBe(first.exports[0])
+})
+
+describe('a view', () => {
+  const declared = (more: object = {}): Declared => ({
+    exports: [build.serviceExport('shop/a', {})],
+    services: [build.service('shop/a', {})],
+    ...more,
+  })
+  const found = (name: string, ...addresses: readonly string[]): [string, ObservedSlice] => [
+    `shop/${name}`,
+    {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { namespace: 'shop', name },
+      service: 'shop/a',
+      content: {
+        ...CONTENT,
+        endpoints: addresses.map((address) => ({ addresses: [address] })),
+        ports: [{ name: 'http' }],
+      },
+    },
+  ]
+  const asked = (...services: readonly string[]) => ({ backends: new Set(services), slices: new Set(services) })
+
+  test('has endpoints of its own services that are asked for, and of no others', () => {
+    const slices = new Map([found('a-x', '10.0.0.1', '10.0.0.2')])
+    expect(viewOf(declared(), slices, asked(), undefined)).toEqual(declared())
+    const view = viewOf(declared(), slices, asked('shop/a', 'shop/b'), undefined)
+    expect(view.backends).toEqual({ 'shop/a': { http: 2 } })
+    expect(view.slices?.['shop/a']?.map(({ name }) => name)).toEqual(['a-x'])
+    expect(viewOf(declared(), new Map(), asked('shop/a'), undefined).backends).toEqual({ 'shop/a': {} })
+  })
+
+  test('is the same value for as long as nothing in it changes, and so is each part', () => {
+    const now = declared()
+    const before = viewOf(
+      now,
+      new Map([found('a-x', '10.0.0.1'), found('a-y', '10.0.0.2')]),
+      asked('shop/a'),
+      undefined,
+    )
+    const again = new Map([found('a-y', '10.0.0.2'), found('a-x', '10.0.0.1')])
+    expect(viewOf(now, again, asked('shop/a'), before)).toBe(before)
+    const moved = new Map([found('a-x', '10.0.0.9'), found('a-y', '10.0.0.2')])
+    const after = viewOf(now, moved, asked('shop/a'), before)
+    expect(after.backends).toBe(before.backends)
+    expect(after.slices?.['shop/a']?.[0]).not.toBe(before.slices?.['shop/a']?.[0])
+    expect(after.slices?.['shop/a']?.[1]).toBe(before.slices?.['shop/a']?.[1])
+  })
+
+  test('keeps what is known while it cannot be seen', () => {
+    const now = declared()
+    const before = viewOf(now, new Map([found('a-x', '10.0.0.1')]), asked('shop/a'), undefined)
+    expect(viewOf(now, undefined, asked('shop/a'), before)).toBe(before)
+    expect(viewOf(now, undefined, asked(), before)).toEqual(now)
+    const standard = new Map([['shop/a', { ...build.serviceExport('shop/a', {}), kind: 'ServiceExport' } as McsExport]])
+    const exports = new Map<string, ServiceExport>()
+    const seen = declaredOf({ exports, services: new Map(), mcsExports: standard }, undefined)
+    expect(seen.mcsExports).toHaveLength(1)
+    expect(declaredOf({ exports, services: new Map() }, seen)).toBe(seen)
+    expect(declaredOf({ exports, services: new Map(), mcsExports: new Map() }, seen).mcsExports).toBeUndefined()
+  })
+})
+
+describe('Ready of an export of the standard', () => {
+  const status = (...types: readonly string[]): ObjectStatus => ({
+    object: { kind: 'ServiceExport', group: 'multicluster.x-k8s.io', namespace: 'shop', name: 'a' },
+    generation: 1,
+    conditions: types.map((type) => ({ type, status: 'False', reason: type, message: '', observedGeneration: 1 })),
+  })
+  const reach = (name: string, held: Held, hasNamespace = true): Reach => ({
+    clusterKey: key(name),
+    held,
+    hasNamespace,
+  })
+  const mine = [key('east')]
+
+  test.each<[string, readonly Reach[], string, string]>([
+    ['one has it', [reach('west', mine), reach('north', [])], 'True', 'Exported'],
+    ['nobody has it yet', [reach('west', [])], 'False', 'Pending'],
+    ['nobody has the namespace', [reach('west', [], false)], 'True', 'Ready'],
+    ['nobody is there', [], 'True', 'Ready'],
+    ['another’s import is in the way', [reach('west', 'foreign')], 'False', 'Pending'],
+  ])('%s', (_, all, value, reason) => {
+    const { conditions } = readyStatus(status('Valid', 'Conflict'), key('east'), all, undefined)
+    expect(conditions.map(({ type }) => type)).toEqual(['Conflict', 'Ready'])
+    expect(conditions[1]).toMatchObject({ status: value, reason, observedGeneration: 1 })
+  })
+
+  test('nothing can be had of it', () => {
+    const { conditions } = readyStatus(status('Valid'), key('east'), [reach('west', mine)], undefined)
+    expect(conditions).toMatchObject([{ type: 'Ready', status: 'False', reason: 'Failed' }])
+  })
+
+  test('what was said stands while one of them cannot be seen', () => {
+    const before = { type: 'Ready', status: 'True' as const, reason: 'Exported', message: 'm', observedGeneration: 1 }
+    const conditions = [{ ...before, lastTransitionTime: NOW }]
+    const all = [reach('west', 'unknown'), reach('north', [])]
+    expect(readyStatus(status('Conflict'), key('east'), all, { conditions }).conditions[1]).toEqual(before)
+    expect(readyStatus(status(), key('east'), all, { conditions }).conditions[0]?.reason).toBe('Failed')
+    expect(readyStatus(status('Conflict'), key('east'), all, undefined).conditions[1]?.reason).toBe('Pending')
+  })
 })
