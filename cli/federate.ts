@@ -3,9 +3,10 @@ import { applyDefaults } from '../api/defaults.ts'
 import type { ManifestCode } from '../api/diagnostics/manifests.ts'
 import type { KubeObject } from '../api/meta.ts'
 import { MANAGED_BY } from '../api/names.ts'
+import { byKey } from '../compiler/keys.ts'
 import type { Backends } from '../federation/constituent.ts'
 import { observeSlice } from '../federation/controller/observed-slices.ts'
-import { sharesByAnnotation } from '../federation/global-services.ts'
+import { CLUSTER_MESH, sharesByAnnotation } from '../federation/global-services.ts'
 import { type Federation, type MemberImports, merge } from '../federation/merge.ts'
 import { readyByPort } from '../federation/slices.ts'
 import { validateObject } from '../webhook/validate.ts'
@@ -73,7 +74,7 @@ async function federateFiles(options: FederateOptions, io: Io): Promise<Federate
       exports: exports.map(applyDefaults),
       mcsExports,
       services,
-      globalServices: sharesByAnnotation(globalServices, services),
+      globalServices: sharesByAnnotation(globalServices, byKey(services).has(CLUSTER_MESH)),
       backends: backendsIn(endpointSlices),
     }
   })

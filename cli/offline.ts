@@ -1,6 +1,7 @@
 import type { EndpointSlice, Service } from '../api/core.ts'
+import { byKey } from '../compiler/keys.ts'
 import type { MeshSettings, Snapshot } from '../compiler/snapshot.ts'
-import { sharesByAnnotation } from '../federation/global-services.ts'
+import { CLUSTER_MESH, sharesByAnnotation } from '../federation/global-services.ts'
 import type { Objects } from './objects.ts'
 
 /** Manifests do not say what a cluster fills in. These addresses stand in for it; they belong to nobody (RFC 2544). */
@@ -22,7 +23,7 @@ export function asApplied(objects: Objects, mesh: MeshSettings, down: readonly s
     ...read,
     mesh,
     services,
-    globalServices: sharesByAnnotation(undefined, services),
+    globalServices: sharesByAnnotation(undefined, byKey(services).has(CLUSTER_MESH)),
     endpointSlices: [...objects.endpointSlices, ...madeUp].filter((slice) => !down.includes(serviceOf(slice))),
   }
 }

@@ -1,15 +1,10 @@
 import type { Cluster } from '../api/cluster.ts'
-import type { KubeObject } from '../api/meta.ts'
 
-/** What other clusters call Cilium's own cluster mesh by: where it is, that one shares Services by the same annotations. */
-const CLUSTER_MESH = { namespace: 'kube-system', name: 'clustermesh-apiserver' } as const
+/** The Service by which other clusters call Cilium's own cluster mesh. Where it is, that one shares Services by the same annotations. */
+export const CLUSTER_MESH = 'kube-system/clustermesh-apiserver'
 
 /** Whether a cluster's Services are shared by annotation. */
 export const sharesByAnnotation = (
   setting: Cluster['spec']['globalServices'] = 'Auto',
-  services: readonly KubeObject[],
-): boolean => {
-  if (setting !== 'Auto') return setting === 'Enabled'
-  const { namespace, name } = CLUSTER_MESH
-  return !services.some(({ metadata }) => metadata.namespace === namespace && metadata.name === name)
-}
+  hasClusterMesh: boolean,
+): boolean => (setting === 'Auto' ? !hasClusterMesh : setting === 'Enabled')

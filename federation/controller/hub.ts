@@ -12,6 +12,7 @@ import { type Kubeconfig, parseKubeconfig } from '../../kube/kubeconfig.ts'
 import { startPasses } from '../../kube/passes.ts'
 import { changedStatus } from '../../kube/status.ts'
 import type { Member as MemberObjects } from '../constituent.ts'
+import { sharesByAnnotation } from '../global-services.ts'
 import { type Federation, merge } from '../merge.ts'
 import { type Site, sitesOf } from '../site.ts'
 import { type WantedSlice, wantedSlices } from '../slices.ts'
@@ -581,11 +582,8 @@ const ownImports = perObject(
   (imports: ReadonlyMap<string, ObservedImport>): number => [...imports.values()].filter(({ ours }) => ours).length,
 )
 
-/** Whether Services of a cluster are shared by annotation. Cilium's own cluster mesh does so itself. */
-const areGlobal = (cluster: Cluster | undefined, { clusterMesh }: Pick<View, 'clusterMesh'>): boolean => {
-  const { globalServices = 'Auto' } = cluster?.spec ?? {}
-  return globalServices === 'Auto' ? clusterMesh !== true : globalServices === 'Enabled'
-}
+const areGlobal = (cluster: Cluster | undefined, { clusterMesh }: Pick<View, 'clusterMesh'>): boolean =>
+  sharesByAnnotation(cluster?.spec.globalServices, clusterMesh === true)
 
 const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean =>
   a.length === b.length && a.every((item, index) => item === b[index])

@@ -5,6 +5,7 @@ import type { KubeObject, ObjectMeta } from '../../api/meta.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import { perObject } from '../../compiler/memo.ts'
 import type { Backends, Member } from '../constituent.ts'
+import { CLUSTER_MESH } from '../global-services.ts'
 import { readyByPort, type SourceSlice, type SourceSlices } from '../slices.ts'
 import type { Observed } from './observed.ts'
 import type { ObservedSlice } from './observed-slices.ts'
@@ -26,9 +27,6 @@ export interface Asked {
   /** All that is known of them. */
   readonly slices: ReadonlySet<string>
 }
-
-/** In the namespace of Cilium, where its cluster mesh can be called from other clusters. */
-const CLUSTER_MESH = 'kube-system/clustermesh-apiserver'
 
 /**
  * What a member declares. What has not changed since `before` is the very same value again, all of it when nothing has:
