@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { format } from '../../api/diagnostics.ts'
+import { format, levelOf } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
 import { GATEWAY_CONFIGMAP } from '../../api/names.ts'
 import type { Recorder } from '../../kube/events.ts'
@@ -174,12 +174,15 @@ export function startController(options: ControllerOptions): Controller {
     // Traffic waits for tables, not for what is said about them.
     nudger.set(staleNudges(pods, mountsIn(sources.observed().tables, { namespace, ...components }), proxies.triesOf))
     const failedStatuses = await write(actions.filter(isStatus))
+    const uidOfService = ({ object }: Issue) =>
+      observed.objects.Service?.get(`${object.namespace}/${object.name}`)?.metadata.uid
     const uidOf = ({ object }: Issue) => observed.tables.get(`${object.namespace}/${object.name}`)?.metadata.uid
     reporter.report(tables, desired, [
       ...(identity.issue === undefined ? [] : [{ issue: identity.issue, uid: identity.uid }]),
       ...tables.issues
         .filter(({ object }) => object.kind === 'TrafficTarget')
         .map((issue) => ({ issue, uid: sources.uidOfTarget(issue.object) })),
+      ...tables.issues.filter(isOfService).map((issue) => ({ issue, uid: uidOfService(issue) })),
       ...[...doubts, ...sources.accessIssues()].map((issue) => ({ issue, uid: undefined })),
       ...refusals.map((issue) => ({ issue, uid: uidOf(issue) })),
       ...takenNames(desired.objects, observed),
@@ -188,6 +191,9 @@ export function startController(options: ControllerOptions): Controller {
     ])
     return failedTables + failedStatuses
   }
+
+  /** A Service has no status of ours that could say it. */
+  const isOfService = (issue: Issue) => issue.object.kind === 'Service' && levelOf(issue) !== 'info'
 
   const write = (actions: readonly Action[]): Promise<number> =>
     carryOut(actions, {
