@@ -40,17 +40,39 @@ export interface HubFlags {
   readonly hubNamespace?: string
 }
 
-export interface JoinOptions extends LiveFlags, HubFlags {
-  readonly output: Format
+/** What a user may know better than can be found out. */
+export interface Whereabouts {
   readonly gatewayHost?: string
   readonly gatewayPort?: number
   readonly server?: string
+}
+
+export interface Joining extends Whereabouts {
+  readonly output: Format
   readonly region?: string
   readonly zone?: string
   readonly group?: string
   readonly wait: boolean
   /** Seconds. */
   readonly timeout: number
+  /** What the flags of {@link Whereabouts} begin with. */
+  readonly prefix?: string
+}
+
+export interface JoinOptions extends LiveFlags, HubFlags, Joining {}
+
+/** How a cluster stands with its hub. */
+export interface Joined {
+  readonly cluster: string
+  readonly clusterKey: string
+  /** Context, as that of the hub. */
+  readonly member: string
+  readonly hub: string
+  readonly server: string
+  readonly gateway: { readonly host: string; readonly port: number }
+  readonly managed: boolean
+  readonly reason?: string
+  readonly message?: string
 }
 
 /** Of a token that has just been asked for; seconds. */
@@ -67,12 +89,23 @@ export function hubOf({ hubContext, hubNamespace, ...flags }: LiveFlags & HubFla
 
 /** `portolan cluster join`: lets a hub manage a cluster. Done again, it gives the hub a new token. */
 export function clusterJoin(name: string, options: JoinOptions, io: Io): Promise<ExitCode> {
-  return withCluster(options, (member) => withCluster(hubOf(options), (hub) => join(name, member, hub, options, io)))
+  return withCluster(options, (member) =>
+    withCluster(hubOf(options), async (hub) => {
+      const { code, joined } = await join(await prepare(name, member, hub, options), options, io)
+      if (options.output !== 'text') io.out(serialize(joined, options.output))
+      return code
+    }),
+  )
 }
 
-async function join(name: string, member: Live, hub: Live, options: JoinOptions, io: Io): Promise<ExitCode> {
+/** Says what it does when the output is text. */
+export async function join(
+  { member, hub, cluster, server, found }: Prepared,
+  options: Pick<Joining, 'output' | 'wait' | 'timeout'>,
+  io: Io,
+): Promise<{ readonly code: ExitCode; readonly joined: Joined }> {
+  const { name } = cluster.metadata
   const say = (text: string) => (options.output === 'text' ? io.out(`${text}\n`) : undefined)
-  const { cluster, server, found } = await prepare(name, member, hub, options)
   const secret = kubeconfigSecret(name)
   const manager = FIELD_MANAGER.cli
 
@@ -95,7 +128,7 @@ async function join(name: string, member: Live, hub: Live, options: JoinOptions,
   const settled = options.wait ? await waitFor(options.timeout, () => takenUp(hub, name, kubeconfig)) : undefined
   if (settled !== undefined) await removeTokens(member, before)
   const condition = managed(must(await hub.client.get(CLUSTERS, { name }), hub.name).status)
-  const joined = {
+  const joined: Joined = {
     cluster: name,
     clusterKey: keyOfCluster(cluster),
     member: member.name,
@@ -105,17 +138,16 @@ async function join(name: string, member: Live, hub: Live, options: JoinOptions,
     managed: settled !== undefined,
     ...(condition === undefined ? {} : { reason: condition.reason, message: condition.message }),
   }
-  if (options.output !== 'text') io.out(serialize(joined, options.output))
   if (settled !== undefined) {
     say(`${name} is managed by ${hub.name} as ${joined.clusterKey}: ${condition?.message ?? ''}`)
-    return 0
+    return { code: 0, joined }
   }
   if (!options.wait) {
     say(`${name} is registered as ${joined.clusterKey}; how it fares: portolan cluster list`)
-    return 0
+    return { code: 0, joined }
   }
   io.err(`error: ${hub.name} does not manage ${name} after ${options.timeout} s: ${explained(condition, before)}\n`)
-  return 1
+  return { code: 1, joined }
 }
 
 /** The kubeconfig goes with its Cluster, also when somebody deletes that by hand. */
@@ -139,7 +171,17 @@ function ownedBy(owner: Cluster | undefined, hub: Live, name: string, kubeconfig
 type Wanted = Pick<Cluster, 'metadata' | 'spec'>
 
 /** All that can be known before anything is written. */
-async function prepare(name: string, member: Live, hub: Live, options: JoinOptions) {
+export interface Prepared {
+  readonly member: Live
+  readonly hub: Live
+  readonly cluster: Wanted
+  readonly server: string
+  /** How the gateway was found, in parentheses; empty when somebody said it. */
+  readonly found: string
+}
+
+/** @throws UsageError for whatever stands against it */
+export async function prepare(name: string, member: Live, hub: Live, options: Joining): Promise<Prepared> {
   await Promise.all([meshOf(member), requireHub(hub)])
   const [before, role, identity] = await Promise.all([
     registered(hub, name),
@@ -159,7 +201,9 @@ async function prepare(name: string, member: Live, hub: Live, options: JoinOptio
   const host = options.gatewayHost ?? spec?.gatewayHost
   const port = options.gatewayPort ?? spec?.gatewayPort
   const gateway =
-    host !== undefined && port !== undefined ? { host, port, by: '' } : await findGateway(member, host, port)
+    host !== undefined && port !== undefined
+      ? { host, port, by: '' }
+      : await findGateway(member, host, port, options.prefix)
   const keyParts = {
     region: options.region ?? spec?.region,
     zone: options.zone ?? spec?.zone,
@@ -178,8 +222,11 @@ async function prepare(name: string, member: Live, hub: Live, options: JoinOptio
     .filter((issue) => levelOf(issue) === 'error')
     .map(formatProblem)
   if (faults.length > 0) throw new UsageError(`Cluster ${name}: ${faults.join(' ')}`)
-  const server = reachableServer(options.server ?? serverOf(before.kubeconfig) ?? member.connection.server)
-  return { cluster, server, found: gateway.by === '' ? '' : ` (${gateway.by})` }
+  const server = reachableServer(
+    options.server ?? serverOf(before.kubeconfig) ?? member.connection.server,
+    options.prefix,
+  )
+  return { member, hub, cluster, server, found: gateway.by === '' ? '' : ` (${gateway.by})` }
 }
 
 async function refuseTaken(name: string, member: Live, { cluster, memory }: Registered): Promise<void> {
@@ -195,7 +242,7 @@ async function refuseTaken(name: string, member: Live, { cluster, memory }: Regi
     )
 }
 
-async function findGateway(member: Live, host: string | undefined, port: number | undefined) {
+async function findGateway(member: Live, host: string | undefined, port: number | undefined, prefix = '') {
   const { client, name, portolanNamespace: namespace } = member
   const [service, pods, nodes] = await Promise.all([
     client.get<LiveService>(SERVICES, { namespace, name: 'portolan-gateway' }),
@@ -209,7 +256,7 @@ async function findGateway(member: Live, host: string | undefined, port: number 
   })
   if ('unknown' in found)
     throw new UsageError(
-      `${name}: where other clusters reach the gateway cannot be told: ${found.unknown}; give --gateway-host and --gateway-port`,
+      `${name}: where other clusters reach the gateway cannot be told: ${found.unknown}; give --${prefix}gateway-host and --${prefix}gateway-port`,
     )
   return { host: host ?? found.host, port: port ?? found.port, by: found.by }
 }

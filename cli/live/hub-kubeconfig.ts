@@ -39,15 +39,16 @@ export function hubKubeconfig({ cluster, server, ca, servername, token, namespac
 
 /**
  * The URL as it goes into the kubeconfig.
+ * @param prefix what the flag that gives another one begins with
  * @throws UsageError when the hub cannot reach a server of that name, being on another machine
  */
-export function reachableServer(url: string): string {
+export function reachableServer(url: string, prefix = ''): string {
   if (!URL.canParse(url) || new URL(url).protocol !== 'https:')
     throw new UsageError(`${url} is no address of an API server; write https://HOST:PORT`)
   const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
   const what = unreachable(host)
   if (what === undefined) return url.replace(/\/+$/, '')
   throw new UsageError(
-    `the hub cannot reach the API server at ${url}: to every machine ${host} is itself (${what}); give the address that the hub's pods reach it at with --server https://HOST:PORT (of a kind cluster: docker inspect -f '{{.NetworkSettings.Networks.kind.IPAddress}}' NAME-control-plane, port 6443)`,
+    `the hub cannot reach the API server at ${url}: to every machine ${host} is itself (${what}); give the address that the hub's pods reach it at with --${prefix}server https://HOST:PORT (of a kind cluster: docker inspect -f '{{.NetworkSettings.Networks.kind.IPAddress}}' NAME-control-plane, port 6443)`,
   )
 }

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Adding, collect, type Printing, printing, withColors } from '../flags.ts'
 import type { CaRollOptions } from './ca-roll.ts'
 import type { CleanupOptions } from './cleanup.ts'
+import type { ConnectOptions } from './cluster-connect.ts'
 import { addDns } from './cluster-dns-program.ts'
 import type { JoinOptions } from './cluster-join.ts'
 import type { LeaveOptions } from './cluster-leave.ts'
@@ -107,6 +108,32 @@ function addCluster(root: Command, { io, done }: Adding): void {
     .action(async (name: string, options: JoinOptions) => {
       const { clusterJoin } = await import('./cluster-join.ts')
       done(await clusterJoin(name, options, io))
+    })
+  printing(live(parent.command('connect')))
+    .summary('let two clusters share their services, without a third for the hub')
+    .description(
+      'The first is the hub, and both are its members: as `cluster join`, done for both. Clusters that are connected already are left as they are, whichever of them is named first.',
+    )
+    .addOption(
+      new Option(
+        '--destination-context <name>',
+        'context of the kubeconfig that leads to the other cluster',
+      ).makeOptionMandatory(),
+    )
+    .option('--destination-namespace <name>', "Portolan's own namespace in the other cluster; unset = as in the first")
+    .option('--name <name>', 'name of the first; unset = the one that it was installed with, else its context')
+    .option('--gateway-host <host>', 'address or DNS name of its gateway; unset = found out')
+    .option('--gateway-port <port>', 'port of its gateway; unset = found out', port)
+    .option('--server <url>', 'its API server, as the hub reaches it; unset = kubernetes.default.svc of the hub itself')
+    .option('--destination-name <name>', 'name of the other one; unset = likewise')
+    .option('--destination-gateway-host <host>', 'address or DNS name of its gateway; unset = found out')
+    .option('--destination-gateway-port <port>', 'port of its gateway; unset = found out', port)
+    .option('--destination-server <url>', "its API server, as the hub reaches it; unset = the kubeconfig's")
+    .option('--no-wait', 'do not wait until the hub manages them')
+    .option('--timeout <seconds>', 'how long to wait for each', seconds, 60)
+    .action(async (options: ConnectOptions) => {
+      const { clusterConnect } = await import('./cluster-connect.ts')
+      done(await clusterConnect(options, io))
     })
   hub(printing(parent.command('leave')))
     .summary('take a cluster from a hub')

@@ -45,16 +45,17 @@ export interface Mesh extends MeshSettings {
 
 /**
  * What Portolan in the cluster was installed with, as its own compiler reads it.
+ * @param flag that says where it is
  * @throws UsageError when it is not installed
  */
-export async function meshOf(cluster: Live): Promise<Mesh> {
+export async function meshOf(cluster: Live, flag = '--portolan-namespace'): Promise<Mesh> {
   const { client, portolanNamespace: namespace, name } = cluster
   const [compiler, identity] = await Promise.all([
     client.get(DEPLOYMENTS, { namespace, name: COMPILER }),
     client.get(CONFIGMAPS, { namespace, name: CLUSTER_CONFIGMAP }),
   ])
   const deployment = mustOrMissing(compiler, name)
-  if (deployment === undefined) throw await notInstalled(cluster)
+  if (deployment === undefined) throw await notInstalled(cluster, flag)
   return meshFrom(deployment, mustOrMissing(identity, name))
 }
 
@@ -88,12 +89,12 @@ function flagsOf(args: readonly string[]): ReadonlyMap<string, string> {
   )
 }
 
-async function notInstalled({ client, name, portolanNamespace }: Live): Promise<UsageError> {
+async function notInstalled({ client, connection, name, portolanNamespace }: Live, flag: string): Promise<UsageError> {
   const elsewhere = await client.list(DEPLOYMENTS, { labelSelector: ANY_COMPILER })
   const [found] = elsewhere.ok ? elsewhere.value.items : []
   const remedy =
     found === undefined
-      ? 'install it with portolan install'
-      : `it is in namespace ${found.metadata.namespace}: add --portolan-namespace ${found.metadata.namespace}`
+      ? `install it with portolan install${connection.context === undefined ? '' : ` --context ${connection.context}`}`
+      : `it is in namespace ${found.metadata.namespace}: add ${flag} ${found.metadata.namespace}`
   return new UsageError(`${name}: Portolan is not installed in namespace ${portolanNamespace}; ${remedy}`)
 }

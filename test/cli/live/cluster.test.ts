@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { CLUSTERS, CONFIGMAPS, SECRETS } from '../../../api/resources.ts'
+import { memorySecret } from '../../../federation/controller/memory.ts'
 import { createClient, type KubeClient } from '../../../kube/client.ts'
 import { must } from '../../../kube/failure.ts'
 import { parseKubeconfig } from '../../../kube/kubeconfig.ts'
@@ -122,6 +123,7 @@ describe('a cluster', () => {
       group: 'default',
       gatewayHost: '192.0.2.20',
       gatewayPort: 81,
+      globalServices: 'Auto',
       kubeconfigSecretRef: { name: 'portolan-kubeconfig-far', key: 'kubeconfig' },
     })
     const read = parseKubeconfig(await given())
@@ -314,5 +316,137 @@ describe('refused, before anything is written', () => {
       error: hub has no Cluster fra; it has none
       "
     `)
+  })
+})
+
+describe('two clusters without a third', () => {
+  const CONNECT = `connect --context hub --destination-context far --gateway-host 192.0.2.10 --gateway-port 81 --destination-server ${SERVER} --destination-gateway-host 192.0.2.20 --destination-gateway-port 82`
+  let own: ControllerManager
+  beforeAll(async () => {
+    await client.delete(CLUSTERS, { name: 'far' })
+    await memberClient.delete(CONFIGMAPS, { namespace: SYSTEM, name: 'portolan-cluster' })
+    own = await startControllers(hub, ['serviceaccount-token-controller'])
+  })
+  afterAll(() => own?.stop())
+
+  /** As the hub's controller does it. */
+  const manage = async (name: string, api: ApiServer) => {
+    const found = must(await client.get(CLUSTERS, { name }))
+    const system = JSON.parse(await kubectl(api, ['get', 'namespace', 'kube-system', '-o', 'json']))
+    const { uid = '' } = found.metadata
+    const cluster = { name, uid, clusterKey: `a/b/c/${name}`, namespace: SYSTEM, apiServer: system.metadata.uid }
+    const memory = { cluster, kubeconfig: '', view: { exports: [], services: [] } }
+    must(await client.apply(SECRETS, memorySecret(SYSTEM, memory, undefined), { manager: 'test' }))
+    const condition = { type: 'Managed', status: 'True', reason: 'Connected', message: `${name} is here` }
+    const status = { conditions: [{ ...condition, lastTransitionTime: '2026-01-02T03:04:05Z' }] }
+    await kubectl(hub, [
+      'patch',
+      'cluster',
+      name,
+      '--subresource=status',
+      '--type=merge',
+      '-p',
+      JSON.stringify({ status }),
+    ])
+  }
+
+  test('are told of each other: the first is the hub, and reaches itself from within', async () => {
+    const { code, out, err } = await run(`${CONNECT} --no-wait`)
+    expect({ code, out, err }).toMatchInlineSnapshot(`
+      {
+        "code": 0,
+        "err": "",
+        "out": "hub: ServiceAccount portolan-hub may do what role portolan-member allows, and nothing else
+      hub: Cluster hub and its kubeconfig, Secret portolan-system/portolan-kubeconfig-hub, to https://kubernetes.default.svc
+      hub: gateway at 192.0.2.10:81
+      hub is registered as default/default/default/hub; how it fares: portolan cluster list
+      far: ServiceAccount portolan-hub may do what role portolan-member allows, and nothing else
+      hub: Cluster far and its kubeconfig, Secret portolan-system/portolan-kubeconfig-far, to https://192.0.2.10:6443
+      far: gateway at 192.0.2.20:82
+      far is registered as default/default/default/far; how it fares: portolan cluster list
+      hub and far are told of each other: each can call what the other exports, or shares by annotation
+      ",
+      }
+    `)
+    expect((await cluster('hub'))?.spec).toMatchObject({ gatewayHost: '192.0.2.10', gatewayPort: 81 })
+    expect((await cluster('far'))?.spec).toMatchObject({ gatewayHost: '192.0.2.20', gatewayPort: 82 })
+    const ofHub = must(await client.get(SECRETS, { namespace: SYSTEM, name: 'portolan-kubeconfig-hub' }))
+    const read = parseKubeconfig(Buffer.from(ofHub.data?.['kubeconfig'] ?? '', 'base64').toString())
+    expect(read).toMatchObject({ ok: true, connection: { server: 'https://kubernetes.default.svc' } })
+  })
+
+  test('are left as they are when the hub manages them, whichever is named first', async () => {
+    await manage('hub', hub)
+    await manage('far', member)
+    const before = [await given(), await tokens()]
+    for (const line of [
+      'connect --context hub --destination-context far',
+      'connect --context far --destination-context hub',
+    ]) {
+      const { code, out } = await run(line)
+      expect({ code, out }).toMatchInlineSnapshot(`
+        {
+          "code": 0,
+          "out": "hub is managed by hub as default/default/default/hub already
+        far is managed by hub as default/default/default/far already
+        hub and far are connected: each can call what the other exports, or shares by annotation
+        ",
+        }
+      `)
+    }
+    expect([await given(), await tokens()]).toEqual(before)
+    const { out } = await run('connect --destination-context far -o json')
+    expect(JSON.parse(out)).toMatchObject({
+      hub: 'hub',
+      clusters: [
+        { cluster: 'hub', member: 'hub', managed: true, server: 'https://kubernetes.default.svc' },
+        { cluster: 'far', member: 'far', managed: true, server: SERVER, gateway: { host: '192.0.2.20', port: 82 } },
+      ],
+    })
+  })
+
+  test('join anew what a flag says otherwise of', async () => {
+    const { code } = await run('connect --destination-context far --destination-gateway-port 83 --no-wait')
+    expect(code).toBe(0)
+    expect((await cluster('far'))?.spec).toMatchObject({ gatewayHost: '192.0.2.20', gatewayPort: 83 })
+    expect((await cluster('hub'))?.spec).toMatchObject({ gatewayHost: '192.0.2.10', gatewayPort: 81 })
+  })
+
+  describe('are refused', () => {
+    const refused = async (line: string) => {
+      const { code, err, out } = await run(line)
+      expect([code, out]).toEqual([2, ''])
+      return err
+    }
+    test('when one of them lacks Portolan', async () => {
+      expect(await refused(`${CONNECT} --destination-namespace elsewhere`)).toMatchInlineSnapshot(`
+        "error: far: Portolan is not installed in namespace elsewhere; it is in namespace portolan-system: add --destination-namespace portolan-system
+        "
+      `)
+    })
+    test('when they are one', async () => {
+      expect(await refused('connect --context far --destination-context far')).toBe(
+        'error: far and far are the same cluster; name two of them\n',
+      )
+    })
+    test('when the other belongs to another hub', async () => {
+      await kubectl(hub, ['delete', 'cluster', 'far', '--wait=false'])
+      for (const name of ['portolan-member-far', 'portolan-kubeconfig-far'])
+        await client.delete(SECRETS, { namespace: SYSTEM, name })
+      const data = ['--from-literal=clusterKey=default/default/default/north', '--from-literal=hub=another']
+      await kubectl(member, ['create', 'configmap', 'portolan-cluster', '-n', SYSTEM, ...data])
+      expect(await refused(CONNECT)).toContain('error: far is Cluster north of another hub already; ')
+      await kubectl(member, ['delete', 'configmap', 'portolan-cluster', '-n', SYSTEM])
+    })
+    test('when the hub would look for the other on its own machine', async () => {
+      expect(await refused(CONNECT.replace(`--destination-server ${SERVER}`, '').replaceAll('  ', ' '))).toMatch(
+        /^error: the hub cannot reach the API server at https:\/\/127\.0\.0\.1.* with --destination-server https:/,
+      )
+    })
+    test('when a gateway cannot be found', async () => {
+      expect(await refused(`connect --destination-context far --destination-server ${SERVER}`)).toContain(
+        'give --destination-gateway-host and --destination-gateway-port',
+      )
+    })
   })
 })

@@ -347,7 +347,7 @@ describe('what cannot be done as asked', () => {
     await kubectl(west.api, ['delete', 'deploy', '-n', SYSTEM, '--all'])
     expect(await explain('shop/pay')).toMatchInlineSnapshot(`
       "exit code 2
-      error: test: Portolan is not installed in namespace portolan-system; install it with portolan install
+      error: test: Portolan is not installed in namespace portolan-system; install it with portolan install --context test
       "
     `)
   })
