@@ -163,15 +163,20 @@ const offerOf = (
 export const isOffered = ({ spec }: Service, others: readonly ServicePort[]): boolean =>
   others.length > 0 || spec.clusterIP === 'None'
 
-const otherPorts = ({ spec: { rules = [] } }: ServiceExport, service: Service): readonly ServicePort[] =>
-  portsOf(service)
-    .filter((each) => !isTcp(each) && (rules.length === 0 || rules.some(({ portNumber }) => portNumber === each.port)))
+/** Transports that Services know beside TCP. */
+const OTHERS: readonly (string | undefined)[] = ['SCTP', 'UDP']
+
+const otherPorts = ({ spec: { rules = [] } }: ServiceExport, service: Service): readonly ServicePort[] => {
+  const listed = (number: number) => rules.length === 0 || rules.some(({ portNumber }) => portNumber === number)
+  return portsOf(service)
+    .filter(({ port, protocol }) => OTHERS.includes(protocol) && listed(port))
     .toSorted(
       by(
         ({ port }) => port,
         ({ protocol = '' }) => protocol,
       ),
     )
+}
 
 const said = (port: ServicePort & Spoken): Issue['params'] => ({ port: port.port, spoken: spokenAt(port) })
 

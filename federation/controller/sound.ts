@@ -5,7 +5,7 @@
 import { KINDS, type Kind } from '../../api/kinds.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import { MCS_GROUP } from '../../api/names.ts'
-import type { Resource } from '../../kube/object.ts'
+import { apiVersion, type Resource } from '../../kube/object.ts'
 import { isRecord } from '../../webhook/validate-read.ts'
 import { schemaFindings } from '../../webhook/validate-schema.ts'
 
@@ -114,7 +114,7 @@ const kindOf = ({ group, kind: name }: Resource): Kind | undefined =>
 /** @param asked what was asked for: what a watch brings may call itself anything */
 export const isSound = (object: KubeObject, asked: Resource): boolean => {
   const { kind: called, metadata, spec, data } = object as KubeObject & { readonly spec?: unknown; data?: unknown }
-  if (called !== asked.kind || !isMeta(metadata)) return false
+  if (called !== asked.kind || object.apiVersion !== apiVersion(asked) || !isMeta(metadata)) return false
   if (called === 'Service') return isServiceSpec(spec)
   if (called === 'ConfigMap') return isTexts(data)
   if (called === 'EndpointSlice') return isSlice(object)

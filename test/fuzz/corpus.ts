@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { parseAllDocuments } from 'yaml'
 import type { KubeObject } from '../../api/meta.ts'
 import { snapshots } from '../compiler/worlds.ts'
+import { mixed } from '../federation/mixed.ts'
 import { worlds } from '../federation/worlds.ts'
 import { pods } from '../webhook/pods.ts'
 
@@ -54,4 +55,4 @@ const sampled = <T>(arbitrary: fc.Arbitrary<T>, seed: number): Some<T> =>
 
 export const podsOf = (seed: number) => sampled(pods, seed)
 export const snapshotsOf = (seed: number) => sampled(snapshots, seed)
-export const clustersetsOf = (seed: number) => sampled(worlds, seed)
+export const clustersetsOf = (seed: number) => sampled(fc.oneof(worlds, mixed), seed)

@@ -51,9 +51,13 @@ export const merging = (seed: number): Target<Given> => {
     share: 10,
     make: (chance) => {
       const world = chance.pick(clustersets)
-      const { exports = [], services = [] } = world.members[0] ?? {}
+      const { exports = [], mcsExports = [], services = [] } = world.members[0] ?? {}
       const own = chance.next() < 0.5 ? [] : [objectOf('ServiceExport', 'shop/web', chance)]
-      return { world, exports: strange(chance, [...own, ...exports]), services: strange(chance, services) }
+      return {
+        world,
+        exports: strange(chance, [...own, ...exports, ...mcsExports]),
+        services: strange(chance, services),
+      }
     },
     check: ({ world: { members, clusters }, ...given }) => {
       const [first, ...rest] = members
