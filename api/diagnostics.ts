@@ -1,4 +1,5 @@
 /** The catalogue of everything the system has to say about an object, and the one way to print it. */
+import { EGRESS } from './diagnostics/egress.ts'
 import { FEDERATION } from './diagnostics/federation.ts'
 import { GLOBAL } from './diagnostics/global.ts'
 import { IDENTITY } from './diagnostics/identity.ts'
@@ -17,6 +18,7 @@ export const catalogue = {
   ...VALIDATION,
   ...INJECTION,
   ...ROUTING,
+  ...EGRESS,
   ...FEDERATION,
   ...GLOBAL,
   ...STANDARD,

@@ -5,6 +5,7 @@ import { familyOf } from '../api/vip-range.ts'
 import { clusterProperties } from './cluster-properties.ts'
 import { dnsRecords } from './dns.ts'
 import { clustersetNames, isHeadless } from './dns-names.ts'
+import { egressOf } from './egress.ts'
 import { gatewayRoutes, gatewayTcp, serveExports } from './gateway.ts'
 import { keyOf } from './keys.ts'
 import { standardImports } from './mcs-import.ts'
@@ -42,12 +43,22 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
   const tcpRange = tcpRangeOf(snapshot.mesh.vipRange)
   const vipOf = new Map(vips.map((vip) => [`${vip.namespace}/${vip.name}`, vip.ips[0]]))
 
-  const imports = [...world.imports].sort(by(keyOf)).map((object) => {
+  const routedImports = [...world.imports].sort(by(keyOf)).map((object) => {
     const key = keyOf(object)
     const vip = vipOf.get(key)
     const addressIssues = vipIssues.filter((issue) => keyOfIssue(issue) === key)
     const routed = routeImport(world, object, world.policies.get(key), vip)
     return { key, object, vip, routed: { ...routed, issues: [...addressIssues, ...routed.issues] } }
+  })
+  const egress = egressOf(
+    world,
+    snapshot.namespaces,
+    routedImports.map(({ object, routed: { routes } }) => ({ object, routes })),
+    previous?.egress,
+  )
+  const imports = routedImports.map(({ routed, ...rest }) => {
+    const issues = egress?.issues.filter((issue) => keyOfIssue(issue) === rest.key) ?? []
+    return { ...rest, routed: issues.length === 0 ? routed : { ...routed, issues: [...routed.issues, ...issues] } }
   })
   const routedOf = new Map(imports.map((each) => [each.key, each.routed]))
   const policies = [...world.policies.values()].sort(by(keyOf))
@@ -95,6 +106,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
     cluster: { key: snapshot.mesh.clusterKey, domain: snapshot.mesh.clusterDomain },
     sidecars,
     gateway: { version: tableVersion([...routes, ...tcp], snapshot.trust), ...ipv6, ...trust, routes, tcp },
+    ...(egress ? { egress: egress.table } : {}),
     dns: dnsRecords(named, snapshot.mesh),
     clusterset: clustersetNames({
       imports,
@@ -104,6 +116,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
     }),
     vips,
     objects: [
+      ...(egress?.objects ?? []),
       ...standardImports(snapshot, world, imports),
       ...clusterProperties(snapshot.mesh.clusterKey, snapshot.membership),
     ].sort(

@@ -177,7 +177,8 @@ export const NO_CLUSTER: Json = {
   ],
 }
 
-const outboundManager = (accessLog: boolean): Json =>
+/** @param more of the routes */
+export const outboundManager = (accessLog: boolean, more: Json = {}): Json =>
   connectionManager('outbound', accessLog, {
     skip_xff_append: true,
     early_header_mutation_extensions: [destinationMutation],
@@ -186,6 +187,7 @@ const outboundManager = (accessLog: boolean): Json =>
       name: 'outbound',
       validate_clusters: false,
       request_headers_to_remove: [DESTINATION, SESSION, KEEPS_SESSIONS],
+      ...more,
       virtual_hosts: [
         {
           name: 'imports',
@@ -352,8 +354,10 @@ const plainTexts = textsOf((route) => ({
   backends: route.backends.flatMap(({ tls, ...backend }) => (route.tcp && tls ? [] : [backend])),
 }))
 
+type Clusters = Pick<SidecarTable, 'version' | 'routes'>
+
 /** The clusters of a table: `cds.json`. A route that no cluster takes has none, so its calls get 503. */
-export const sidecarCds = ({ version, routes }: SidecarTable): string => response(version, clusterTexts(routes))
+export const sidecarCds = ({ version, routes }: Clusters): string => response(version, clusterTexts(routes))
 
 /** The same for a sidecar that cannot speak TLS. */
-export const plainSidecarCds = ({ version, routes }: SidecarTable): string => response(version, plainTexts(routes))
+export const plainSidecarCds = ({ version, routes }: Clusters): string => response(version, plainTexts(routes))

@@ -121,6 +121,7 @@ const DESTINATION = '%DOWNSTREAM_LOCAL_ADDRESS%'
 
 /** Filter state: address of the pod that calls, where a listener of the proxy's own stands between. */
 export const CALLER_STATE = `${OURS}.caller`
+const CALLING_POD = `%FILTER_STATE(${CALLER_STATE}:PLAIN)%`
 
 /**
  * Enough for two failures, which eject an endpoint, in each of three priorities. The pauses are for word of the ejection
@@ -130,28 +131,49 @@ const TRIES = { max_connect_attempts: 8, backoff_options: { base_interval: '0.01
 
 const ORIGINAL_DESTINATION = 'envoy.filters.listener.original_dst'
 
+/**
+ * Filters that pass a connection on to a cluster, which is told where the connection is for and who made it.
+ *
+ * @param destination `VIP:port`
+ */
+const passOn = (cluster: string, destination: string, logs: readonly Json[]): readonly Json[] => [
+  setState({
+    on_new_connection: [
+      toCluster(cluster),
+      state({
+        key: `${ORIGINAL_DESTINATION}.local_ip`,
+        factory: `${ORIGINAL_DESTINATION}.local_ip`,
+        value: destination,
+        shared: true,
+      }),
+      state({ key: CALLER_STATE, value: '%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%', shared: true }),
+    ],
+  }),
+  tcpProxy('outbound_tcp', logs, TRIES),
+]
+
 /** Takes what goes to the range, by address alone: nobody waits for what the caller says first. */
 export const sidecarTcpChain = (range: string, log: boolean): Json => {
   const [prefix = '', bits = ''] = range.split('/')
   return {
     name: 'tcp',
     filter_chain_match: { prefix_ranges: [{ address_prefix: prefix, prefix_len: Number(bits) }] },
-    filters: [
-      setState({
-        on_new_connection: [
-          toCluster(streamClusterName(DESTINATION)),
-          state({
-            key: `${ORIGINAL_DESTINATION}.local_ip`,
-            factory: `${ORIGINAL_DESTINATION}.local_ip`,
-            value: DESTINATION,
-            shared: true,
-          }),
-          state({ key: CALLER_STATE, value: '%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%', shared: true }),
-        ],
-      }),
-      tcpProxy('outbound_tcp', log ? [accessLog()] : [], TRIES),
-    ],
+    filters: passOn(streamClusterName(DESTINATION), DESTINATION, log ? [accessLog()] : []),
   }
+}
+
+// At an egress.
+
+/** Name of the cluster that leads to where HTTP goes, whatever it is for. */
+const ANY_WEB = 'web'
+export const anyWebCluster: Json = inward(ANY_WEB, ANY_WEB, WEB)
+
+/** Filters for what comes in at the port of one service-port: all of it is for that. */
+export const egressFilters = (vip: string, port: number, tcp: boolean, log: boolean): readonly Json[] => {
+  const destination = hostAndPort(vip, port)
+  return tcp
+    ? passOn(streamClusterName(destination), destination, log ? [accessLog({ caller: CALLING_POD })] : [])
+    : passOn(ANY_WEB, destination, [])
 }
 
 /** Where HTTP goes that was taken as a stream: it learns the address that was called, and does with it what is done with any other. */

@@ -124,7 +124,11 @@ export const policyStatus = (object: GlobalTrafficPolicy, routed: RoutedImport |
   if (refusing) return statusOf(object, [verdict('Accepted', 'False', refusing)], extra)
   const params = { policy: object.spec.lbType ?? 'Locality' }
   const ignored = issues.filter((issue) => issue.code === 'LocalityTargetIgnored')
-  const accepted = verdict('Accepted', 'True', [{ code: 'Accepted', object: reference, path: '', params }, ...ignored])
+  const required: readonly Issue<Code>[] = object.spec.requireSidecar
+    ? [{ code: 'SidecarRequired', object: reference, path: 'spec.requireSidecar' }]
+    : []
+  const good: Issue<Code> = { code: 'Accepted', object: reference, path: '', params }
+  const accepted = verdict('Accepted', 'True', [good, ...ignored, ...required])
   const unresolved = nonEmpty(
     issues.filter((issue) => issue.code === 'TargetExportsNothing' || issue.code === 'NoBackend'),
   )

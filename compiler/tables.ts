@@ -10,6 +10,8 @@ export interface Tables {
   /** One per mesh namespace, sorted by it. */
   readonly sidecars: readonly SidecarTable[]
   readonly gateway: GatewayTable
+  /** Absent where there is no egress. */
+  readonly egress?: EgressTable
   /** What sidecars capture, by name. Sorted by name; fully qualified, without a final dot. */
   readonly dns: readonly DnsRecord[]
   /** What is known in `clusterset.local`. Sorted by namespace, name. */
@@ -123,6 +125,31 @@ export interface GatewayTable {
   readonly routes: readonly GatewayRoute[]
   /** Ports that are not HTTP. Sorted by service, port. */
   readonly tcp: readonly GatewayTcp[]
+}
+
+/** What the proxies do that call for pods without a sidecar: as sidecars do, at ports of their own. */
+export interface EgressTable {
+  /** Content hash of routes, listeners and trust. */
+  readonly version: string
+  /** Proxies listen on IPv6 too. */
+  readonly ipv6?: true
+  /** Absent: proxies have no identity, and call in plain HTTP. */
+  readonly trust?: Trust
+  /** Those of imports that pods without a sidecar may call. Sorted by service, port. */
+  readonly routes: readonly ServiceRoute[]
+  /** Where calls for each of the routes come in; in the same order. */
+  readonly listeners: readonly EgressListener[]
+}
+
+export interface EgressListener {
+  /** Port of the egress' pods. It stays with the service and port. */
+  readonly at: number
+  /** namespace/name */
+  readonly service: string
+  readonly vip: string
+  readonly port: number
+  /** Whole connections are routed. */
+  readonly tcp?: true
 }
 
 /** One port whose connections a gateway passes on. */

@@ -3,6 +3,7 @@ import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { parseVipRange } from '../api/vip-range.ts'
 import { keyOf } from './keys.ts'
+import { nameHash } from './name-hash.ts'
 import { by } from './order.ts'
 import type { VipAssignment } from './tables.ts'
 
@@ -21,13 +22,6 @@ export interface VipAllocator {
   ) => { readonly vips: readonly VipAssignment[]; readonly issues: readonly Issue<Code>[] }
 }
 
-/** FNV-1a. Decides only where the search for a free address begins, so that a name tends to get the same one again. */
-const hash = (text: string): number => {
-  let value = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193) >>> 0
-  return value
-}
-
 /** The part of a VIP range where services have their addresses that are not HTTP in all of their ports. */
 export const tcpRangeOf = (vipRange: string): string => parseVipRange(vipRange).upper.cidr
 
@@ -42,7 +36,7 @@ export const vipsFrom = (vipRange: string): VipAllocator => {
 
   const firstFree = (name: string, taken: ReadonlySet<string>, from: number, to: number): string | undefined => {
     const count = to - from
-    for (let step = hash(name) % count, tried = 0; tried < count; step = (step + 1) % count, tried++) {
+    for (let step = nameHash(name) % count, tried = 0; tried < count; step = (step + 1) % count, tried++) {
       const candidate = range.at(from + step)
       if (!taken.has(candidate)) return candidate
     }
