@@ -58,9 +58,9 @@ export const egressOf = (
 
   const withPorts = served.map(({ object, routes }) => {
     const key = keyOf(object)
-    const listeners = routes.flatMap(({ service, vip, port, tcp }): readonly EgressListener[] => {
+    const listeners = routes.flatMap(({ service, port, tcp }): readonly EgressListener[] => {
       const at = ports.get(portKey(key, port))
-      return at === undefined ? [] : [{ at, service, vip, port, ...(tcp ? { tcp } : {}) }]
+      return at === undefined ? [] : [{ at, service, port, ...(tcp ? { tcp } : {}) }]
     })
     return { object, routes, listeners, open: world.policies.get(key)?.spec.requireSidecar !== true }
   })

@@ -4,7 +4,7 @@
  */
 import { ADMIN_PORT, METRICS_PORT, ROUTES_MOUNT } from '../api/names.ts'
 import { hostAndPort } from '../api/vip-range.ts'
-import { perObject } from './memo.ts'
+import { LastAnswers } from './memo.ts'
 import {
   anyAddress,
   type BootstrapSettings,
@@ -15,7 +15,7 @@ import {
   typed,
 } from './render-envoy.ts'
 import { GATEWAY_RUNTIME, KEEPALIVE, OVERLOAD } from './render-hygiene.ts'
-import { outboundManager, plainSidecarCds, sidecarCds } from './render-sidecar.ts'
+import { clusterOf, outboundManager, withoutTls } from './render-sidecar.ts'
 import { anyWebCluster, CALLER_STATE, egressFilters, webListener } from './render-tcp.ts'
 import type { EgressListener, EgressTable, ServiceRoute } from './tables.ts'
 
@@ -54,31 +54,37 @@ export const egressBootstrap = (settings: BootstrapSettings): Json => {
   }
 }
 
+/** By what the cluster of a listener is known: the address of the import may move, and connections would stay with the old one. */
+const destinationOf = ({ at }: EgressListener): string => hostAndPort('127.0.0.1', at)
+
 /** Named by its port, and with nothing in it that changes with others: Envoy leaves alone what is the same. */
-const listenerOf = ({ at, vip, port, tcp }: EgressListener, ipv6: boolean, log: boolean): Json =>
+const listenerOf = (listener: EgressListener, ipv6: boolean): Json =>
   typed('envoy.config.listener.v3.Listener', {
-    name: `egress ${at}`,
+    name: `egress ${listener.at}`,
     stat_prefix: 'egress',
-    address: anyAddress(at, ipv6),
+    address: anyAddress(listener.at, ipv6),
     ...KEEPALIVE,
-    filter_chains: [{ filters: egressFilters(vip, port, tcp === true, log) }],
+    filter_chains: [{ filters: egressFilters(destinationOf(listener), listener.tcp === true, true) }],
   })
 
-/** The listeners: `lds.json`. */
-export const egressLds = ({ version, listeners, ipv6 }: EgressTable, log = true): string =>
-  response(version, listeners.map((each) => JSON.stringify(listenerOf(each, ipv6 === true, log))).join(','))
+/** The listeners: `lds.json`. One that a proxy reads a moment before its cluster answers 503, or closes, until then. */
+export const egressLds = ({ version, listeners, ipv6 }: EgressTable): string =>
+  response(version, listeners.map((each) => JSON.stringify(listenerOf(each, ipv6 === true))).join(','))
 
-const clusterName = ({ vip, port, tcp }: ServiceRoute): string => `${hostAndPort(vip, port)} ${tcp === true}`
+const texts = new LastAnswers<ServiceRoute, string>()
 
-const namesOf = perObject((routes: readonly ServiceRoute[]) => new Set(routes.map(clusterName)))
+const clusterText = (route: ServiceRoute, destination: string, tls: boolean): string =>
+  texts.get(route, [destination, tls], () => {
+    const seen = tls ? route : withoutTls(route)
+    // Without anybody who takes calls there is none, so they get 503.
+    return seen.backends.length === 0 ? '' : JSON.stringify(clusterOf(seen, destination))
+  })
 
-/**
- * The clusters, as a sidecar has them: `cds.json`. Those that only `before` has are kept: a proxy may read the clusters a
- * moment before the listeners that lead to them are gone.
- */
-export const egressCds = ({ version, routes, trust }: EgressTable, before: readonly ServiceRoute[] = []): string => {
-  const names = namesOf(routes)
-  const kept = before.filter((route) => !names.has(clusterName(route)))
-  const all = kept.length === 0 ? routes : [...routes, ...kept]
-  return trust ? sidecarCds({ version, routes: all }) : plainSidecarCds({ version, routes: all })
+/** The clusters, as a sidecar has them but for their names: `cds.json`. */
+export const egressCds = ({ version, routes, listeners, trust }: EgressTable): string => {
+  const clusters = listeners.map((listener, index) => {
+    const route = routes[index]
+    return route ? clusterText(route, destinationOf(listener), trust !== undefined) : ''
+  })
+  return response(version, clusters.filter((text) => text !== '').join(','))
 }

@@ -282,8 +282,12 @@ const standIns = (backends: readonly Backend[]): readonly Backend[] =>
     return [{ ...backend, priority: (backends.at(-1)?.priority ?? 0) + 1, endpoints: [fallback] }]
   })
 
-/** One service-port. Endpoints are never given by EDS, which drops the second of two with the same address. */
-const clusterOf = (route: ServiceRoute): Json => {
+/**
+ * One service-port. Endpoints are never given by EDS, which drops the second of two with the same address.
+ *
+ * @param destination where its calls are for, `host:port`
+ */
+export const clusterOf = (route: ServiceRoute, destination: string): Json => {
   const { service, vip, port, tcp, sticky, backends: known } = route
   const backends = [...known, ...standIns(known)]
   const weights = endpointWeights(backends)
@@ -295,7 +299,7 @@ const clusterOf = (route: ServiceRoute): Json => {
       peers.some(({ priority }) => priority < last) && peers.flatMap(({ endpoints }) => endpoints).length > 1,
   )
   return typed('envoy.config.cluster.v3.Cluster', {
-    name: tcp ? streamClusterName(hostAndPort(vip, port)) : hostAndPort(vip, port),
+    name: tcp ? streamClusterName(destination) : destination,
     alt_stat_name: `out|${service}|${port}`,
     ...(hosts.some(isDnsName)
       ? // With IPv6 first, which is what Envoy does by default, and leaves out when it is asked what it runs.
@@ -330,7 +334,7 @@ const clusterOf = (route: ServiceRoute): Json => {
 /** A route that no cluster takes has none; that it is HTTP must be known all the same, for its calls to be told so. */
 const clustersOf = (route: ServiceRoute): readonly Json[] => [
   ...(route.amongTcp ? [webCluster(route)] : []),
-  ...(route.backends.length > 0 ? [clusterOf(route)] : []),
+  ...(route.backends.length > 0 ? [clusterOf(route, hostAndPort(route.vip, route.port))] : []),
 ]
 
 const textsOf = (seen: (route: ServiceRoute) => ServiceRoute) => {
@@ -347,17 +351,17 @@ const textsOf = (seen: (route: ServiceRoute) => ServiceRoute) => {
   )
 }
 
-const clusterTexts = textsOf((route) => route)
-/** HTTP that all may call goes without TLS; a stream that is not local goes nowhere. */
-const plainTexts = textsOf((route) => ({
+/** For a proxy that cannot speak TLS: HTTP that all may call goes without; a stream that is not local goes nowhere. */
+export const withoutTls = (route: ServiceRoute): ServiceRoute => ({
   ...route,
   backends: route.backends.flatMap(({ tls, ...backend }) => (route.tcp && tls ? [] : [backend])),
-}))
+})
 
-type Clusters = Pick<SidecarTable, 'version' | 'routes'>
+const clusterTexts = textsOf((route) => route)
+const plainTexts = textsOf(withoutTls)
 
 /** The clusters of a table: `cds.json`. A route that no cluster takes has none, so its calls get 503. */
-export const sidecarCds = ({ version, routes }: Clusters): string => response(version, clusterTexts(routes))
+export const sidecarCds = ({ version, routes }: SidecarTable): string => response(version, clusterTexts(routes))
 
 /** The same for a sidecar that cannot speak TLS. */
-export const plainSidecarCds = ({ version, routes }: Clusters): string => response(version, plainTexts(routes))
+export const plainSidecarCds = ({ version, routes }: SidecarTable): string => response(version, plainTexts(routes))

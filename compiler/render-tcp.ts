@@ -25,20 +25,22 @@ const INWARD = extension(
   { transport_socket: RAW },
 )
 
+const inwardCluster = (name: string, statName: string, listener: string): Json => ({
+  name,
+  alt_stat_name: statName,
+  connect_timeout: '1s',
+  circuit_breakers: CIRCUIT_BREAKERS,
+  transport_socket: INWARD,
+  load_assignment: {
+    cluster_name: '-',
+    endpoints: [
+      { lb_endpoints: [{ endpoint: { address: { envoy_internal_address: { server_listener_name: listener } } } }] },
+    ],
+  },
+})
+
 const inward = (name: string, statName: string, listener: string): Json =>
-  typed('envoy.config.cluster.v3.Cluster', {
-    name,
-    alt_stat_name: statName,
-    connect_timeout: '1s',
-    circuit_breakers: CIRCUIT_BREAKERS,
-    transport_socket: INWARD,
-    load_assignment: {
-      cluster_name: '-',
-      endpoints: [
-        { lb_endpoints: [{ endpoint: { address: { envoy_internal_address: { server_listener_name: listener } } } }] },
-      ],
-    },
-  })
+  typed('envoy.config.cluster.v3.Cluster', inwardCluster(name, statName, listener))
 
 interface State {
   readonly key: string
@@ -164,17 +166,19 @@ export const sidecarTcpChain = (range: string, log: boolean): Json => {
 
 // At an egress.
 
-/** Name of the cluster that leads to where HTTP goes, whatever it is for. */
 const ANY_WEB = 'web'
-export const anyWebCluster: Json = inward(ANY_WEB, ANY_WEB, WEB)
+/** Leads to where HTTP goes, whatever it is for. Of the bootstrap. */
+export const anyWebCluster: Json = inwardCluster(ANY_WEB, ANY_WEB, WEB)
 
-/** Filters for what comes in at the port of one service-port: all of it is for that. */
-export const egressFilters = (vip: string, port: number, tcp: boolean, log: boolean): readonly Json[] => {
-  const destination = hostAndPort(vip, port)
-  return tcp
+/**
+ * Filters for what comes in at the port of one service-port: all of it is for that.
+ *
+ * @param destination by which its cluster is known
+ */
+export const egressFilters = (destination: string, tcp: boolean, log: boolean): readonly Json[] =>
+  tcp
     ? passOn(streamClusterName(destination), destination, log ? [accessLog({ caller: CALLING_POD })] : [])
     : passOn(ANY_WEB, destination, [])
-}
 
 /** Where HTTP goes that was taken as a stream: it learns the address that was called, and does with it what is done with any other. */
 export const webListener = (manager: Json): Json => ({

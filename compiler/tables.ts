@@ -146,7 +146,6 @@ export interface EgressListener {
   readonly at: number
   /** namespace/name */
   readonly service: string
-  readonly vip: string
   readonly port: number
   /** Whole connections are routed. */
   readonly tcp?: true

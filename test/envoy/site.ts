@@ -2,11 +2,12 @@
 
 import { ROUTES_MOUNT } from '../../api/names.ts'
 import type { KeyPair } from '../../certs/issue.ts'
+import { egressBootstrap, egressCds, egressLds } from '../../compiler/render-egress.ts'
 import { gatewayBootstrap, gatewayCds, gatewayRds } from '../../compiler/render-gateway.ts'
 import { sidecarBootstrap, sidecarCds } from '../../compiler/render-sidecar.ts'
 import { gatewayTlsFiles, sidecarTlsFiles } from '../../compiler/render-tls.ts'
-import type { GatewayTable, SidecarTable } from '../../compiler/tables.ts'
-import { freePort, Mount, type RunningEnvoy, startEnvoy } from './proxy.ts'
+import type { EgressTable, GatewayTable, SidecarTable } from '../../compiler/tables.ts'
+import { freePort, Mount, type RunningEnvoy, startEnvoy, until } from './proxy.ts'
 
 /** The range that tests take VIPs from: loopback, so that a proxy can listen on every one of them. */
 export const VIP_RANGE = '127.240.0.0/16'
@@ -127,6 +128,45 @@ export const startGateway = async (
       write(next, running)
       running = next
       return proxy.runs(next.version)
+    },
+    stop: async () => {
+      await proxy.stop()
+      mount.remove()
+    },
+  }
+}
+
+export interface Egress extends RunningEnvoy {
+  readonly swap: (table: EgressTable) => Promise<void>
+}
+
+/** @param host address that the listeners are at, in place of every address of a pod */
+export const startEgress = async (
+  first: EgressTable,
+  clusterKey: string,
+  host: string,
+  identity?: Identity,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Egress> => {
+  const mount = new Mount()
+  const write = (table: EgressTable): void =>
+    mount.swap({
+      'cds.json': egressCds(table).replaceAll(ROUTES_MOUNT, mount.directory),
+      'lds.json': egressLds(table).replaceAll('"0.0.0.0"', `"${host}"`),
+      ...(table.trust && identity ? sidecarTlsFiles(table.trust, mount.directory, identity.directory) : {}),
+    })
+  write(first)
+  const [adminPort, metricsPort] = [await freePort(), await freePort()]
+  const settings = { clusterKey, directory: mount.directory, accessLog: true, adminPort, metricsPort }
+  const proxy = await startEnvoy(egressBootstrap(settings), settings, env)
+  return {
+    ...proxy,
+    swap: (next) => {
+      write(next)
+      return until(`Envoy runs ${next.version}`, async () => {
+        const versions = Object.values(await proxy.stats('[cl]ds.version_text'))
+        return versions.length === 2 && versions.every((each) => each === next.version)
+      })
     },
     stop: async () => {
       await proxy.stop()

@@ -36,7 +36,7 @@ describe('a sidecar', () => {
   let envoy: RunningEnvoy
   beforeAll(async () => {
     mount.swap({
-      'cds.json': sidecarCds({ version: 'none', routes: [] }),
+      'cds.json': sidecarCds({ namespace: 'shop', version: 'none', tcpRange: '240.240.128.0/17', routes: [] }),
     })
     const given = await settings(mount)
     envoy = await startEnvoy(
