@@ -38,6 +38,10 @@ export function addServers(root: Command): void {
     .option('--lease-seconds <count>', 'how long a replica that died holds up the others', count, 15)
     .addOption(mtls())
     .option('--require-identity', 'call no cluster that has no identity', false)
+    .option(
+      '--egress-namespace <name>',
+      'where the egress is, by which pods without a sidecar call imports; unset = there is none',
+    )
     .option('--nudge', 'touch pods whose tables have changed, so that they reach them at once', true)
     .option('--no-nudge', 'leave pods alone: changes take up to 90 s to reach them')
     .option('--nudges-per-second <count>', 'how many pods to touch in a second', count, 20)
@@ -150,6 +154,7 @@ interface CompilerFlags extends ClusterFlags {
   readonly lease: string
   readonly leaseSeconds: number
   readonly requireIdentity: boolean
+  readonly egressNamespace?: string
   readonly nudge: boolean
   readonly nudgesPerSecond: number
   readonly gatewayLinger: number

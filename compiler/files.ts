@@ -3,6 +3,7 @@ import type { Issue } from '../api/issue.ts'
 import {
   CLUSTER_ZONE,
   DNS_CONFIGMAP,
+  EGRESS_CONFIGMAP,
   EXPLICIT_BOOTSTRAP,
   EXPLICIT_MTLS_BOOTSTRAP,
   EXPLICIT_NAMES,
@@ -12,8 +13,10 @@ import {
   ROUTES_CONFIGMAP,
   SIDECARS_ZONE,
 } from '../api/names.ts'
+import { egressBootstraps } from './egress-bootstrap.ts'
 import { gatewayBootstraps } from './gateway-bootstraps.ts'
 import { perObject } from './memo.ts'
+import { egressCds, egressLds } from './render-egress.ts'
 import { explicitBootstrap, explicitNames, explicitSettings } from './render-explicit.ts'
 import { gatewayCds, gatewayRds } from './render-gateway.ts'
 import { hostsFile } from './render-hosts.ts'
@@ -21,7 +24,7 @@ import { plainSidecarCds, sidecarBootstrap, sidecarCds, sidecarSettings } from '
 import { gatewayTlsFiles, sidecarTlsFiles } from './render-tls.ts'
 import { zoneFile } from './render-zone.ts'
 import { type Part, tooLarge } from './size.ts'
-import type { GatewayTable, SidecarTable, Tables } from './tables.ts'
+import type { EgressTable, GatewayTable, SidecarTable, Tables } from './tables.ts'
 
 /** The data of one ConfigMap, and why it must not be written, if so. */
 export interface FileSet {
@@ -40,7 +43,7 @@ const routeText = perObject((route: object) => JSON.stringify(route, (key, value
 const routeTexts = perObject((routes: readonly object[]) => routes.map(routeText).join(','))
 
 /** The neutral table as a file. Roots and names have ones of their own. */
-export const tableFile = ({ routes, trust, ...others }: SidecarTable | GatewayTable): string => {
+export const tableFile = ({ routes, trust, ...others }: SidecarTable | GatewayTable | EgressTable): string => {
   const { names: _, ...rest } = others as Omit<SidecarTable, 'routes' | 'trust'>
   const { trustDomain, clusters: peers } = trust ?? {}
   const head = JSON.stringify({ ...rest, trustDomain, peers })
@@ -113,6 +116,24 @@ export const gatewayFiles = (
       'table.json': tableFile(table),
     },
     sizes([...table.routes, ...table.tcp], (route) => route.service),
+  )
+
+/** What the proxies read that call for pods without a sidecar. */
+export const egressFiles = (
+  table: EgressTable,
+  place: { readonly namespace: string; readonly clusterKey: string },
+): FileSet =>
+  fileSet(
+    EGRESS_CONFIGMAP,
+    place.namespace,
+    {
+      ...egressBootstraps(place.clusterKey, table.ipv6),
+      'cds.json': egressCds(table),
+      'lds.json': egressLds(table),
+      ...(table.trust ? sidecarTlsFiles(table.trust) : {}),
+      'table.json': tableFile(table),
+    },
+    sizes(table.routes, (route) => route.service),
   )
 
 /** What mesh DNS reads. */

@@ -1,15 +1,7 @@
-import { createHash } from 'node:crypto'
+import { bootstrapKey } from './bootstrap-key.ts'
 import { gatewayBootstrap, gatewaySettings } from './render-gateway.ts'
 
-/**
- * A gateway reads its bootstrap once. So each form of it has a name of its own, which the chart's Deployment asks for: an
- * upgrade that changes the form replaces the gateways, and the new ones wait until the compiler of their release has
- * written what they need.
- */
-const keyOf = (mtls: boolean): string => {
-  const form = JSON.stringify(gatewayBootstrap({ ...gatewaySettings('-'), mtls }))
-  return `bootstrap-${createHash('sha256').update(form).digest('hex').slice(0, 10)}.json`
-}
+const keyOf = (mtls: boolean): string => bootstrapKey(gatewayBootstrap({ ...gatewaySettings('-'), mtls }))
 
 /** Keys of the ConfigMap, as the chart knows them. */
 export const GATEWAY_BOOTSTRAPS = { plain: keyOf(false), mtls: keyOf(true) } as const

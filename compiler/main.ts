@@ -28,7 +28,8 @@ export const runCompiler = async (
   stop: AbortSignal,
 ): Promise<void> => {
   const { namespace, meshName, clusterKey, clusterDomain, vipRange, requireIdentity = false, nudgesPerSecond } = options
-  const mesh = { meshName, clusterKey, clusterDomain, vipRange, requireIdentity }
+  const egress = options.egressNamespace === undefined ? {} : { egressNamespace: options.egressNamespace }
+  const mesh = { meshName, clusterKey, clusterDomain, vipRange, requireIdentity, ...egress }
   // Malformed settings are to be heard of now, not with the first object.
   compile({ mesh, namespaces: [], services: [], endpointSlices: [], imports: [], exports: [], policies: [] })
   const metrics = createMetrics()

@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { parse } from 'yaml'
 import { INJECTION } from '../api/diagnostics/injection.ts'
 import { program } from '../cli/program.ts'
+import { EGRESS_BOOTSTRAP } from '../compiler/egress-bootstrap.ts'
 import { GATEWAY_BOOTSTRAPS } from '../compiler/gateway-bootstraps.ts'
 import { SKIP_CODES } from '../webhook/decision.ts'
 import { SETTINGS } from '../webhook/inject-settings.ts'
@@ -27,6 +28,7 @@ export function generated(): ReadonlyMap<string, string> {
     ['docs/cli.md', cliPage()],
     ['docs/injection.md', injectionPage()],
     ['charts/portolan/files/gateway-bootstraps.json', JSON.stringify(GATEWAY_BOOTSTRAPS, undefined, 2)],
+    ['charts/portolan/files/egress-bootstrap.json', JSON.stringify({ key: EGRESS_BOOTSTRAP }, undefined, 2)],
   ])
 }
 

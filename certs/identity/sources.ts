@@ -3,6 +3,7 @@ import { identityKeys } from '../../api/identity.ts'
 import {
   CA_SECRET,
   CLUSTER_CONFIGMAP,
+  EGRESS_SERVICE_ACCOUNT,
   GATEWAY_SERVICE_ACCOUNT,
   IDENTITY_CONFIGMAP,
   IDENTITY_SECRET,
@@ -59,6 +60,9 @@ export interface Sources {
   readonly written: (object: KubeObject) => void
   readonly stop: () => Promise<void>
 }
+
+/** In Portolan's own namespace: accounts of proxies that call other clusters, or are called. */
+const OWN_ACCOUNTS: readonly string[] = [GATEWAY_SERVICE_ACCOUNT, EGRESS_SERVICE_ACCOUNT]
 
 interface Runner extends KubeObject {
   readonly serviceAccount: string
@@ -162,8 +166,8 @@ export function startSources(options: SourceOptions): Sources {
       })
       .map(({ metadata }) => metadata.name)
     const wanted = new Map(members.map((name) => [name, new Set(names(name))]))
-    const gateway = names(namespace).filter((name) => name === GATEWAY_SERVICE_ACCOUNT)
-    wanted.set(namespace, new Set([...(wanted.get(namespace) ?? []), ...gateway]))
+    const own = names(namespace).filter((name) => OWN_ACCOUNTS.includes(name))
+    wanted.set(namespace, new Set([...(wanted.get(namespace) ?? []), ...own]))
 
     const ending = new Set(
       namespaces

@@ -64,6 +64,7 @@ export function meshFrom({ metadata, spec }: Deployment, told: ConfigMap | undef
   const { containers } = spec.template.spec
   const flags = flagsOf(containers.find(({ args }) => args?.[0] === 'compiler')?.args ?? [])
   const [namespace = '', name = ''] = (flags.get('mesh-config') ?? '').split('/')
+  const egressNamespace = flags.get('egress-namespace')
   const identity = clusterIdentity(told, flags.get('cluster-key') ?? 'default/default/default/default')
   return {
     meshName: flags.get('mesh-name') ?? 'portolan',
@@ -71,6 +72,7 @@ export function meshFrom({ metadata, spec }: Deployment, told: ConfigMap | undef
     clusterDomain: flags.get('cluster-domain') ?? DEFAULT_CLUSTER_DOMAIN,
     vipRange: flags.get('vip-range') ?? DEFAULT_VIP_RANGE,
     requireIdentity: flags.has('require-identity'),
+    ...(egressNamespace === undefined ? {} : { egressNamespace }),
     mtls: !flags.has('no-mtls'),
     joined: told !== undefined && identity.issue === undefined,
     identity,

@@ -31,6 +31,7 @@ export async function readSnapshot(
     clusterDomain,
     vipRange,
     requireIdentity = false,
+    egressNamespace,
     mtls,
     identity: { globalServices },
   }: Omit<Mesh, 'meshConfig' | 'joined'>,
@@ -47,7 +48,10 @@ export async function readSnapshot(
   ])
   const written = mustOrMissing(gateway, cluster.name)
   return {
-    mesh: { meshName, clusterKey, clusterDomain, vipRange, requireIdentity },
+    mesh: {
+      ...{ meshName, clusterKey, clusterDomain, vipRange, requireIdentity },
+      ...(egressNamespace === undefined ? {} : { egressNamespace }),
+    },
     ...(mtls ? await readTrusted(cluster, clusterKey) : {}),
     namespaces,
     services,

@@ -65,7 +65,11 @@ const isOverBy = (now: number, { routes }: GatewayTable): boolean =>
 /** Keeps what the compiler writes equal to what it decides, for as long as it leads. */
 export function startController(options: ControllerOptions): Controller {
   const { client, mesh, namespace, isLeader, metrics, log } = options
-  const { components = { gateway: 'gateway', dns: 'dns' }, auditMs = 20_000, gatewayLingerSeconds = 30 } = options
+  const {
+    components = { gateway: 'gateway', egress: 'egress', dns: 'dns' },
+    auditMs = 20_000,
+    gatewayLingerSeconds = 30,
+  } = options
   const passes = startPasses(reconcile, {
     quietMs: 50,
     mostMs: 250,
@@ -104,7 +108,8 @@ export function startController(options: ControllerOptions): Controller {
   })
   const { statsPort } = options
   const proxies = watchProxies({ onChange: passes.touch, log, ...(statsPort === undefined ? {} : { statsPort }) })
-  const isGateway = (pod: MeshPod) => isComponent(pod, namespace, components.gateway)
+  const roleOf = (pod: MeshPod) =>
+    (['gateway', 'egress'] as const).find((role) => isComponent(pod, namespace, components[role]))
   const reporter = createReporter(options)
   const nudger = startNudger(options)
 
@@ -163,7 +168,7 @@ export function startController(options: ControllerOptions): Controller {
       renderer,
       recentGateways: recentGateways.map(({ table }) => table),
       readersOf: readersIn(pods, sources.knowsPods),
-      judge: proxies.judge(tables, pods, isGateway),
+      judge: proxies.judge(tables, pods, roleOf),
     })
     const actions = plan(desired, observed, new Date().toISOString().replace(/\.\d+/, ''))
     metrics.compileSeconds.observe((performance.now() - started) / 1_000)

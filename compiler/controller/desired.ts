@@ -1,8 +1,18 @@
 import { type Code, formatProblem } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
 import type { Condition } from '../../api/meta.ts'
-import { dnsFiles, type FileSet, gatewayFiles, newcomers, type Readers, sidecarFiles, tableFile } from '../files.ts'
-import type { GatewayTable, ObjectStatus, SidecarTable, Tables } from '../tables.ts'
+import {
+  dnsFiles,
+  egressFiles,
+  type FileSet,
+  gatewayFiles,
+  newcomers,
+  type Readers,
+  sidecarFiles,
+  tableFile,
+} from '../files.ts'
+import { LastAnswers } from '../memo.ts'
+import type { EgressTable, GatewayTable, ObjectStatus, SidecarTable, Tables } from '../tables.ts'
 import { tableVersion } from '../version.ts'
 import { hashesOf, type Observed, type ObservedTable } from './observed.ts'
 import type { Desired, DesiredTable } from './plan.ts'
@@ -83,11 +93,12 @@ export function desire(situation: Situation): { readonly desired: Desired; reado
   renderer.keepOnly(tables.sidecars)
   const sidecars = tables.sidecars.map((table) => ({ table, set: sidecarThatFits(table, readersOf(table), renderer) }))
   const gateway = renderGateway(situation)
+  const egress = tables.egress && renderEgress(tables.egress, place)
   const dns = hashed(dnsFiles(tables, place.namespace))
 
   const all = [
     ...sidecars.map(({ table, set }) => ({ namespace: table.namespace, set })),
-    ...(gateway === undefined ? [] : [{ namespace: place.namespace, set: gateway }]),
+    ...[gateway, egress].flatMap((set) => (set === undefined ? [] : [{ namespace: place.namespace, set }])),
     { namespace: place.namespace, set: dns },
   ]
   const refused = all.filter(({ set }) => set.refusal !== undefined)
@@ -120,6 +131,11 @@ function sidecarThatFits(table: SidecarTable, readers: Readers, renderer: Render
   const set = renderer.sidecar(table, readers)
   return set.refusal === undefined ? set : renderer.sidecar(table, newcomers(table))
 }
+
+const egresses = new LastAnswers<EgressTable, Rendered>()
+
+const renderEgress = (table: EgressTable, place: Place): Rendered =>
+  egresses.get(table, [place.namespace, place.clusterKey], () => hashed(egressFiles(table, place)))
 
 /** What is served on although nobody asks for it must not keep out what is asked for. */
 function gatewayThatFits({ gateway }: Tables, place: Place): GatewayTable {

@@ -1,4 +1,10 @@
-import { DNS_CONFIGMAP, GATEWAY_CONFIGMAP, ROUTES_CONFIGMAP, ROUTES_VERSION_ANNOTATION } from '../../api/names.ts'
+import {
+  DNS_CONFIGMAP,
+  EGRESS_CONFIGMAP,
+  GATEWAY_CONFIGMAP,
+  ROUTES_CONFIGMAP,
+  ROUTES_VERSION_ANNOTATION,
+} from '../../api/names.ts'
 import { hasSidecar, isOver, type MeshPod } from './pods.ts'
 
 /** A ConfigMap as pods mount it. */
@@ -69,6 +75,7 @@ function byAge(a: MeshPod, b: MeshPod): number {
 /** Values of the label `app.kubernetes.io/component` of Portolan's own pods. */
 export interface Components {
   readonly gateway: string
+  readonly egress: string
   readonly dns: string
 }
 
@@ -83,6 +90,7 @@ export function mountsIn(tables: ReadonlyMap<string, Mounted>, own: Components &
   const nameOf = (pod: MeshPod): string | undefined => {
     if (hasSidecar(pod)) return ROUTES_CONFIGMAP
     if (isComponent(pod, own.namespace, own.gateway)) return GATEWAY_CONFIGMAP
+    if (isComponent(pod, own.namespace, own.egress)) return EGRESS_CONFIGMAP
     return isComponent(pod, own.namespace, own.dns) ? DNS_CONFIGMAP : undefined
   }
   return (pod: MeshPod): Mounted | undefined => {

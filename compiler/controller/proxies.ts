@@ -21,7 +21,7 @@ export interface Proxies {
   readonly judge: (
     tables: Tables,
     pods: readonly MeshPod[],
-    isGateway: (pod: MeshPod) => boolean,
+    roleOf: (pod: MeshPod) => 'gateway' | 'egress' | undefined,
   ) => (service: string) => Verdict | undefined
   /** How often a pod's proxy has been asked since its table changed without running it yet. */
   readonly triesOf: (uid: string) => number
@@ -39,13 +39,14 @@ export function watchProxies({ onChange, log, statsPort }: ProxiesOptions): Prox
   })
 
   return {
-    judge: ({ sidecars, gateway }, pods, isGateway) => {
+    judge: ({ sidecars, gateway, egress }, pods, roleOf) => {
       const now = performance.now()
       programming = afterWriting(programming, sidecars, now)
       const wanted = new Map(sidecars.map(({ namespace, version }) => [namespace, version]))
       const versionFor = (pod: MeshPod) => {
         if (hasSidecar(pod)) return wanted.get(pod.metadata.namespace ?? '')
-        return isGateway(pod) ? gateway.version : undefined
+        const role = roleOf(pod)
+        return role && { gateway, egress }[role]?.version
       }
       const reachable = pods.filter((pod) => pod.ready && pod.ip !== undefined)
       sampler.retarget(

@@ -9,6 +9,7 @@ import {
   ABOUT_GROUP,
   CLUSTER_CONFIGMAP,
   DNS_CONFIGMAP,
+  EGRESS_CONFIGMAP,
   FIELD_MANAGER,
   GATEWAY_CONFIGMAP,
   IDENTITY_CONFIGMAP,
@@ -131,6 +132,9 @@ export function startSources(options: SourceOptions): Sources {
     [ROUTES_CONFIGMAP, startTable(ROUTES_CONFIGMAP, {})],
     [GATEWAY_CONFIGMAP, startTable(GATEWAY_CONFIGMAP, { namespace })],
     [DNS_CONFIGMAP, startTable(DNS_CONFIGMAP, { namespace })],
+    ...(mesh.egressNamespace === undefined
+      ? []
+      : [[EGRESS_CONFIGMAP, startTable(EGRESS_CONFIGMAP, { namespace: mesh.egressNamespace })] as const]),
   ])
   const written = {
     ServiceImport: withWrites(imports),

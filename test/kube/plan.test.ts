@@ -306,7 +306,7 @@ describe('nudges', () => {
       ['shop/portolan-routes', { version: 'v2', changedAt: '2026-01-01T00:00:10Z' }],
       ['system/portolan-dns', { version: 'd1', changedAt: '2026-01-01T00:00:10Z' }],
     ]),
-    { namespace: 'system', gateway: 'gateway', dns: 'dns' },
+    { namespace: 'system', gateway: 'gateway', egress: 'egress', dns: 'dns' },
   )
 
   test('the newest first; none for pods that were told, that started with it, that are over, that mount nothing', () => {
