@@ -68,6 +68,7 @@ const COMPONENTS = [
   { name: 'portolan-compiler', always: true },
   { name: 'portolan-dns', always: true },
   { name: 'portolan-gateway', always: false },
+  { name: 'portolan-egress', always: false },
   { name: 'portolan-identity', always: false },
   { name: 'portolan-federation', always: false },
 ] as const

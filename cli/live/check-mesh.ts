@@ -1,7 +1,7 @@
 import type { Namespace } from '../../api/core.ts'
 import { levelOf } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
-import { DNS_CONFIGMAP, GATEWAY_CONFIGMAP, INJECTION, ROUTES_CONFIGMAP } from '../../api/names.ts'
+import { DNS_CONFIGMAP, EGRESS_CONFIGMAP, GATEWAY_CONFIGMAP, INJECTION, ROUTES_CONFIGMAP } from '../../api/names.ts'
 import type { ConfigMap } from '../../api/resources.ts'
 import { auditMesh, auditSidecars } from '../../compiler/controller/audit.ts'
 import { observeTable } from '../../compiler/controller/observed.ts'
@@ -115,7 +115,7 @@ const tables: Check = {
 }
 
 function tablesOf(compiled: Tables, maps: readonly ConfigMap[], namespace: string) {
-  const { sidecars: all, gateway } = compiled
+  const { sidecars: all, gateway, egress } = compiled
   const there = byKey(maps)
   const table = (of: string, name: string, fits: (map: ConfigMap) => boolean): readonly Found[] => {
     const map = there.get(`${of}/${name}`)
@@ -129,6 +129,7 @@ function tablesOf(compiled: Tables, maps: readonly ConfigMap[], namespace: strin
       table(each.namespace, ROUTES_CONFIGMAP, (map) => observeTable(map).version === each.version),
     ),
     ...table(namespace, GATEWAY_CONFIGMAP, (map) => observeTable(map).version === gateway.version),
+    ...(egress ? table(namespace, EGRESS_CONFIGMAP, (map) => observeTable(map).version === egress.version) : []),
     ...table(namespace, DNS_CONFIGMAP, (map) => names.every(([key, text]) => map.data?.[key] === text)),
   ]
 }

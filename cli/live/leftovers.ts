@@ -3,6 +3,7 @@ import {
   CA_SECRET,
   CLUSTER_CONFIGMAP,
   DNS_CONFIGMAP,
+  EGRESS_CONFIGMAP,
   FIELD_MANAGER,
   GATEWAY_CONFIGMAP,
   IDENTITY_CONFIGMAP,
@@ -81,6 +82,7 @@ function ofTheMesh(namespace: string): readonly Leftover[] {
 
 function ofTheRelease(namespace: string): readonly Leftover[] {
   return [
+    { resource: CONFIGMAPS, ref: { namespace, name: EGRESS_CONFIGMAP } },
     { resource: CONFIGMAPS, ref: { namespace, name: GATEWAY_CONFIGMAP } },
     { resource: SECRETS, ref: { namespace, name: 'portolan-webhook-tls' } },
     { resource: LEASES, ref: { namespace, name: 'portolan-compiler' } },

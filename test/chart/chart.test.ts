@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { GLOBAL_ANNOTATIONS } from '../../api/global-service.ts'
+import { identityKeys } from '../../api/identity.ts'
 import * as names from '../../api/names.ts'
 import { CHART, helm, type Manifest, parseManifests, render } from './helm.ts'
 
@@ -86,6 +87,15 @@ describe('refuses', () => {
   })
 })
 
+test('without an egress nothing of it is there, and the compiler has no right to its table', async () => {
+  const rendered = await render('--set', 'egress.enabled=false')
+  expect(rendered).not.toMatch(/^ *(- )?name: portolan-egress|--egress-namespace/m)
+  const role = parseManifests(rendered).find(
+    ({ kind, metadata }) => kind === 'Role' && metadata.name === 'portolan-compiler',
+  )
+  expect(JSON.stringify(role)).not.toContain(names.EGRESS_CONFIGMAP)
+})
+
 test('cert-manager keeps the root when it is told so, and the identity server may read that and no more', async () => {
   const rendered = parseManifests(await render('--set', 'identity.certManager.enabled=true'))
   const of = (kind: string) => rendered.filter((each) => each.kind === kind)
@@ -136,7 +146,10 @@ describe('holds', async () => {
     for (const kind of ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'])
       for (const { clientConfig } of find(kind, 'portolan').webhooks)
         expect(clientConfig).not.toHaveProperty('caBundle')
-    const written = [names.ROUTES_CONFIGMAP, names.GATEWAY_CONFIGMAP, names.DNS_CONFIGMAP, names.IDENTITY_CONFIGMAP]
+    const written = [
+      ...[names.ROUTES_CONFIGMAP, names.GATEWAY_CONFIGMAP, names.EGRESS_CONFIGMAP, names.DNS_CONFIGMAP],
+      names.IDENTITY_CONFIGMAP,
+    ]
     expect(all('ConfigMap').filter(({ metadata }) => written.includes(metadata.name as never))).toEqual([])
   })
 
@@ -156,7 +169,7 @@ describe('holds', async () => {
   })
 
   test('an account, a budget, two replicas and a preference for separate nodes for each part', () => {
-    for (const part of ['webhook', 'compiler', 'identity', 'federation', 'gateway', 'dns'].map(
+    for (const part of ['webhook', 'compiler', 'identity', 'federation', 'gateway', 'egress', 'dns'].map(
       (name) => `portolan-${name}`,
     )) {
       const { spec } = find('Deployment', part)
@@ -210,6 +223,26 @@ describe('holds', async () => {
         ({ containerPort }: { containerPort: number }) => containerPort,
       )
     expect(ports('portolan-gateway')).toEqual([names.GATEWAY_PORT, names.METRICS_PORT])
+    expect(ports('portolan-egress')).toEqual([names.METRICS_PORT])
+  })
+
+  test('the names by which the code finds the egress', () => {
+    const {
+      template,
+      selector: { matchLabels },
+    } = find('Deployment', names.EGRESS_SERVICE).spec
+    const pod = template.spec
+    expect(pod.serviceAccountName).toBe(names.EGRESS_SERVICE_ACCOUNT)
+    expect(find('Service', names.EGRESS_SERVICE).spec).toMatchObject({ clusterIP: 'None', selector: matchLabels })
+    const mounts = new Map(pod.containers[0].volumeMounts.map((each: Manifest) => [each['name'], each['mountPath']]))
+    expect(mounts.get('tables')).toBe(names.ROUTES_MOUNT)
+    expect(mounts.get(names.IDENTITY_VOLUME)).toBe(names.IDENTITY_MOUNT)
+    const { cert, key } = identityKeys(names.EGRESS_SERVICE_ACCOUNT)
+    expect(JSON.stringify(pod.volumes)).toContain(JSON.stringify({ key: cert, path: 'tls.crt' }))
+    expect(JSON.stringify(pod.volumes)).toContain(JSON.stringify({ key, path: 'tls.key' }))
+    expect(find('Deployment', 'portolan-compiler').spec.template.spec.containers[0].args).toContain(
+      '--egress-namespace=portolan-system',
+    )
   })
 })
 

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { ROUTING } from '../../api/diagnostics/routing.ts'
 import { format, levelOf } from '../../api/diagnostics.ts'
+import { egressCds, egressLds } from '../../compiler/render-egress.ts'
 import { gatewayCds, gatewayRds } from '../../compiler/render-gateway.ts'
 import { hostsFile } from '../../compiler/render-hosts.ts'
 import { sidecarCds } from '../../compiler/render-sidecar.ts'
@@ -41,6 +42,9 @@ describe('compile: golden cases', () => {
         cds: JSON.parse(gatewayCds(tables.gateway, previous?.gateway)),
         rds: JSON.parse(gatewayRds(tables.gateway)),
       },
+      ...(tables.egress
+        ? { egress: { cds: JSON.parse(egressCds(tables.egress)), lds: JSON.parse(egressLds(tables.egress)) } }
+        : {}),
       hosts: hostsFile(tables),
     }
     await expect(pretty(files)).toMatchFileSnapshot(join(GOLDEN, `${name}.envoy.json`))

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { clientsOf } from '../../compiler/clients.ts'
 import { compile } from '../../compiler/compile.ts'
 import { dnsFiles } from '../../compiler/files.ts'
+import { egressCds, egressLds } from '../../compiler/render-egress.ts'
 import { gatewayCds, gatewayRds } from '../../compiler/render-gateway.ts'
 import { sidecarCds } from '../../compiler/render-sidecar.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
@@ -20,6 +21,7 @@ const bytes = (tables: Tables): string =>
     ...tables.sidecars.map(sidecarCds),
     gatewayCds(tables.gateway),
     gatewayRds(tables.gateway),
+    ...(tables.egress ? [egressCds(tables.egress), egressLds(tables.egress)] : []),
     ...Object.values(dnsFiles(tables, 'portolan-system').files),
   ].join('\n')
 

@@ -148,8 +148,15 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
     exports: once(exported),
     policies: once(policy),
     trust: fc.constantFrom(undefined, build.trustIn('west', 'east', 'north')),
+    egressNamespace: fc.constantFrom(undefined, 'portolan-system'),
   })
-  .map(({ trust, ...parts }) => build.snapshot({ ...parts, ...optional('trust', trust) }))
+  .map(({ trust, egressNamespace, ...parts }) =>
+    build.snapshot({
+      ...parts,
+      mesh: { ...build.mesh, ...optional('egressNamespace', egressNamespace) },
+      ...optional('trust', trust),
+    }),
+  )
 
 const word = fc.constantFrom(undefined, 'true', 'TRUE', 'false', 'perhaps', '')
 const annotations = fc

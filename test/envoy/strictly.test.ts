@@ -1,17 +1,22 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { compile } from '../../compiler/compile.ts'
+import { egressCds, egressLds } from '../../compiler/render-egress.ts'
 import { gatewayCds, gatewayRds } from '../../compiler/render-gateway.ts'
 import { sidecarCds } from '../../compiler/render-sidecar.ts'
+import type { Tables } from '../../compiler/tables.ts'
 import { cases } from '../compiler/cases.ts'
 import { snapshots } from '../compiler/worlds.ts'
-import { complaints, gatewayAsStatic, merged, sidecarAsStatic } from './strictly.ts'
+import { complaints, egressAsStatic, gatewayAsStatic, merged, sidecarAsStatic } from './strictly.ts'
+
+const egressOf = ({ egress }: Tables) => (egress ? [egressAsStatic(egressCds(egress), egressLds(egress))] : [])
 
 const configs = cases.flatMap(({ name, tables, previous }) => [
   ...tables.sidecars.map((table) => ({
     name: `${name}: ${table.namespace}`,
     config: sidecarAsStatic(sidecarCds(table)),
   })),
+  ...egressOf(tables).map((config) => ({ name: `${name}: egress`, config })),
   {
     name: `${name}: gateway`,
     config: gatewayAsStatic(
@@ -34,6 +39,7 @@ test('Envoy loads what is made of random clusters', async () => {
   const random = fc.sample(snapshots, { numRuns: 150, seed: 20261121 }).map((snapshot) => compile(snapshot))
   const files = random.flatMap((tables) => [
     ...tables.sidecars.map((table) => sidecarAsStatic(sidecarCds(table))),
+    ...egressOf(tables),
     gatewayAsStatic(gatewayCds(tables.gateway), gatewayRds(tables.gateway)),
   ])
   expect(await complaints(merged(files))).toBe('')

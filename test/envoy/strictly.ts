@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { GATEWAY_MOUNT, ROUTES_MOUNT } from '../../api/names.ts'
+import { egressBootstrap, egressSettings } from '../../compiler/render-egress.ts'
 import { gatewayBootstrap, gatewaySettings } from '../../compiler/render-gateway.ts'
 import { sidecarBootstrap, sidecarSettings } from '../../compiler/render-sidecar.ts'
 import { envoy } from '../lab/toolchain.ts'
@@ -41,6 +42,16 @@ export const gatewayAsStatic = (cds: string, rds: string, mtls = false): Bootstr
     return { ...manager, route_config: { ...routes, validate_clusters: true } }
   })
   return JSON.parse(text)
+}
+
+/** `cds.json` and `lds.json` of an egress with its bootstrap. */
+export const egressAsStatic = (cds: string, lds: string): Bootstrap => {
+  const { dynamic_resources: _, ...bootstrap } = structuredClone(
+    egressBootstrap(egressSettings('a/b/c/d')),
+  ) as Bootstrap
+  bootstrap.static_resources.clusters.push(...resourcesOf(cds))
+  bootstrap.static_resources.listeners.push(...resourcesOf(lds))
+  return bootstrap
 }
 
 /** Secrets from files are asked for in the name of a node. */
@@ -94,6 +105,6 @@ export const merged = (configs: readonly Bootstrap[]): Bootstrap => {
 }
 
 const isOurs = (name: string): boolean =>
-  /^(Prefix |Exact |(tcp )?\d+\.\d+\.\d+\.\d+:|(handshake|gate|tcp) \d+\.|(admin|outbound|gateway|metrics|imports|exports|web|tcp-handshakes|tcp-pods)$)/.test(
+  /^(Prefix |Exact |(tcp )?\d+\.\d+\.\d+\.\d+:|(handshake|gate|tcp) \d+\.|(admin|outbound|gateway|metrics|imports|exports|web|egress \d+|tcp-handshakes|tcp-pods)$)/.test(
     name,
   )
