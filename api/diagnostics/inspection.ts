@@ -77,6 +77,12 @@ export const INSPECTION = {
     sentence: 'the Service of mesh DNS is not there, so pods with sidecars resolve no name at all',
     fix: 'Run `portolan install` again with the address that pods have in their dnsConfig (chart value dns.clusterIP)',
   },
+  NamesNotForwarded: {
+    level: 'warning',
+    sentence:
+      'pods without a sidecar do not resolve names of clusterset.local: this should hand them to {address}, and {why}',
+    fix: 'Run `portolan dns enable`; where DNS has its configuration elsewhere, name the place, or have it forward them by its own means',
+  },
   MeshConfigMissing: {
     level: 'warning',
     sentence: 'the MeshConfig that counts is not there, so its defaults are in force',

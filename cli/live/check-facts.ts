@@ -32,6 +32,7 @@ import {
   VALIDATING_WEBHOOKS,
   type WebhookConfiguration,
 } from './check-kinds.ts'
+import { COREFILE } from './cluster-dns-place.ts'
 import type { Live } from './connect.ts'
 import { DEPLOYMENTS, type Deployment, type Mesh } from './mesh.ts'
 import { readSnapshot } from './snapshot.ts'
@@ -60,6 +61,8 @@ export interface CheckFacts {
   readonly clusters: Result<readonly Cluster[]>
   readonly nodes: Result<readonly Node[]>
   readonly serviceRanges: Result<readonly ServiceRange[]>
+  /** Configuration of the cluster's own DNS, where it is CoreDNS. */
+  readonly corefile: Result<ConfigMap | undefined>
 }
 
 /** What came of asking for something that only the webhook refuses. */
@@ -87,11 +90,12 @@ export async function gatherFacts(cluster: Live, mesh: Mesh, now: Date): Promise
     all<ConfigMap>(CONFIGMAPS, { namespace }),
     Promise.all(members.map((each) => all<LivePod>(PODS, { namespace: each }))),
   ])
-  const [meshConfig, clusters, nodes, serviceRanges] = await Promise.all([
+  const [meshConfig, clusters, nodes, serviceRanges, corefile] = await Promise.all([
     optional(client.get<MeshConfig>(MESH_CONFIGS, mesh.meshConfig)),
     all(CLUSTERS),
     all(NODES),
     all(SERVICE_RANGES),
+    optional(client.get(CONFIGMAPS, COREFILE.configMap)),
   ])
   const explicitIn = ({ namespaces }: Snapshot) =>
     explicitNamespaces(
@@ -117,6 +121,7 @@ export async function gatherFacts(cluster: Live, mesh: Mesh, now: Date): Promise
     meshConfig,
     clusters,
     nodes,
+    corefile,
     // Before 1.33 there is no such kind.
     serviceRanges: !serviceRanges.ok && serviceRanges.failure.reason === 'NotFound' ? ok([]) : serviceRanges,
   }

@@ -1,6 +1,5 @@
 import { CLUSTERSET_DOMAIN, DNS_CONFIGMAP, FIELD_MANAGER } from '../../api/names.ts'
 import { CONFIGMAPS, type ConfigMap, SERVICES } from '../../api/resources.ts'
-import { clusterAddress } from '../../compiler/world.ts'
 import {
   type Forwarding,
   forwardsTo,
@@ -13,13 +12,10 @@ import {
 } from '../corefile.ts'
 import { type ExitCode, type Io, UsageError } from '../io.ts'
 import { type Format, painter, serialize } from '../print.ts'
-import { COREFILE, type DnsPlace, placeOf } from './cluster-dns-place.ts'
+import { CLUSTERSET_PORT, COREFILE, type DnsPlace, forwardingTo, placeOf } from './cluster-dns-place.ts'
 import { type Live, must, mustOrMissing, withCluster } from './connect.ts'
 import type { LiveFlags } from './flags.ts'
 import { meshOf } from './mesh.ts'
-
-/** Port of mesh DNS's Service for the cluster's DNS, by its name in the chart. */
-const CLUSTERSET_PORT = 'clusterset'
 
 export interface DnsChangeOptions extends LiveFlags, DnsPlace {
   readonly colors: boolean
@@ -135,13 +131,11 @@ async function forwardingOf(cluster: Live): Promise<Forwarding> {
   const { client, portolanNamespace: namespace, name } = cluster
   const { clusterDomain } = await meshOf(cluster)
   const service = mustOrMissing(await client.get(SERVICES, { namespace, name: DNS_CONFIGMAP }), name)
-  const address = service && clusterAddress(service)
-  const port = service?.spec.ports?.find((each) => each.name === CLUSTERSET_PORT)?.port
-  if (address === undefined || port === undefined)
-    throw new UsageError(
-      `${name}: Service ${namespace}/${DNS_CONFIGMAP} has no port ${CLUSTERSET_PORT}; bring Portolan there up to date with portolan install`,
-    )
-  return { address, port, clusterDomain }
+  const forwarding = forwardingTo(service, clusterDomain)
+  if (forwarding !== undefined) return forwarding
+  throw new UsageError(
+    `${name}: Service ${namespace}/${DNS_CONFIGMAP} has no port ${CLUSTERSET_PORT}; bring Portolan there up to date with portolan install`,
+  )
 }
 
 interface Read {

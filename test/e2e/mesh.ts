@@ -25,6 +25,11 @@ export function installCommand(name: string): string {
   return `helm --kube-context ${name} upgrade --install portolan charts/portolan --namespace ${CONTROL_PLANE} --create-namespace --wait -f test/e2e/values.yaml --set cluster.name=${name}`
 }
 
+/** Has the cluster's own DNS answer names of the clusterset, for pods without a sidecar. */
+export function namesCommand(name: string): string {
+  return `"${process.execPath}" cli/main.ts dns enable --context ${name}`
+}
+
 /** PATH and KUBECONFIG of a terminal in which `kubectl --context NAME` and `helm --kube-context NAME` reach the clusters. */
 export async function terminalEnv(
   clusters: ClusterProvider,
@@ -57,6 +62,10 @@ export async function installMesh(clusters: ClusterProvider, names: readonly str
     names.map(async (name) => {
       if (!before.has(name)) {
         await terminal(installCommand(name))
+        await terminal(namesCommand(name))
+        // It looks for changes every half minute, where the lab's does every other second.
+        if (clusters.kind === 'kind')
+          await terminal(`kubectl --context ${name} -n kube-system rollout restart deployment coredns`)
         return
       }
       // New gateways wait for the new compiler, which comes by the restart: of a release, both would come with the chart.
@@ -64,6 +73,7 @@ export async function installMesh(clusters: ClusterProvider, names: readonly str
       const all = `deploy -l app.kubernetes.io/part-of=portolan`
       await terminal(`kubectl --context ${name} -n ${CONTROL_PLANE} rollout restart ${all}`)
       await terminal(`kubectl --context ${name} -n ${CONTROL_PLANE} rollout status ${all} --timeout=120s`)
+      await terminal(namesCommand(name))
     }),
   )
 }

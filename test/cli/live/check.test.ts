@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createClient } from '../../../kube/client.ts'
 import { runWebhook } from '../../../webhook/main.ts'
 import { parseManifests, render } from '../../chart/helm.ts'
+import { slice } from '../../dns/build.ts'
 import { freePorts } from '../../kube/apiserver.ts'
 import { kubectl, type Replica, SYSTEM, startReplica } from '../../kube/compiler.ts'
 import { exported, imported, namespace, pod, policy, service } from '../../kube/objects.ts'
@@ -131,10 +132,11 @@ test('nothing is wrong', async () => {
       ✓ policies are in force and proxies run them: 1 policy
       ✓ exports are valid and agree with those of other clusters: 1 export, 1 import
       ✓ the range of imports belongs to nobody else: 240.240.0.0/16
+      ✓ the cluster's DNS answers names of clusterset.local: not needed: pods without a sidecar have nothing to call there
       ✓ calls between clusters are authenticated: no: identity.enabled is false, they are plain HTTP
       ✓ the cluster has a name: default/default/default/west, its own
       ✓ the hub reaches all clusters: this cluster is no hub
-    17 checks: no errors, no warnings
+    18 checks: no errors, no warnings
     "
   `)
 })
@@ -253,6 +255,20 @@ describe('finds what is wrong', () => {
       ['clusters: error CredentialsExpired east'],
       1,
       removeCluster,
+    ],
+    [
+      'names that pods without a sidecar do not resolve',
+      () =>
+        apply(
+          { ...imported('shop', 'crowd'), spec: { type: 'Headless', doors: ['MCS'], ports: [] } },
+          slice('shop/crowd', 'east', ['10.9.9.9']),
+        ),
+      ['cluster-dns: warning NamesNotForwarded coredns'],
+      0,
+      async () => {
+        await run('delete', 'simp', '-n', 'shop', 'crowd')
+        await run('delete', 'endpointslice', '-n', 'shop', 'crowd-east')
+      },
     ],
     [
       'settings that are gone',
