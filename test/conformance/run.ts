@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { documents } from '../e2e/manifests.ts'
-import { memberOf, resolveClusterset } from '../e2e/member.ts'
+import { memberOf } from '../e2e/member.ts'
 import { describeSites, installMesh, SITES_VARIABLE, sites, terminalEnv } from '../e2e/mesh.ts'
 import { apply, kubectl } from '../e2e/site.ts'
 import { CACHE } from '../lab/cache.ts'
@@ -28,7 +28,6 @@ try {
   const { east, west } = sites()
   await apply(east, documents(await memberOf(clusters, east), await memberOf(clusters, west)))
   await kubectl(east, 'wait', '--for=condition=Managed', 'clusters.flomesh.io', '--all', '--timeout=60s')
-  await Promise.all([east, west].map((site) => resolveClusterset(site, 'enable')))
   process.exitCode = await runSuite(suite.dir)
   console.log(`report: ${join(suite.dir, 'report.html')}`)
 } finally {

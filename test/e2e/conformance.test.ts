@@ -7,7 +7,7 @@ import { chooseProvider } from '../lab/provider.ts'
 import { until } from '../lab/run.ts'
 import { AFFINITY, FROM_EAST, HTTP, NS, service, WORLD } from './conformance-world.ts'
 import { app, documents } from './manifests.ts'
-import { memberOf, resolveClusterset } from './member.ts'
+import { memberOf } from './member.ts'
 import { CONTROL_PLANE, sites } from './mesh.ts'
 import { apply, exec, get, kubectl, type Loose, rolledOut, type Site } from './site.ts'
 import {
@@ -72,7 +72,6 @@ beforeAll(async () => {
       ),
     ),
     apply(west, documents(...WORLD.west.objects)),
-    ...both.map((site) => resolveClusterset(site, 'enable')),
   ])
   // The oldest export decides, and ages are counted in seconds.
   await imports(west, 'lasting')
@@ -90,7 +89,6 @@ afterAll(async () => {
       const { code } = await site.kubectl(['-n', CONTROL_PLANE, 'get', 'configmap', 'portolan-cluster'])
       return code !== 0
     })
-  await Promise.all(both.map((site) => resolveClusterset(site, 'disable')))
   await Promise.all(
     both.map((site) => kubectl(site, 'delete', 'namespace', NS, `${NS}-later`, '--ignore-not-found', '--wait=false')),
   )
