@@ -1,13 +1,13 @@
 import type { Service, ServicePort } from '../api/core.ts'
-import { globalService } from '../api/global-service.ts'
 import type { McsExport } from '../api/mcs.ts'
 import type { ServiceExport } from '../api/service-export.ts'
 import type { Door } from '../api/service-import.ts'
 import { declaredExports } from '../compiler/doors.ts'
 import { byKey, keyOf, oldestFirst } from '../compiler/keys.ts'
-import { LastAnswers, perObject } from '../compiler/memo.ts'
+import { LastAnswers } from '../compiler/memo.ts'
 import { type Offer, offersOf } from '../compiler/offers.ts'
 import { by, compare } from '../compiler/order.ts'
+import { globalIn } from './global-services.ts'
 import { type Properties, propertiesOf } from './properties.ts'
 import type { Site } from './site.ts'
 
@@ -161,12 +161,6 @@ export const isFor = (
   return targetClusters.length === 0 || targetClusters.includes(clusterKey)
 }
 
-/** Services that a cluster has in common with all others whose Services say the same. */
-const sharedBy = perObject(
-  (services: readonly Service[]): ReadonlySet<string> =>
-    new Set(services.filter((service) => globalService(service)?.global === true).map(keyOf)),
-)
-
 const NOBODY: ReadonlySet<string> = new Set()
 
 /**
@@ -178,7 +172,7 @@ export const sharingOf = (all: readonly Constituent[], members: readonly Member[
   if (first === undefined || !all.some(({ doors }) => doors.includes('GlobalService'))) return NOBODY
   return new Set(
     members
-      .filter(({ globalServices, services }) => globalServices && sharedBy(services).has(first.service))
+      .filter(({ globalServices, services }) => globalServices && globalIn(services).has(first.service))
       .map(({ cluster }) => cluster),
   )
 }

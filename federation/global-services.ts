@@ -1,4 +1,8 @@
 import type { Cluster } from '../api/cluster.ts'
+import type { Service } from '../api/core.ts'
+import { globalService } from '../api/global-service.ts'
+import { keyOf } from '../compiler/keys.ts'
+import { perObject } from '../compiler/memo.ts'
 
 /** The Service by which other clusters call Cilium's own cluster mesh. Where it is, that one shares Services by the same annotations. */
 export const CLUSTER_MESH = 'kube-system/clustermesh-apiserver'
@@ -8,3 +12,9 @@ export const sharesByAnnotation = (
   setting: Cluster['spec']['globalServices'] = 'Auto',
   hasClusterMesh: boolean,
 ): boolean => (setting === 'Auto' ? !hasClusterMesh : setting === 'Enabled')
+
+/** Services that a member has in common with others by annotation, where that is on. */
+export const globalIn = perObject(
+  (services: readonly Service[]): ReadonlySet<string> =>
+    new Set(services.filter((service) => globalService(service)?.global === true).map(keyOf)),
+)

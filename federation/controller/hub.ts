@@ -12,7 +12,7 @@ import { type Kubeconfig, parseKubeconfig } from '../../kube/kubeconfig.ts'
 import { startPasses } from '../../kube/passes.ts'
 import { changedStatus } from '../../kube/status.ts'
 import type { Member as MemberObjects } from '../constituent.ts'
-import { sharesByAnnotation } from '../global-services.ts'
+import { globalIn, sharesByAnnotation } from '../global-services.ts'
 import { type Federation, merge } from '../merge.ts'
 import { type Site, sitesOf } from '../site.ts'
 import { type WantedSlice, wantedSlices } from '../slices.ts'
@@ -41,7 +41,6 @@ import {
   type Asked,
   type Declared,
   declaredOf,
-  globalIn,
   servicesIn,
   standardIn,
   type View,

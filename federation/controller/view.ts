@@ -1,5 +1,4 @@
 import type { Service } from '../../api/core.ts'
-import { globalService } from '../../api/global-service.ts'
 import type { McsExport } from '../../api/mcs.ts'
 import type { KubeObject, ObjectMeta } from '../../api/meta.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
@@ -99,12 +98,6 @@ export const withoutEndpoints = ({ backends: _, slices: __, ...declared }: View)
 /** Services that a member exports by the standard. */
 export const standardIn = perObject(
   ({ mcsExports = [] }: Pick<View, 'mcsExports'>): ReadonlySet<string> => new Set(mcsExports.map(keyOf)),
-)
-
-/** Services that a member has in common with others by annotation, where that is on. */
-export const globalIn = perObject(
-  (services: readonly Service[]): ReadonlySet<string> =>
-    new Set(services.filter((service) => globalService(service)?.global === true).map(keyOf)),
 )
 
 /** Services that a member declares anything about. */
