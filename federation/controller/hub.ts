@@ -4,6 +4,7 @@ import type { Cluster } from '../../api/cluster.ts'
 import { isTrustDomain, trustDomainOf } from '../../api/identity.ts'
 import { CLUSTER_CONFIGMAP, FIELD_MANAGER, IDENTITY_CONFIGMAP } from '../../api/names.ts'
 import { CLUSTERS } from '../../api/resources.ts'
+import { declaredExports } from '../../compiler/doors.ts'
 import { perObject } from '../../compiler/memo.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { Failure, Result } from '../../kube/failure.ts'
@@ -492,7 +493,7 @@ export function startHub(options: HubOptions): Hub {
       ...(twin === undefined ? {} : { twin }),
       ...(elsewhere === undefined ? {} : { elsewhere }),
       ...(contact === undefined ? {} : { lastSeen: new Date(contact).toISOString().replace(/\.\d+/, '') }),
-      ...(isPart && objects === undefined ? {} : { exports: isPart ? (objects?.exports.length ?? 0) : 0 }),
+      ...(isPart && objects === undefined ? {} : { exports: isPart ? exportsOf(objects) : 0 }),
       ...(seen === undefined ? {} : { imports: isPart ? ownImports(seen.observed.imports) : 0 }),
       ...(isPart ? { trust: knownTrust(entry), ...(sameGateway === undefined ? {} : { sameGateway }) } : {}),
     })
@@ -555,7 +556,7 @@ export function startHub(options: HubOptions): Hub {
     }
     metrics.leaving.set([...entries.values()].filter(({ cluster }) => cluster === undefined).length)
     for (const { name, objects, member } of active) {
-      metrics.exports.set({ cluster: name }, objects?.exports.length ?? 0)
+      metrics.exports.set({ cluster: name }, exportsOf(objects))
       metrics.imports.set({ cluster: name }, ownImports(member.seen()?.observed.imports ?? new Map()))
     }
   }
@@ -576,6 +577,10 @@ const isUndecided = ({ cluster, found, member }: Entry): boolean => {
   const { asked = false, listed = false, trouble } = member.health() ?? {}
   return cluster !== undefined && (found === undefined || (found.ok && trouble === undefined && !(asked && listed)))
 }
+
+/** However many objects offer a service, it is one. */
+const exportsOf = (objects: MemberObjects | undefined): number => (objects === undefined ? 0 : offeredIn(objects))
+const offeredIn = perObject((objects: MemberObjects): number => declaredExports(objects).length)
 
 const ownImports = perObject(
   (imports: ReadonlyMap<string, ObservedImport>): number => [...imports.values()].filter(({ ours }) => ours).length,

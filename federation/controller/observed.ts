@@ -22,6 +22,8 @@ export interface ObservedImport extends KubeObject {
   readonly hash: string
   /** Keys of the clusters that its endpoints lead to; sorted. */
   readonly givers: readonly string[]
+  /** Names of the clusters that export the service by the standard, to which it may have no endpoint. */
+  readonly exporters?: readonly string[]
 }
 
 /** What a member holds of what the hub reads and writes there, by name or `ns/name`. */
@@ -59,6 +61,7 @@ export function observeImport(object: ServiceImport): ObservedImport {
     ours: isOurs(object),
     hash: hashOf(object),
     givers: sharing(giversOf(object)),
+    ...(object.spec.standard === undefined ? {} : { exporters: sharing(object.spec.standard.clusters) }),
   }
 }
 

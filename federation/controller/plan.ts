@@ -212,7 +212,12 @@ function planImport(
   const uid = there?.metadata.uid ?? ''
   const given = wanted === undefined ? [] : giversOf(wanted)
   const keep = (there?.givers ?? []).filter((giver) => unheard.has(giver) && !given.includes(giver))
-  if (wanted === undefined && keep.length === 0) return [{ do: 'removeImport', namespace, name, uid }]
+  if (wanted === undefined && keep.length === 0) {
+    const silent = namesOf(unheard)
+    return there?.exporters?.some((exporter) => silent.has(exporter))
+      ? []
+      : [{ do: 'removeImport', namespace, name, uid }]
+  }
   const content = [wanted === undefined ? '' : wantedHash(wanted), ...keep].join(' ')
   if (there !== undefined && (there.hash === content || there.hash === accepted(key, content))) return []
   // Nothing but what is kept is there already.
@@ -232,7 +237,7 @@ function planSlices(
 ): readonly Action[] {
   if (copies === undefined) return []
   const wanted = new Map(slices.map((slice) => [`${slice.namespace}/${slice.name}`, slice]))
-  const silent = new Set([...unheard].map((key) => key.split('/').at(-1)))
+  const silent = namesOf(unheard)
   const writes = [...wanted].flatMap(([key, slice]): readonly Action[] => {
     const there = copies.get(key)
     const isThere =
@@ -253,6 +258,10 @@ function planSlices(
     )
   return [...writes, ...removals]
 }
+
+/** Names of clusters, of their keys. */
+const namesOf = (keys: ReadonlySet<string>): ReadonlySet<string> =>
+  new Set([...keys].map((key) => key.slice(key.lastIndexOf('/') + 1)))
 
 /** Among what is accepted. */
 export const sliceKey = ({ namespace, name }: { readonly namespace: string; readonly name: string }): string =>

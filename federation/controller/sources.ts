@@ -109,7 +109,7 @@ export function startSources({ client, namespace, mostRetryMs, observe, onChange
     let refusal: 'Forbidden' | 'NotFound' | undefined
     let hasFailed = false
     const informer = begin((event) => {
-      const was = refusal
+      const before = [refusal, hasFailed]
       if (event.type === 'failed') {
         hasFailed = true
         const { reason } = event.failure
@@ -117,7 +117,7 @@ export function startSources({ client, namespace, mostRetryMs, observe, onChange
       } else if (event.type === 'listed' || event.type === 'watching') refusal = undefined
       if (refusal !== undefined) known.resolve()
       observe(what, event, true)
-      if (was !== refusal) onChange()
+      if (before[0] !== refusal || before[1] !== hasFailed) onChange()
     })
     void informer.synced().then(known.resolve)
     return {

@@ -89,7 +89,7 @@ export function newsOf(before: ExportStatus | undefined, after: ExportStatus): r
   const fresh = (after.clusters ?? []).map(({ cluster }) => cluster).filter((cluster) => !known.has(cluster))
   return [
     ...(is?.status === 'True' && (was?.status !== 'True' || was.message !== is.message)
-      ? [{ type: 'Warning' as const, reason: is.reason, note: is.message }]
+      ? [{ type: 'Warning' as const, reason: firstOf(is.reason), note: is.message }]
       : []),
     ...(is !== undefined && is.status !== 'True' && was?.status === 'True'
       ? [{ type: 'Normal' as const, reason: is.reason, note: is.message }]
@@ -99,6 +99,9 @@ export function newsOf(before: ExportStatus | undefined, after: ExportStatus): r
       : []),
   ]
 }
+
+/** The standard joins reasons by commas, to more than an Event's may be long. */
+const firstOf = (reason: string): string => reason.split(',')[0] ?? reason
 
 /** Tells the people of the hub about its clusters, by Events there. */
 export interface ClusterTeller {

@@ -350,6 +350,10 @@ describe('plan', () => {
     expect([...(full.slices ?? new Map()).keys()]).toEqual(['shop/a-east', 'shop/a-west'])
     expect(planned(desired, full).actions).toEqual([])
     const less = { ...desired, slices: [], unheard: new Set([key('west')]) }
+    const silent = { ...importObject('shop/a', []), spec: { standard: { clusters: ['west'] }, ports: [] } }
+    const imported = { ...full, imports: new Map([['shop/a', silent]]) }
+    expect(carriedOut(less, imported).imports.has('shop/a')).toBe(true)
+    expect(carriedOut({ ...less, unheard: new Set() }, imported).imports.has('shop/a')).toBe(false)
     expect([...(carriedOut(less, full).slices ?? new Map()).keys()]).toEqual(['shop/a-west'])
     expect(carriedOut(NOTHING, full).slices?.size).toBe(0)
     const { content } = b

@@ -7,7 +7,7 @@ import { ENDPOINT_SLICES, MCS_EXPORTS } from '../../api/resources.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
 import { kubectl } from '../kube/compiler.ts'
 import { until } from '../lab/run.ts'
-import { conditionOf, keyOf, namespaceObject, type Site } from './hub.ts'
+import { conditionOf, namespaceObject, type Site } from './hub.ts'
 
 const CRDS = join(import.meta.dirname, '../../charts/portolan/files/crds-mcs')
 
@@ -117,7 +117,7 @@ export async function copiesOf(site: Site, service: string): Promise<readonly En
 }
 
 /** Exporting cluster → addresses, ready or not. */
-export const addressesIn = (slices: readonly EndpointSlice[]): Readonly<Record<string, readonly string[]>> =>
+const addressesIn = (slices: readonly EndpointSlice[]): Readonly<Record<string, readonly string[]>> =>
   Object.fromEntries(
     slices
       .map(({ metadata, endpoints: all }): [string, readonly string[]] => [
@@ -137,10 +137,3 @@ export const copies = (
     const found = await copiesOf(site, service)
     return JSON.stringify(addressesIn(found)) === JSON.stringify(expected) ? found : undefined
   })
-
-/** Keys of the clusters that a service can be had from, on any port. */
-export const giversOf = (found: ServiceImport | undefined): readonly string[] | undefined =>
-  found &&
-  [...new Set(found.spec.ports.flatMap(({ endpoints: all = [] }) => all.map(({ clusterKey }) => clusterKey)))].sort()
-
-export const keysOf = (...names: readonly string[]): readonly string[] => names.map((name) => keyOf(name))
