@@ -149,7 +149,7 @@ const readinessOf = ({
   if (isHeadless(object)) return { ready: ready(say('ReadyByPod', { name })), ips: [] }
   if (!object.spec.ports.some(isTcp)) return not('NoPortCarried', say('NoPortCarried'))
   if (addresses.length === 0) return not('Pending', say('AddressPending', { service: keyOf(object) }))
-  return { ready: ready(say('Ready', { name, addresses: addresses.join(', ') })), ips: addresses }
+  return { ready: ready(say('ReadyAt', { name, addresses: addresses.join(', ') })), ips: addresses }
 }
 
 const namesOf = ({ metadata: { namespace = 'default', name } }: ServiceImport) => ({ namespace, name })

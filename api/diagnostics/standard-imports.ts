@@ -2,7 +2,7 @@ import type { Diagnostic } from '../issue.ts'
 
 /** What is to be said of objects of the standard that a member makes. Codes that are its reasons are spelt as it spells them. */
 export const STANDARD_IMPORTS = {
-  Ready: {
+  ReadyAt: {
     level: 'info',
     sentence: 'it can be called at {addresses}',
     fix: 'Call {name}',
