@@ -4,11 +4,23 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { GLOBAL_TRAFFIC_POLICIES, PODS, SERVICE_EXPORTS, SERVICE_IMPORTS } from '../../api/resources.ts'
+import { CLUSTER_ID_PROPERTY, CLUSTERSET_PROPERTY, FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
+import {
+  CLUSTER_PROPERTIES,
+  ENDPOINT_SLICES,
+  GLOBAL_TRAFFIC_POLICIES,
+  MCS_EXPORTS,
+  MCS_IMPORTS,
+  PODS,
+  SERVICE_EXPORTS,
+  SERVICE_IMPORTS,
+  SERVICES,
+} from '../../api/resources.ts'
+import { derivedName } from '../../compiler/derived.ts'
 import { runCompiler } from '../../compiler/main.ts'
 import { createClient, type KubeClient } from '../../kube/client.ts'
-import { mustOrMissing } from '../../kube/failure.ts'
-import type { KubeObject, Resource } from '../../kube/object.ts'
+import { must, mustOrMissing } from '../../kube/failure.ts'
+import type { KubeObject, Ref, Resource } from '../../kube/object.ts'
 import { render } from '../chart/helm.ts'
 import { type ApiServer, freePorts, startApiServer } from './apiserver.ts'
 import { CLUSTER_KEY, kubectl, SYSTEM } from './compiler.ts'
@@ -152,6 +164,104 @@ const ASKS: Expectation<World> = {
   },
 }
 
+/** An import that some cluster exports by the standard, and an export of that kind. */
+const byStandard = async ({ namespace: ns }: World) => {
+  const object = imported(ns, 'pay')
+  const spec = { ...object.spec, doors: ['MCS'], standard: { clusters: ['east'] } }
+  const mcs = { apiVersion: 'multicluster.x-k8s.io/v1beta1', kind: 'ServiceExport' }
+  await look.apply(
+    namespace(ns),
+    service(ns, 'pay'),
+    { ...object, spec },
+    { ...mcs, metadata: { namespace: ns, name: 'pay' } },
+  )
+}
+/** What the compiler made when it was still wanted. */
+const leftOver = async (resource: Resource<KubeObject>, ref: Ref, fields: object) => {
+  const object = { metadata: { ...ref, labels: MANAGED_BY }, ...fields } as never
+  must(await client.apply(resource, object, { manager: FIELD_MANAGER.compiler }))
+}
+const removes = (resource: Resource<KubeObject>, fields: object): Expectation<World> => ({
+  name: `removes a ${resource.kind} that is not wanted any more`,
+  arrange: async ({ namespace: ns }) => {
+    await look.apply(namespace(ns))
+    await leftOver(resource, { namespace: ns, name: 'left' }, fields)
+  },
+  holds: async (world) => (await there(resource, world.namespace, 'left')) === undefined,
+})
+const IMPORTS: Expectation<World> = {
+  name: 'makes imports of the standard',
+  arrange: byStandard,
+  holds: async (world) => (await there(MCS_IMPORTS, world.namespace, 'pay')) !== undefined,
+}
+const TELLS_EXPORTS: Expectation<World> = {
+  name: 'says how an export of the standard fares',
+  arrange: byStandard,
+  holds: (world) => conditions(MCS_EXPORTS, world),
+}
+const member = (isMember: boolean) =>
+  isMember
+    ? look.apply({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { namespace: SYSTEM, name: 'portolan-cluster' },
+        data: { clusterKey: CLUSTER_KEY, hub: 'f00' },
+      })
+    : gone('portolan-cluster')
+const property = async (name: string) => mustOrMissing(await client.get(CLUSTER_PROPERTIES, { name }))
+const names = (name: string): Expectation<World> => ({
+  name: `says ${name}`,
+  arrange: async () => {
+    await kubectl(api, ['delete', 'clusterproperty', name, '--ignore-not-found'])
+    await member(true)
+  },
+  holds: async () => (await property(name)) !== undefined,
+})
+const PROPERTIES: Readonly<Record<string, Expectation<World>>> = Object.fromEntries(
+  [CLUSTER_ID_PROPERTY, CLUSTERSET_PROPERTY].flatMap((name) => [
+    ...['list', 'create', 'patch'].map((verb) => [`${verb} clusterproperties.about.k8s.io ${name}`, names(name)]),
+    [
+      `delete clusterproperties.about.k8s.io ${name}`,
+      {
+        name: `says ${name} no more`,
+        arrange: async () => {
+          await leftOver(CLUSTER_PROPERTIES, { name }, { spec: { value: 'x' } })
+          await member(false)
+        },
+        holds: async () => (await property(name)) === undefined,
+      },
+    ],
+  ]),
+)
+/** Pods of the egress, as a controller of Kubernetes would list them. */
+const withEgress = async (world: World) => {
+  const name = 'portolan-egress'
+  const slice = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', ...SLICE }
+  await look.apply({
+    ...slice,
+    metadata: { namespace: SYSTEM, name, labels: { 'kubernetes.io/service-name': name } },
+    endpoints: [{ addresses: ['10.0.0.1'] }],
+  })
+  await routed(world)
+}
+const STANDS_IN: Expectation<World> = {
+  name: 'makes a Service for pods without a sidecar',
+  arrange: withEgress,
+  holds: async ({ namespace: ns }) => (await there(SERVICES, ns, derivedName(`${ns}/pay`))) !== undefined,
+}
+const LEADS_ON: Expectation<World> = {
+  name: 'leads it to the egress',
+  arrange: withEgress,
+  holds: async ({ namespace: ns }) =>
+    (await there(ENDPOINT_SLICES, ns, `${derivedName(`${ns}/pay`)}-ipv4`)) !== undefined,
+}
+const EGRESS: Expectation<World> = {
+  name: 'gives the egress its table',
+  arrange: withEgress,
+  holds: wrote('portolan-egress', 'table.json'),
+}
+const SLICE = { addressType: 'IPv4', endpoints: [], ports: [] }
+
 const BY_RIGHT: Readonly<Record<string, Expectation<World>>> = {
   'patch serviceimports.flomesh.io': {
     name: 'gives imports an address',
@@ -173,6 +283,26 @@ const BY_RIGHT: Readonly<Record<string, Expectation<World>>> = {
     arrange: routed,
     holds: (world) => conditions(GLOBAL_TRAFFIC_POLICIES, world),
   },
+  'list serviceimports.multicluster.x-k8s.io': IMPORTS,
+  'create serviceimports.multicluster.x-k8s.io': IMPORTS,
+  'patch serviceimports.multicluster.x-k8s.io': IMPORTS,
+  'delete serviceimports.multicluster.x-k8s.io': removes(MCS_IMPORTS, { spec: { type: 'Headless', ports: [] } }),
+  'patch serviceimports.multicluster.x-k8s.io/status': {
+    name: 'says how an import of the standard fares',
+    arrange: byStandard,
+    holds: (world) => conditions(MCS_IMPORTS, world),
+  },
+  'list serviceexports.multicluster.x-k8s.io': TELLS_EXPORTS,
+  'patch serviceexports.multicluster.x-k8s.io/status': TELLS_EXPORTS,
+  ...PROPERTIES,
+  'create services': STANDS_IN,
+  'patch services': STANDS_IN,
+  'create endpointslices.discovery.k8s.io': LEADS_ON,
+  'patch endpointslices.discovery.k8s.io': LEADS_ON,
+  'create configmaps portolan-egress': anew(EGRESS, 'portolan-egress'),
+  'patch configmaps portolan-egress': EGRESS,
+  'delete services': removes(SERVICES, { spec: { ports: [{ port: 80 }] } }),
+  'delete endpointslices.discovery.k8s.io': removes(ENDPOINT_SLICES, SLICE),
   'list traffictargets.access.smi-spec.io': ASKS,
   'list httproutegroups.specs.smi-spec.io': ASKS,
   'list tcproutes.specs.smi-spec.io': ASKS,
@@ -257,6 +387,7 @@ async function start({ ports }: Pick<World, 'ports'>, holder: Holder): Promise<(
       clusterDomain: 'cluster.local',
       mtls: true,
       vipRange: '240.240.0.0/16',
+      egressNamespace: SYSTEM,
       meshConfig: { namespace: SYSTEM, name: 'portolan-mesh-config' },
       lease: 'portolan-compiler',
       leaseSeconds: 3,
