@@ -126,6 +126,9 @@ function standardProperties(
     { property: 'sessionAffinity', value: `${sessionAffinity}${sticky}`, decidedBy: oldest },
     { property: 'internalTrafficPolicy', value: internalTrafficPolicy, decidedBy: oldest },
     { property: 'trafficDistribution', value: trafficDistribution ?? 'unset', decidedBy: oldest },
+    ...(rest.ipFamilies.length === 0
+      ? []
+      : [{ property: 'ipFamilies', value: rest.ipFamilies.join(', '), decidedBy: oldest }]),
     { property: 'labels', value: said(rest.words?.labels), decidedBy: words, door: 'MCS' },
     { property: 'annotations', value: said(rest.words?.annotations), decidedBy: words, door: 'MCS' },
   ]
