@@ -9,10 +9,11 @@ import { callsText, line } from './calls-text.ts'
 import { doorText, isUncommon } from './doors-text.ts'
 import type { Explanation, LocalService } from './explanation.ts'
 import type { Settled } from './settled.ts'
+import { withoutSidecarText } from './without-sidecar.ts'
 
 /** An explanation in sentences, for people. */
 export function explanationText(explanation: Explanation, paint: Paint): string {
-  const { service, cluster } = explanation
+  const { service, cluster, withoutSidecar: unaided } = explanation
   const sections: readonly (readonly [title: string, lines: readonly string[]])[] = [
     ['Who has it', whoHasIt(explanation)],
     ['What the hub settled', explanation.settled === undefined ? [] : hubSettled(explanation.settled)],
@@ -20,6 +21,7 @@ export function explanationText(explanation: Explanation, paint: Paint): string 
     ['Names, for pods with a sidecar', names(explanation)],
     [`Calls from namespace ${explanation.callsFrom}`, callsText(explanation, paint)],
     [`Pod ${explanation.caller?.namespace}/${explanation.caller?.name}`, caller(explanation, paint)],
+    ['Pods without a sidecar', unaided === undefined ? [] : [line(withoutSidecarText(unaided))]],
     ['What is wrong', problems(explanation, paint)],
   ]
   return [

@@ -17,6 +17,7 @@ import { type Answer, refuses, whereTo } from '../../compiler/where-to.ts'
 import { isExternalName, readyEndpoints, tcpPorts, type World, worldOf } from '../../compiler/world.ts'
 import type { CallerAnswer } from './caller.ts'
 import type { Settled } from './settled.ts'
+import { type WithoutSidecar, withoutSidecar } from './without-sidecar.ts'
 
 /** What becomes of calls to one service, and by whose doing. */
 export interface Explanation {
@@ -42,6 +43,8 @@ export interface Explanation {
   readonly callsFrom?: string
   readonly calls: readonly NamedCall[]
   readonly caller?: CallerAnswer
+  /** Absent where there is no egress. */
+  readonly withoutSidecar?: WithoutSidecar
   /** What compilation has against objects of this name. */
   readonly issues: readonly Issue[]
 }
@@ -120,6 +123,7 @@ export function explanationOf(facts: ExplainFacts): Explanation {
   const someone = (tables.sidecars.find(knows) ?? tables.sidecars[0])?.namespace
   const callsFrom = caller === undefined ? someone : caller.sidecar ? caller.namespace : undefined
   const local = localOf(world, service)
+  const unaided = imported && withoutSidecar(world, tables, imported)
   return {
     service,
     cluster: { name: cluster, key: tables.cluster.key },
@@ -135,6 +139,7 @@ export function explanationOf(facts: ExplainFacts): Explanation {
     calls:
       callsFrom === undefined ? [] : callsOf(tables, callsFrom, namespace, name, portsOf(imported?.spec.ports, local)),
     ...(caller === undefined ? {} : { caller }),
+    ...(unaided === undefined ? {} : { withoutSidecar: unaided }),
     issues: tables.issues.filter(({ object }) => object.namespace === namespace && object.name === name),
   }
 }

@@ -36,10 +36,11 @@ describe('issues', () => {
     expect(ids).toHaveLength(1)
   })
 
-  test("the gateway's account one, and no other account of Portolan's own namespace", async () => {
-    expect((await stage.identity(SYSTEM, 'portolan-gateway')).certificate.subjectAltName).toBe(
-      `URI:${spiffeId(DOMAIN, SYSTEM, 'portolan-gateway')}`,
-    )
+  test("the accounts of gateway and egress one, and no other account of Portolan's own namespace", async () => {
+    for (const account of ['portolan-gateway', 'portolan-egress'])
+      expect((await stage.identity(SYSTEM, account)).certificate.subjectAltName).toBe(
+        `URI:${spiffeId(DOMAIN, SYSTEM, account)}`,
+      )
     must(await stage.client.create(SERVICE_ACCOUNTS, { metadata: { namespace: SYSTEM, name: 'portolan-other' } }))
     await stage.member('later', 'app')
     await stage.identity('later', 'app')

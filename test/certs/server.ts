@@ -56,7 +56,8 @@ export async function startStage(): Promise<IdentityStage> {
   const api = await startApiServer()
   const client = createClient(api.connection)
   must(await client.create(NAMESPACES, { metadata: { name: SYSTEM } }))
-  must(await client.create(SERVICE_ACCOUNTS, { metadata: { namespace: SYSTEM, name: 'portolan-gateway' } }))
+  for (const name of ['portolan-gateway', 'portolan-egress'])
+    must(await client.create(SERVICE_ACCOUNTS, { metadata: { namespace: SYSTEM, name } }))
   const replicas: Replica[] = []
 
   const mounted = async (namespace: string, account: string): Promise<Mounted | undefined> => {
