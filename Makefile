@@ -39,6 +39,7 @@ bench: setup ## the figures of docs/benchmarks.md
 	@node test/bench/clusters.bench.ts
 	@node test/bench/first-call.bench.ts
 	@node test/bench/federation.bench.ts
+	@node test/bench/names.bench.ts
 
 fuzz: setup ## INPUTS odd inputs (INPUTS=1000000 SEED=…) for everything that reads what others wrote
 	@node test/fuzz/main.ts --inputs $(or $(INPUTS),1000000) $(if $(SEED),--seed $(SEED))

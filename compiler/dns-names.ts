@@ -61,6 +61,10 @@ const slicesByImport = (slices: readonly EndpointSlice[]): ReadonlyMap<string, r
     ({ metadata }) => `${metadata.namespace ?? 'default'}/${metadata.labels?.[MCS_SERVICE_NAME_LABEL]}`,
   )
 
+/** Whether the name is of use to pods without a sidecar: what only sidecars capture is not. */
+export const isForAll = ({ captured, direct, pods = [] }: ClustersetName): boolean =>
+  pods.length > 0 || direct.some((address) => !captured.includes(address))
+
 type RawPort = NonNullable<EndpointSlice['ports']>[number]
 
 const isNumber = (port: number | undefined): port is number =>

@@ -1,6 +1,6 @@
 import { CLUSTERSET_DOMAIN, DNS_CONFIGMAP } from '../../api/names.ts'
+import { isForAll } from '../../compiler/dns-names.ts'
 import { byKey } from '../../compiler/keys.ts'
-import type { ClustersetName } from '../../compiler/tables.ts'
 import { forwardsTo, hostPort } from '../corefile.ts'
 import { type Check, found, reading } from './checks.ts'
 import { COREFILE, forwardingTo } from './cluster-dns-place.ts'
@@ -26,7 +26,3 @@ export const clusterDns: Check = {
     )
   },
 }
-
-/** What only sidecars capture is of no use to others. */
-const isForAll = ({ captured, direct, pods = [] }: ClustersetName): boolean =>
-  pods.length > 0 || direct.some((address) => !captured.includes(address))

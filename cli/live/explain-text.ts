@@ -1,6 +1,6 @@
 import { formatProblem, levelOf } from '../../api/diagnostics.ts'
 import type { Affinity } from '../../api/global-service.ts'
-import { REFUSING_ADDRESS } from '../../api/names.ts'
+import { CLUSTERSET_DOMAIN, REFUSING_ADDRESS } from '../../api/names.ts'
 import { RULES } from '../../compiler/in-a-line.ts'
 import type { TargetState } from '../../compiler/targets.ts'
 import { amount, columns, type Paint } from '../print.ts'
@@ -19,6 +19,7 @@ export function explanationText(explanation: Explanation, paint: Paint): string 
     ['What the hub settled', explanation.settled === undefined ? [] : hubSettled(explanation.settled)],
     ['Policy', policy(explanation)],
     ['Names, for pods with a sidecar', names(explanation)],
+    ['Names, for all other pods', namesForOthers(explanation)],
     [`Calls from namespace ${explanation.callsFrom}`, callsText(explanation, paint)],
     [`Pod ${explanation.caller?.namespace}/${explanation.caller?.name}`, caller(explanation, paint)],
     ['Pods without a sidecar', unaided === undefined ? [] : [line(withoutSidecarText(unaided))]],
@@ -162,6 +163,18 @@ function names({ names: all, local }: Explanation): readonly string[] {
     return address === REFUSING_ADDRESS ? `${address}, where nothing listens` : `${address}, which the sidecar takes`
   }
   return all.length === 0 ? [] : [columns(all.map(({ name, address }) => [name, meaning(address)]))]
+}
+
+function namesForOthers({ forOthers }: Explanation): readonly string[] {
+  if (forOthers === undefined) return []
+  const { namespace, name, direct, pods = [] } = forOthers
+  const full = `${name}.${namespace}.svc.${CLUSTERSET_DOMAIN}`
+  const own = direct.map((address) => [full, `${address}, from where the egress takes calls on`])
+  const ofPods = pods.map(({ host, cluster, address }) => [
+    host === undefined ? full : `${host}.${cluster}.${full}`,
+    `${address}, a pod in ${cluster}; also for pods with a sidecar`,
+  ])
+  return [columns([...own, ...ofPods]), line("As far as the cluster's own DNS asks mesh DNS: portolan dns status.")]
 }
 
 function caller({ caller: answer, local }: Explanation, paint: Paint): readonly string[] {

@@ -6,12 +6,13 @@ import { CLUSTERSET_DOMAIN } from '../../api/names.ts'
 import type { Door, ServiceImport } from '../../api/service-import.ts'
 import { hostAndPort } from '../../api/vip-range.ts'
 import { remoteBackends } from '../../compiler/backends.ts'
+import { isForAll } from '../../compiler/dns-names.ts'
 import { clientsListed } from '../../compiler/in-a-line.ts'
 import { byKey } from '../../compiler/keys.ts'
 import { by } from '../../compiler/order.ts'
 import { planFor } from '../../compiler/routes.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
-import type { ServiceRoute, Tables } from '../../compiler/tables.ts'
+import type { ClustersetName, ServiceRoute, Tables } from '../../compiler/tables.ts'
 import type { TargetState } from '../../compiler/targets.ts'
 import { type Answer, refuses, whereTo } from '../../compiler/where-to.ts'
 import { isExternalName, readyEndpoints, tcpPorts, type World, worldOf } from '../../compiler/world.ts'
@@ -37,6 +38,8 @@ export interface Explanation {
   readonly policy: Policy
   /** What its names resolve to in pods that ask mesh DNS. */
   readonly names: readonly NameMeaning[]
+  /** What the clusterset's name resolves to in all other pods, where that differs; and pods of a headless service. */
+  readonly forOthers?: ClustersetName
   /** Namespaces of the mesh whose sidecars do not know the service, by their own choice. */
   readonly outOfScope: readonly string[]
   /** Namespace of the caller whose calls are answered; absent when the mesh has none, or the caller no sidecar. */
@@ -134,6 +137,7 @@ export function explanationOf(facts: ExplainFacts): Explanation {
     ...(settled === undefined ? {} : { settled }),
     policy: policyOf(world, imported, tables, service),
     names: imported === undefined && local === undefined ? [] : namesOf(tables, namespace, name),
+    ...forOthers(tables, namespace, name),
     outOfScope: someoneKnows ? tables.sidecars.filter((each) => !knows(each)).map((each) => each.namespace) : [],
     ...(callsFrom === undefined ? {} : { callsFrom }),
     calls:
@@ -223,6 +227,11 @@ function namesOf({ dns, cluster }: Tables, namespace: string, name: string): rea
     if (record !== undefined) return [record]
     return domain === cluster.domain ? [{ name: full }] : []
   })
+}
+
+function forOthers({ clusterset }: Tables, namespace: string, name: string): Pick<Explanation, 'forOthers'> {
+  const found = clusterset.find((each) => each.namespace === namespace && each.name === name)
+  return found === undefined || !isForAll(found) ? {} : { forOthers: found }
 }
 
 /** The clusterset's name is called too where the plain one leads to no proxy. */

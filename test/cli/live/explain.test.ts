@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { memorySecret } from '../../../federation/controller/memory.ts'
 import type { View } from '../../../federation/controller/view.ts'
+import { derived, slice as mcsSlice } from '../../dns/build.ts'
 import { CLUSTER_KEY, kubectl, SYSTEM } from '../../kube/compiler.ts'
 import { east, exported, imported, namespace, pod, policy, service } from '../../kube/objects.ts'
 import { type Installed, installed, withoutAddresses } from './installed.ts'
@@ -37,6 +38,10 @@ beforeAll(async () => {
     policy('shop', 'odd'),
     service('shop', 'own'),
     slice('shop', 'own', true),
+    { ...imported('shop', 'crowd'), spec: { type: 'Headless', doors: ['MCS'], ports: [] } },
+    mcsSlice('shop/crowd', 'east', ['crowd-0@10.9.9.9', '10.9.9.10']),
+    { ...imported('shop', 'shared'), spec: { doors: ['MCS'], ports: [{ port: 8080, endpoints: [] }] } },
+    { ...derived('shop/shared'), spec: { ports: [{ port: 8080 }] } },
   )
 })
 afterAll(() => west?.api.stop())
@@ -45,6 +50,30 @@ const explain = async (line: string) => {
   const { code, out, err } = await west.portolan(`explain ${line}`)
   return `exit code ${code}\n${withoutAddresses(out)}${err}`
 }
+
+describe('says what others than pods with a sidecar are told', () => {
+  const toldOthers = async (service: string) =>
+    (await explain(service)).split('\n\n').find((part) => part.includes('other pods'))
+  test('an address that the cluster routes', async () => {
+    expect((await toldOthers('shop/shared'))?.replace(/10\.43\.\d+\.\d+/, 'CLUSTER-IP')).toMatchInlineSnapshot(`
+      "Names, for all other pods
+        shared.shop.svc.clusterset.local  CLUSTER-IP, from where the egress takes calls on
+        As far as the cluster's own DNS asks mesh DNS: portolan dns status."
+    `)
+  })
+  test('each pod of a headless service', async () => {
+    expect(await toldOthers('shop/crowd')).toMatchInlineSnapshot(`
+      "Names, for all other pods
+        10-9-9-10.east.crowd.shop.svc.clusterset.local  10.9.9.10, a pod in east; also for pods with a sidecar
+        crowd-0.east.crowd.shop.svc.clusterset.local    10.9.9.9, a pod in east; also for pods with a sidecar
+        As far as the cluster's own DNS asks mesh DNS: portolan dns status.
+      "
+    `)
+  })
+  test('nothing, where only sidecars have a way', async () => {
+    expect(await toldOthers('shop/stock')).toBeUndefined()
+  })
+})
 
 describe('says where calls go and why', () => {
   test('here, while a pod is ready', async () => {
