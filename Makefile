@@ -12,7 +12,7 @@ NODE_HOME := $(CACHE)/node-$(NODE_VERSION)
 NODE_BIN := $(or $(HOST_NODE),$(NODE_HOME)/node_modules/node/bin)
 export PATH := $(NODE_BIN):$(PATH)
 
-.PHONY: help demo demo-dapr demo-down test try bench fuzz conformance check format generate lab-up lab-down lab-status setup node-path
+.PHONY: help demo demo-dapr demo-global demo-down test try bench fuzz conformance check format generate lab-up lab-down lab-status setup node-path
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,8 +23,11 @@ demo: ## four real clusters, Portolan in each, and calls between them, step by s
 demo-dapr: ## the same clusters with Dapr and Redis: mesh and Dapr in one pod, step by step (./demo dapr -h)
 	@./demo dapr
 
-demo-down: ## remove the demo's clusters
-	@./demo -u
+demo-global: ## two clusters and Services shared by annotation, as with Cilium's cluster mesh (./demo global -h)
+	@./demo global
+
+demo-down: ## remove the demos' clusters
+	@./demo -u && ./demo global -u
 
 test: setup check ## all tests, on real parts
 	@npx vitest run

@@ -18,7 +18,7 @@ const ROOT = join(import.meta.dirname, '../..')
 
 /** What is filled into the printed commands and manifests, and the environment in which they are typed. */
 export interface Scene {
-  /** HOST_IP of each member. */
+  /** HOST_IP of each member; none where other clusters are played with. */
   readonly address: Readonly<Record<Member, string>>
   readonly env: Readonly<Record<string, string>>
 }
@@ -29,10 +29,10 @@ export function file(name: string): string {
 }
 
 /** The clusters with the images of the working tree; in those that were up already, Portolan's pods are replaced. */
-export async function raise(clusters: ClusterProvider): Promise<void> {
-  const before = (await clusters.running()).filter((name) => CLUSTERS.includes(name))
-  await clusters.up(CLUSTERS)
-  await loadImages(clusters, CLUSTERS, [IMAGE.portolan])
+export async function raise(clusters: ClusterProvider, names = CLUSTERS): Promise<void> {
+  const before = (await clusters.running()).filter((name) => names.includes(name))
+  await clusters.up(names)
+  await loadImages(clusters, names, [IMAGE.portolan])
   for (const name of before)
     await clusters.kubectl(name, ['-n', CONTROL_PLANE, 'rollout', 'restart', 'deploy', '-l', PART_OF_PORTOLAN])
 }
@@ -59,9 +59,10 @@ async function commands(dir: string): Promise<string> {
   return bin
 }
 
-export async function setScene(clusters: ClusterProvider): Promise<Scene> {
-  const env = await terminalEnv(clusters, CLUSTERS)
-  const address = await Promise.all(MEMBERS.map(async (name) => [name, await clusters.nodeAddress(name)]))
+export async function setScene(clusters: ClusterProvider, names = CLUSTERS): Promise<Scene> {
+  const env = await terminalEnv(clusters, names)
+  const members = MEMBERS.filter((name) => names.includes(name))
+  const address = await Promise.all(members.map(async (name) => [name, await clusters.nodeAddress(name)]))
   return {
     address: Object.fromEntries(address) as Record<Member, string>,
     env: { ...env, PATH: [await commands(labDirectory()), env['PATH']].join(delimiter) },
@@ -69,8 +70,8 @@ export async function setScene(clusters: ClusterProvider): Promise<Scene> {
 }
 
 /** A file for a shell to read, after which kubectl, helm and portolan reach the clusters by their names. */
-export async function writeEnvironment(clusters: ClusterProvider): Promise<string> {
-  const { env } = await setScene(clusters)
+export async function writeEnvironment(clusters: ClusterProvider, names = CLUSTERS): Promise<string> {
+  const { env } = await setScene(clusters, names)
   const ours = env['PATH']?.split(delimiter).slice(0, 2).join(delimiter)
   const file = join(labDirectory(), 'env')
   writeFileSync(file, `export PATH='${ours}':"$PATH"\nexport KUBECONFIG='${env['KUBECONFIG']}'\n`)

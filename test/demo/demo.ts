@@ -1,20 +1,27 @@
-/** The walkthroughs in a terminal: `node test/demo/demo.ts [dapr] PART…`, where ../../demo says what the parts are. */
+/** The walkthroughs in a terminal: `node test/demo/demo.ts [dapr | global] PART…`, where ../../demo says what the parts are. */
 import { labProvider } from '../lab/lab-provider.ts'
 import { chooseProvider } from '../lab/provider.ts'
 import { CLUSTERS, raise, setScene, writeEnvironment } from './clusters.ts'
 import { cleanDapr, INSTALLING, loadDapr } from './dapr/install.ts'
 import { DAPR, CALL as DAPR_CALL } from './dapr/walkthrough.ts'
+import { cleanGlobal, INSTALLING as INSTALLING_PAIR, loadGlobal, PAIR } from './global/install.ts'
+import { callsFrom, GLOBAL } from './global/walkthrough.ts'
 import { clean, installing } from './install.ts'
 import { CALL, CALLER, type Chapter } from './printed.ts'
 import { stage } from './stage.ts'
 import { walkthrough } from './walkthrough.ts'
 
-const beside = process.argv[2] === 'dapr'
-// Dapr and Redis are the lab's.
-const clusters = beside ? labProvider() : await chooseProvider()
+const [which = '', ...rest] = process.argv.slice(2)
+const named = ['dapr', 'global'].includes(which)
+const parts = named ? rest : process.argv.slice(2)
+// What Dapr's pods and the rebels' run is the lab's.
+const clusters = named ? labProvider() : await chooseProvider()
 
 /** What one walkthrough is made of. */
 interface Play {
+  readonly clusters: readonly string[]
+  /** Gives the clusters what they cannot pull. */
+  readonly load?: () => Promise<void>
   readonly installing: readonly Chapter[]
   readonly chapters: () => readonly Chapter[]
   readonly clean: () => Promise<void>
@@ -24,6 +31,7 @@ interface Play {
 }
 
 const FSM: Play = {
+  clusters: CLUSTERS,
   installing: [installing()],
   chapters: walkthrough,
   clean: () => clean(clusters),
@@ -31,17 +39,28 @@ const FSM: Play = {
   tries: [CALL.replace(/"[^"]*"/, 'deploy/curl'), `kubectl --context ${CALLER} -n httpbin edit gtp httpbin`],
 }
 const BESIDE_DAPR: Play = {
+  clusters: CLUSTERS,
+  load: () => loadDapr(clusters),
   installing: INSTALLING,
   chapters: () => DAPR,
   clean: () => cleanDapr(clusters),
   command: './demo dapr',
   tries: [DAPR_CALL.replace(/"[^"]*"/, 'deploy/curl'), `kubectl --context ${CALLER} -n dapr-test edit gtp nodeapp`],
 }
-const play = beside ? BESIDE_DAPR : FSM
+const BY_ANNOTATION: Play = {
+  clusters: PAIR,
+  load: () => loadGlobal(clusters),
+  installing: INSTALLING_PAIR,
+  chapters: () => GLOBAL,
+  clean: () => cleanGlobal(clusters),
+  command: './demo global',
+  tries: [callsFrom('cluster01'), 'kubectl --context cluster01 edit service rebel-base'],
+}
+const play = which === 'dapr' ? BESIDE_DAPR : which === 'global' ? BY_ANNOTATION : FSM
 
 let chapter = 0
 async function perform(chapters: readonly Chapter[]): Promise<void> {
-  const scene = await setScene(clusters)
+  const scene = await setScene(clusters, play.clusters)
   const on = stage(scene.env, (text) => process.stdout.write(text))
   for (const { title, run } of chapters) {
     on.title(`${++chapter}. ${title}`)
@@ -51,15 +70,17 @@ async function perform(chapters: readonly Chapter[]): Promise<void> {
 
 async function requireClusters(): Promise<void> {
   const up = await clusters.running()
-  const missing = CLUSTERS.filter((name) => !up.includes(name))
+  const missing = play.clusters.filter((name) => !up.includes(name))
   if (missing.length > 0) throw new Error(`${missing.join(', ')}: not up; ${play.command} -i makes the clusters`)
 }
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   async install() {
-    console.log(`Four clusters (${clusters.kind}). The first time on a machine this takes minutes; then it is cached.`)
-    await raise(clusters)
-    if (beside) await loadDapr(clusters)
+    console.log(
+      `${play.clusters.length} clusters (${clusters.kind}). The first time on a machine this takes minutes; then it is cached.`,
+    )
+    await raise(clusters, play.clusters)
+    await play.load?.()
     await perform(play.installing)
   },
   async run() {
@@ -69,12 +90,12 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
     console.log(`
 The clusters are still up. To go on:
 
-  . ${await writeEnvironment(clusters)}
+  . ${await writeEnvironment(clusters, play.clusters)}
   ${play.tries.join('\n  ')}
 
   ${play.command} -d      the walkthrough again
   ${play.command} -r      remove what it made
-  ./demo -u      remove the clusters`)
+  ${play.command} -u      remove the clusters`)
   },
   async clean() {
     await requireClusters()
@@ -82,14 +103,14 @@ The clusters are still up. To go on:
     console.log('What the walkthrough made is gone; the clusters and Portolan are still there.')
   },
   async remove() {
-    await clusters.down(CLUSTERS)
+    await clusters.down(play.clusters)
     console.log('The clusters are gone.')
   },
 }
 
 const started = performance.now()
 try {
-  for (const part of process.argv.slice(beside ? 3 : 2)) await PARTS[part]?.()
+  for (const part of parts) await PARTS[part]?.()
   console.log(`\nDone in ${((performance.now() - started) / 1000).toFixed(0)} s.`)
 } catch (error) {
   console.error(`\n${(error as Error).message}`)

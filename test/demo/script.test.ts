@@ -11,11 +11,17 @@ test('-h says what the flags are', async () => {
   for (const flag of ['-i', '-d', '-r', '-u', '-h']) expect(stdout).toMatch(new RegExp(`^  ${flag} `, 'm'))
 })
 
-test.each([[['-x']], [['install']], [['-d', 'now']], [['--down']], [['dapr', 'now']], [['-i', 'dapr']]])(
-  '%j gets the usage and exit code 2',
-  async (args) => {
-    const { code, stdout, stderr } = await tryRun(SCRIPT, args)
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-    expect(stderr).toMatch(/^usage: /)
-  },
-)
+test.each([
+  [['-x']],
+  [['install']],
+  [['-d', 'now']],
+  [['--down']],
+  [['dapr', 'now']],
+  [['dapr', 'global']],
+  [['global', 'now']],
+  [['-i', 'dapr']],
+])('%j gets the usage and exit code 2', async (args) => {
+  const { code, stdout, stderr } = await tryRun(SCRIPT, args)
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+  expect(stderr).toMatch(/^usage: /)
+})

@@ -17,6 +17,7 @@ import { CACHE, cached, filesBelow, forgetOlder, shortHash } from './cache.ts'
 import { DAPR, DAPR_PARTS, dapr } from './dapr.ts'
 import { distribution } from './debian.ts'
 import { copyLibraries, fillProgram } from './libraries.ts'
+import { fillNginx } from './nginx.ts'
 import { type Image, type Layer, readLayer, writeLayer } from './oci.ts'
 import { fillPostgres, POSTGRES_USER } from './postgres.ts'
 import { HUB } from './registry.ts'
@@ -32,6 +33,9 @@ export const IMAGE = {
   portolan: `${REGISTRY}/portolan:dev`,
   demoApp: `${REGISTRY}/demo-app:dev`,
   postgres: `${REGISTRY}/postgres:1`,
+  /** What the published rebel-base and x-wing name, as containerd knows it: with `library`, and without a tag beside a digest. */
+  nginx: `${HUB}/library/nginx:1.15.8`,
+  jsonMock: 'quay.io/cilium/json-mock@sha256:f26044a2b8085fcaa8146b6b8bb73556134d7ec3d5782c6a04a058c945924ca0',
   /** Every part of Dapr. */
   dapr: `${HUB}/daprio/dapr:${DAPR}`,
 } as const
@@ -343,12 +347,26 @@ async function postgresImage(): Promise<Image> {
   return { name: IMAGE.postgres, layers, config: { Cmd: ['start-postgres'], Env: [PATH], User: POSTGRES_USER } }
 }
 
+/** A web server, with curl as the walkthrough calls from its console. */
+async function nginxImage(): Promise<Image> {
+  const layers = [await baseLayer(), await curlLayer(), await cachedLayer('nginx', distribution(), fillNginx)]
+  return { name: IMAGE.nginx, layers, config: { Cmd: ['nginx', '-g', 'daemon off;'], Env: [PATH] } }
+}
+
+/** Its digest is not that of its name, which is asked only when an image is pulled. */
+async function jsonMockImage(): Promise<Image> {
+  const layers = [await baseLayer(), await nodeLayer(), await curlLayer(), await serverLayer('json-mock.ts')]
+  return { name: IMAGE.jsonMock, layers, config: { Cmd: ['node', '/app/json-mock.ts'], Env: [PATH] } }
+}
+
 /** By the name users type; what `loadImage` takes. Throws, naming those there are, for any other. */
 export async function imageByName(name: string): Promise<Image> {
   if (name === IMAGE.portolan) return portolanImage()
   if (name === IMAGE.demoApp) return demoAppImage()
   if (name === IMAGE.dapr) return daprImage()
   if (name === IMAGE.postgres) return postgresImage()
+  if (name === IMAGE.nginx) return nginxImage()
+  if (name === IMAGE.jsonMock) return jsonMockImage()
   const born = await bornImages()
   const found = born.find((image) => image.name === name)
   if (found === undefined) throw new Error(`image ${name}: there are ${[...Object.values(IMAGE)].join(', ')}`)
