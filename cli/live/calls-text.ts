@@ -57,16 +57,30 @@ function plain(reason: Plain, port: number, { local, imported }: Explanation): s
   return `goes to this cluster's own Service ${readyAt(local, port)}, past the proxy.`
 }
 
-function why({ policy: inForce, backends }: RoutedAnswer, port: number, { local }: Explanation): string {
+function why(
+  { policy: inForce, decided, affinity, backends }: RoutedAnswer,
+  port: number,
+  { local }: Explanation,
+): string {
   const here = backends.some((each) => each.local && each.priority === 0)
   const alone = backends.every((each) => each.local)
   if (inForce === 'Locality') return "goes to this cluster's Service alone, as no policy names others:"
   if (alone) return `stays here, as no other cluster takes calls to this port${emptiness(local, port)}:`
+  if (decided === 'ClusterSet') return 'is shared by ready pods among the clusters that export it:'
+  if (affinity === 'remote')
+    return here
+      ? 'stays here, as no pod is ready in the other clusters:'
+      : 'goes to the other clusters while a pod is ready there:'
+  if (decided !== undefined && affinity === undefined)
+    return here
+      ? 'is shared by ready pods:'
+      : `is shared by ready pods among the other clusters, as ${lack(local, port)}:`
   if (inForce === 'ActiveActive')
     return here || local === undefined
       ? 'is shared by weight:'
       : `is shared by weight among the other clusters, as ${lack(local, port)}:`
-  return here ? 'stays here while a pod is ready:' : `goes to the targets, as ${lack(local, port)}:`
+  const others = decided === undefined ? 'targets' : 'other clusters'
+  return here ? 'stays here while a pod is ready:' : `goes to the ${others}, as ${lack(local, port)}:`
 }
 
 /** Why this cluster takes no calls to the port. */

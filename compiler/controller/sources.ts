@@ -24,6 +24,7 @@ import type { KubeClient, Scope } from '../../kube/client.ts'
 import { type Informer, type InformerEvent, type InformerOptions, startInformer } from '../../kube/informer.ts'
 import { withOwnFieldsOnly } from '../../kube/owned.ts'
 import { withWrites } from '../../kube/written.ts'
+import { declaredExports } from '../doors.ts'
 import type { MeshSettings, Snapshot } from '../snapshot.ts'
 import type { Trust } from '../tables.ts'
 import { readTrust, type TrustRead } from '../trust.ts'
@@ -149,8 +150,12 @@ export function startSources(options: SourceOptions): Sources {
   const isRestricted = () => configs.list()[0]?.spec.traffic?.enablePermissiveTrafficPolicyMode === false
   const allPods = () => [...pods.values()].flatMap((informer) => informer.list())
   /** Namespaces of Services that other clusters call, or share calls with. */
-  const serving = () =>
-    isRestricted() ? [...exports.list(), ...imports.list()].map(({ metadata }) => metadata.namespace ?? 'default') : []
+  const serving = (): readonly string[] => {
+    if (!isRestricted()) return []
+    const { globalServices } = identity()
+    const all = { exports: exports.list(), mcsExports: standard.exports(), services: services.list(), globalServices }
+    return [...declaredExports(all), ...imports.list()].map(({ metadata }) => metadata.namespace ?? 'default')
+  }
 
   const startPods = (of: string) =>
     start<resources.LivePod, MeshPod>(

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { callsListed, clustersListed, listed } from '../../compiler/in-a-line.ts'
+import { callsListed, clustersListed, listed, ruleOf } from '../../compiler/in-a-line.ts'
 import type { Backend, ServiceRoute } from '../../compiler/tables.ts'
 import { clusterKey } from './build.ts'
 
@@ -44,4 +44,13 @@ test('a long list is cut and counted', () => {
   const keys = Array.from({ length: 20 }, (_, i) => clusterKey(`c${i}`))
   expect(clustersListed(keys)).toBe('c0, c1, c2, c3, c4, c5, 14 more')
   expect(listed([1, 2, 3, 4, 5, 6, 7])).toBe('1, 2, 3, 4, 5, 6, 7')
+})
+
+test.each([
+  [{ policy: 'FailOver' }, 'FailOver'],
+  [{ policy: 'ActiveActive', decided: 'GlobalService' }, 'global service'],
+  [{ policy: 'FailOver', decided: 'GlobalService', affinity: 'remote' }, 'global service, remote first'],
+  [{ policy: 'ActiveActive', decided: 'ClusterSet' }, 'clusterset'],
+] as const)('%j is by %s', (route, rule) => {
+  expect(ruleOf(route)).toBe(rule)
 })
