@@ -269,6 +269,31 @@ ports: [{ name: http, port: 8080 }]
     expect(backends[0][0]).not.toHaveProperty('backends')
   })
 
+  test('compiling reads them as the cluster does', async () => {
+    const mesh = NAMESPACE.replace('name: shop', 'name: shop, labels: { flomesh.io/monitored-by: portolan }')
+    await put({
+      ...both,
+      'east/web.yaml': `${service(GLOBAL)}---${standard()}`,
+      'west/web.yaml': `${service(GLOBAL)}---${mesh}`,
+    })
+    await portolan(['federate', '-f', dir, '--out', dir])
+    const compiled = async (name: string) => {
+      const key = `default/default/default/${name}`
+      const { out } = await portolan(['compile', '-f', join(dir, name), '--cluster-key', key, '-o', 'json'])
+      return JSON.parse(out)
+    }
+    const { statuses } = await compiled('east')
+    expect(statuses.map((each: { object: object }) => each.object)).toContainEqual({
+      kind: 'ServiceExport',
+      group: 'multicluster.x-k8s.io',
+      namespace: 'shop',
+      name: 'web',
+    })
+    const { sidecars, gateway } = await compiled('west')
+    expect(gateway.routes).toMatchObject([{ path: '/shop/web/80' }])
+    expect(sidecars[0].routes).toMatchObject([{ service: 'shop/web', policy: 'ActiveActive' }])
+  })
+
   test('a version that there is not, and labels that are none, are found', async () => {
     await put({
       ...both,
