@@ -51,6 +51,8 @@ export interface ReplicaOptions {
   readonly leaseSeconds?: number
   /** Default 0: tests see the end of things at once. */
   readonly gatewayLinger?: number
+  /** Whether pods without a sidecar have a way to imports; its pods are the test's to make up. */
+  readonly egress?: boolean
 }
 
 export async function startReplica(api: ApiServer, options: ReplicaOptions = {}): Promise<Replica> {
@@ -75,6 +77,7 @@ export async function startReplica(api: ApiServer, options: ReplicaOptions = {})
       nudge,
       nudgesPerSecond: 50,
       gatewayLinger,
+      ...(options.egress ? { egressNamespace: SYSTEM } : {}),
       healthPort,
       metricsPort,
       ...(options.statsPort === undefined ? {} : { statsPort: options.statsPort }),

@@ -2,15 +2,20 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { GlobalTrafficPolicy } from '../../api/global-traffic-policy.ts'
+import type { KubeObject } from '../../api/meta.ts'
 import { FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
+import { describeAction } from '../../compiler/controller/carry-out.ts'
 import { createRenderer, desire } from '../../compiler/controller/desired.ts'
 import { mountsIn, staleNudges } from '../../compiler/controller/nudge.ts'
+import { takenNames } from '../../compiler/controller/objects.ts'
 import { hashesOf, type Observed, type ObservedTable, observeTable } from '../../compiler/controller/observed.ts'
-import { type Desired, plan } from '../../compiler/controller/plan.ts'
+import { type Action, type Desired, plan } from '../../compiler/controller/plan.ts'
 import type { MeshPod } from '../../compiler/controller/pods.ts'
 import { fullBucket, takeToken } from '../../compiler/controller/tokens.ts'
 import { gatewayFiles, newcomers, sidecarFiles } from '../../compiler/files.ts'
+import { OBJECT_KINDS, type WantedObject } from '../../compiler/objects.ts'
 import type { GatewayTable, ObjectStatus } from '../../compiler/tables.ts'
+import { keyOf } from '../../kube/object.ts'
 import { withWrites } from '../../kube/written.ts'
 
 const NOW = '2026-01-01T00:00:00Z'
@@ -61,6 +66,139 @@ const status = (name: string, value: 'True' | 'False', reason: string): ObjectSt
   generation: 1,
   conditions: [{ type: 'Accepted', status: value, reason, message: '', observedGeneration: 1 }],
   extra: { targets: [] },
+})
+
+describe('whole objects', () => {
+  const wanted = (kind: WantedObject['kind'], name: string, over: Partial<WantedObject> = {}): WantedObject => ({
+    kind,
+    ...(kind === 'ClusterProperty' ? {} : { namespace: 'shop' }),
+    name,
+    fields: { spec: { a: 1 } },
+    ...over,
+  })
+  /** As the API server keeps what `manager` has applied. */
+  const kept = (object: WantedObject, manager: string = FIELD_MANAGER.compiler, metadata: object = {}) => {
+    const { namespace, name, fields } = object
+    const label = { 'f:app.kubernetes.io/managed-by': {} }
+    const fieldsV1 = { 'f:metadata': { 'f:labels': label }, 'f:spec': { 'f:a': {} } }
+    const managedFields = [{ manager, operation: 'Apply', fieldsV1 }]
+    const place = namespace === undefined ? {} : { namespace }
+    const all = { ...place, name, uid: `uid-${name}`, generation: 3, labels: MANAGED_BY, managedFields, ...metadata }
+    return { apiVersion: 'v1', kind: object.kind, metadata: all, ...fields } as KubeObject
+  }
+  const there = (...objects: readonly KubeObject[]): Observed['objects'] =>
+    Object.fromEntries(
+      OBJECT_KINDS.map((kind) => [
+        kind,
+        new Map(objects.filter((each) => each.kind === kind).map((each) => [keyOf(each.metadata), each])),
+      ]),
+    )
+  const planned = (objects: readonly WantedObject[], observed: Partial<Observed>) =>
+    plan({ tables: [], kept: new Set(), addresses: [], statuses: [], objects }, { ...NOTHING, ...observed }, NOW)
+  const said = (action: Action) => `${action.do} ${describeAction(action).kind} ${describeAction(action).object}`
+
+  test('what names lead to comes before names, and goes after them', () => {
+    const all = OBJECT_KINDS.map((kind) => wanted(kind, 'new'))
+    const old = OBJECT_KINDS.map((kind) => kept(wanted(kind, 'old')))
+    const dns = { namespace: 'system', name: 'portolan-dns', data: {}, hashes: {} }
+    const routes = { namespace: 'shop', name: 'portolan-routes', data: {}, hashes: {} }
+    const desired = { tables: [dns, routes], kept: new Set<string>(), addresses: [], statuses: [], objects: all }
+    const actions = plan(desired, { ...NOTHING, objects: there(...old) }, NOW).map(said)
+    expect(actions).toEqual([
+      'applyTable ConfigMap shop/portolan-routes',
+      'applyObject Service shop/new',
+      'applyObject EndpointSlice shop/new',
+      'applyTable ConfigMap system/portolan-dns',
+      'applyObject ServiceImport shop/new',
+      'applyObject ClusterProperty new',
+      'removeObject ServiceImport shop/old',
+      'removeObject ClusterProperty old',
+      'removeObject Service shop/old',
+      'removeObject EndpointSlice shop/old',
+    ])
+  })
+
+  const service = wanted('Service', 'a')
+  const status = { conditions: [{ type: 'Ready', status: 'True', reason: 'Ready', message: '' }] } as const
+  test.each<[string, readonly WantedObject[], Partial<Observed>, readonly string[]]>([
+    ['is there as it should be', [service], { objects: there(kept(service)) }, []],
+    [
+      'has other fields',
+      [{ ...service, fields: { spec: { a: 2 } } }],
+      { objects: there(kept(service)) },
+      ['applyObject Service shop/a'],
+    ],
+    [
+      'has lost its label',
+      [service],
+      { objects: there(kept(service, undefined, { labels: {} })) },
+      ['applyObject Service shop/a'],
+    ],
+    ['is somebody else’s', [service], { objects: there(kept(service, 'kubectl')) }, []],
+    ['is somebody else’s, and not wanted', [], { objects: there(kept(service, 'kubectl')) }, []],
+    [
+      'is ours, without the label, and not wanted',
+      [],
+      { objects: there(kept(service, undefined, { labels: {} })) },
+      [],
+    ],
+    [
+      'is on its way out',
+      [service],
+      { objects: there(kept(service, undefined, { deletionTimestamp: NOW, labels: {} })) },
+      [],
+    ],
+    [
+      'is on its way out, and not wanted',
+      [],
+      { objects: there(kept(service, undefined, { deletionTimestamp: NOW })) },
+      [],
+    ],
+    ['is of a kind that is missing', [service], { objects: {} }, []],
+    ['is of a namespace that is being deleted', [service], { objects: there(), terminating: new Set(['shop']) }, []],
+    ['is left over in one', [], { objects: there(kept(service)), terminating: new Set(['shop']) }, []],
+    [
+      'has yet to say how it is',
+      [{ ...service, status }],
+      { objects: there(kept(service)) },
+      ['applyStatus Service shop/a'],
+    ],
+    [
+      'has to be mended first',
+      [{ ...service, status, fields: {} }],
+      { objects: there(kept(service)) },
+      ['applyObject Service shop/a'],
+    ],
+  ])('one that %s', (_, objects, observed, expected) => {
+    expect(planned(objects, observed).map(said)).toEqual(expected)
+  })
+
+  test('a status is of the generation that is there', () => {
+    const [action] = planned([{ ...service, status }], { objects: there(kept(service)) })
+    expect(action).toMatchObject({ status: { conditions: [{ observedGeneration: 3, lastTransitionTime: NOW }] } })
+  })
+
+  test('what is known to be ours is mended by its uid; what is new is not', () => {
+    const [made] = planned([service], { objects: there() })
+    const [mended] = planned([{ ...service, fields: {} }], { objects: there(kept(service)) })
+    expect([made, mended]).toMatchObject([{ do: 'applyObject' }, { do: 'applyObject', uid: 'uid-a' }])
+    expect(made).not.toHaveProperty('uid')
+  })
+
+  test('names that somebody else has are told, and those of ours or of nobody are not', () => {
+    const all = ['ours', 'theirs', 'new'].map((name) => wanted('ServiceImport', name))
+    const objects = there(...all.slice(0, 2).map((each, index) => kept(each, index === 1 ? 'kubectl' : undefined)))
+    expect(takenNames(all, { objects })).toEqual([
+      {
+        issue: {
+          code: 'ObjectTaken',
+          object: { kind: 'ServiceImport', group: 'multicluster.x-k8s.io', namespace: 'shop', name: 'theirs' },
+          path: '',
+        },
+        uid: 'uid-theirs',
+      },
+    ])
+  })
 })
 
 describe('plan', () => {
