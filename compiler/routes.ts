@@ -6,6 +6,7 @@ import type { ServiceImport } from '../api/service-import.ts'
 import { parseVipRange } from '../api/vip-range.ts'
 import { addressOf, backendsOf, type ImportPort, localBackend, type Remote, remoteBackends } from './backends.ts'
 import { accountsNamed, withCallers, workloadAt } from './callers.ts'
+import { isHeadless } from './dns-names.ts'
 import { keyOf } from './keys.ts'
 import { LastAnswers } from './memo.ts'
 import { compare } from './order.ts'
@@ -22,6 +23,8 @@ export interface RoutedImport {
   readonly localService: boolean
   /** Whether the plain name is the cluster's own business, also where the cluster has no such Service. */
   readonly keepsPlain: boolean
+  /** Callers go to the addresses of pods. */
+  readonly headless: boolean
   /** Sorted by port. Also those of an import that no policy routes: `clusterset.local` names reach them. */
   readonly routes: readonly ServiceRoute[]
   readonly targets: readonly TargetState[]
@@ -198,6 +201,7 @@ const routed = (
     routed: leadsHere,
     localService: localObject !== undefined,
     keepsPlain: plan.keepsPlain,
+    headless: isHeadless(imported),
     routes,
     targets: policy ? targetStates(plan, policy, ownKey, routes, exporting, nameless, localReady) : [],
     issues,

@@ -83,6 +83,7 @@ export const policyIssues = (object: GlobalTrafficPolicy, routed: RoutedImport |
   const { namespace = 'default', name } = object.metadata
   const { lbType = 'Locality', targets = [] } = object.spec
   if (!routed) return [{ code: 'PolicyWithoutImport', object: reference, path: '', params: { namespace, name } }]
+  if (routed.headless) return [{ code: 'HeadlessNotSteered', object: reference, path: '', params: { namespace, name } }]
   const exhausted = routed.issues.filter((issue) => issue.code === 'AddressesExhausted')
   if (exhausted.length > 0) return exhausted.map((issue) => ({ ...issue, object: reference, path: '' }))
   if (lbType === 'Locality') {
@@ -111,6 +112,7 @@ export const policyIssues = (object: GlobalTrafficPolicy, routed: RoutedImport |
 
 const REFUSING: ReadonlySet<Code> = new Set([
   'PolicyWithoutImport',
+  'HeadlessNotSteered',
   'FailOverNeedsTargets',
   'NothingToRoute',
   'AddressesExhausted',

@@ -22,6 +22,12 @@ export const INSPECTION = {
     sentence: 'the definition is of another version than this command: it lacks {missing}',
     fix: 'Upgrade Portolan in the cluster, or use the command of its version',
   },
+  DefinitionOfOthersOutdated: {
+    level: 'warning',
+    sentence:
+      'the definition, which something else than Portolan has installed, serves no {version}, so objects of this kind have no effect',
+    fix: 'Upgrade what has installed it, or delete it with all its objects: `portolan install` then brings its own',
+  },
   ComponentMissing: {
     level: 'error',
     sentence: 'there is no such Deployment, although the chart has it',

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { crd } from '../../api/crd.ts'
 import { KINDS, type Kind } from '../../api/kinds.ts'
 import { VERSION } from '../../api/names.ts'
+import { STANDARD_KINDS } from '../../api/standard-kinds.ts'
 import type { Schema } from '../../api/structural.ts'
 import type { Lease } from '../../kube/lease.ts'
 import { amount } from '../print.ts'
@@ -33,7 +34,10 @@ const definitions: Check = {
   look: (facts) =>
     reading(facts.definitions, { kind: 'CustomResourceDefinition', name: 'all' }, (all) => ({
       seen: `${KINDS.length} of ${KINDS.length}, as this version needs them`,
-      found: KINDS.flatMap((kind) => definitionOf(kind, all)),
+      found: [
+        ...KINDS.flatMap((kind) => definitionOf(kind, all)),
+        ...STANDARD_KINDS.flatMap((kind) => standardDefinitionOf(kind, all)),
+      ],
     })),
 }
 
@@ -49,6 +53,15 @@ function definitionOf(kind: Kind, all: readonly Definition[]): readonly Found[] 
   if (first === undefined) return []
   const text = rest.length === 0 ? first : `${first} and ${amount(rest.length, 'more field')}`
   return [found('DefinitionOutdated', object, { missing: text })]
+}
+
+/** One that is not there at all is not wanted. */
+function standardDefinitionOf({ plural, group, versions }: Kind, all: readonly Definition[]): readonly Found[] {
+  const name = `${plural}.${group}`
+  const version = versions.at(-1) ?? ''
+  const there = all.find(({ metadata }) => metadata.name === name)
+  if (there === undefined || there.spec.versions.some((each) => each.name === version && each.served)) return []
+  return [found('DefinitionOfOthersOutdated', { kind: 'CustomResourceDefinition', name }, { version })]
 }
 
 /** Every field below a schema, as `spec.ports[].port`. */

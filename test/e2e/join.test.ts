@@ -92,8 +92,17 @@ test('a cluster joins with nothing but its context, and is managed', async () =>
   })
 })
 
-test('the hub itself joins, and both are listed', async () => {
-  await succeed('join east --context east --hub-context east')
+test('both are connected: the hub itself joins, from within, and the other stays as it is', async () => {
+  const before = await given()
+  const connected = JSON.parse(await succeed('connect --context east --destination-context west -o json'))
+  expect(connected).toMatchObject({
+    hub: 'east',
+    clusters: [
+      { cluster: 'east', server: 'https://kubernetes.default.svc', gateway: { host: east.address }, managed: true },
+      { cluster: 'west', server: expect.stringContaining(west.address), managed: true },
+    ],
+  })
+  expect(await given()).toBe(before)
   await until('east imports what west exports', async () => (await imports(east)).includes('web'))
   const count = async (site: Site, ...what: readonly string[]) => (await get(site, ...what, '-A')).items.length
   const held = () =>

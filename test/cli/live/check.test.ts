@@ -294,6 +294,17 @@ describe('finds what is wrong', () => {
       0,
       () => run('apply', '-f', 'charts/portolan/files/crds/flomesh.io_serviceimports.yaml'),
     ],
+    [
+      'a definition of the standard that serves an old version alone',
+      () =>
+        run(
+          ...['patch', 'crd', 'clusterproperties.about.k8s.io', '--type=json', '-p'],
+          '[{"op":"replace","path":"/spec/versions/1/served","value":false}]',
+        ),
+      ['definitions: warning DefinitionOfOthersOutdated clusterproperties.about.k8s.io'],
+      0,
+      () => run('apply', '-f', 'charts/portolan/files/crds-mcs/about.k8s.io_clusterproperties.yaml'),
+    ],
   ])('%s', async (_, breakIt, expected, code, mend) => {
     await breakIt()
     try {
