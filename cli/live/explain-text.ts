@@ -169,7 +169,7 @@ function namesForOthers({ forOthers }: Explanation): readonly string[] {
   if (forOthers === undefined) return []
   const { namespace, name, direct, pods = [] } = forOthers
   const full = `${name}.${namespace}.svc.${CLUSTERSET_DOMAIN}`
-  const own = direct.map((address) => [full, `${address}, from where the egress takes calls on`])
+  const own = direct.map((address) => [full, `${address}, a Service of this cluster that stands in for it`])
   const ofPods = pods.map(({ host, cluster, address }) => [
     host === undefined ? full : `${host}.${cluster}.${full}`,
     `${address}, a pod in ${cluster}; also for pods with a sidecar`,

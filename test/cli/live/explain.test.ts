@@ -57,7 +57,7 @@ describe('says what others than pods with a sidecar are told', () => {
   test('an address that the cluster routes', async () => {
     expect((await toldOthers('shop/shared'))?.replace(/10\.43\.\d+\.\d+/, 'CLUSTER-IP')).toMatchInlineSnapshot(`
       "Names, for all other pods
-        shared.shop.svc.clusterset.local  CLUSTER-IP, from where the egress takes calls on
+        shared.shop.svc.clusterset.local  CLUSTER-IP, a Service of this cluster that stands in for it
         As far as the cluster's own DNS asks mesh DNS: portolan dns status."
     `)
   })
