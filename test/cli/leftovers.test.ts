@@ -83,6 +83,7 @@ describe('without a sidecar in the cluster', () => {
         'EndpointSlice shop/copied',
         'ServiceImport shop/by-the-standard',
         'Service shop/derived-0123456789',
+        'ConfigMap portolan-system/portolan-egress',
         'ConfigMap portolan-system/portolan-gateway',
         'Secret portolan-system/portolan-webhook-tls',
         'Lease portolan-system/portolan-compiler',
@@ -119,6 +120,7 @@ describe('while pods have sidecars', () => {
       remove: [
         'ServiceImport shop/by-the-standard',
         'Service shop/derived-0123456789',
+        'ConfigMap portolan-system/portolan-egress',
         'ConfigMap portolan-system/portolan-gateway',
         'Secret portolan-system/portolan-webhook-tls',
         'Lease portolan-system/portolan-compiler',

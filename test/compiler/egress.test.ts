@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Service } from '../../api/core.ts'
 import { DERIVED_FROM_ANNOTATION } from '../../api/names.ts'
 import { compile } from '../../compiler/compile.ts'
 import { derivedAddresses, derivedFrom, derivedName } from '../../compiler/derived.ts'
+import { EGRESS_BOOTSTRAP } from '../../compiler/egress-bootstrap.ts'
 import { EGRESS_PORTS, egressPorts } from '../../compiler/egress-ports.ts'
 import { egressFiles } from '../../compiler/files.ts'
 import { byKey } from '../../compiler/keys.ts'
@@ -187,4 +190,12 @@ test('a table that a ConfigMap cannot hold is refused, with the largest parts', 
   }
   expect(filesOf(0).refusal).toBeUndefined()
   expect(filesOf(10).refusal).toMatchObject({ code: 'TableTooLarge', object: { name: 'portolan-egress' } })
+})
+
+test('the chart asks for the bootstrap by the key that it is written under', () => {
+  const file = join(import.meta.dirname, '../../charts/portolan/files/egress-bootstrap.json')
+  expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ key: EGRESS_BOOTSTRAP })
+  const place = { namespace: 'portolan-system', clusterKey: mesh.clusterKey }
+  const { files } = egressFiles(egressOf(compile(build.snapshot({ mesh }))), place)
+  expect(Object.keys(files)).toEqual([EGRESS_BOOTSTRAP, 'cds.json', 'lds.json', 'table.json'])
 })
