@@ -32,7 +32,8 @@ export interface LinkOptions {
   /** Portolan's own there. */
   readonly namespace: string
   readonly times: LinkTimes
-  readonly observe: (resource: string, event: InformerEvent) => void
+  /** @param optional it is no trouble when the hub may not look, or there is nothing of the kind */
+  readonly observe: (resource: string, event: InformerEvent, optional: boolean) => void
   /** The API server has answered. */
   readonly onContact: () => void
   /** What is observed, or health, has changed. */
@@ -97,7 +98,7 @@ export function startLink(options: LinkOptions): Link {
   }
 
   function observe(resource: string, event: InformerEvent, optional: boolean) {
-    options.observe(resource, event)
+    options.observe(resource, event, optional)
     const source = `watch ${resource}`
     if (optional && event.type === 'failed' && MISSING.has(event.failure.reason)) return note(source, undefined)
     if (event.type === 'listed' || event.type === 'watching') note(source, undefined)

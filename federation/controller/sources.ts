@@ -149,7 +149,7 @@ export function startSources({ client, namespace, mostRetryMs, observe, onChange
     start<McsExport>({ resource: MCS_EXPORTS, keep: observeMcsExport, observe: tell }),
   )
   const standards = withWrites(standard.informer)
-  const copy = startOptional('endpointslices of others', (tell) =>
+  const copy = startOptional('endpointslices/others', (tell) =>
     start<EndpointSlice, ObservedCopy>({
       resource: ENDPOINT_SLICES,
       scope: { labelSelector: `${SLICES_MANAGED_BY_LABEL}=${SLICES_MANAGED_BY}` },
