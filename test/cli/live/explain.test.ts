@@ -100,6 +100,9 @@ describe('says where calls go and why', () => {
         pay.shop:8080  stays here while a pod is ready:
           1.  100 %  default/default/default/west  this cluster's Service with 1 ready pod
           2.         default/default/default/east  http://10.9.0.1:80/pay
+
+      Pods without a sidecar
+        They cannot call it (yet): it has no Service of its own that leads to the egress.
       "
     `)
   })
@@ -126,6 +129,9 @@ describe('says where calls go and why', () => {
         cart.shop:8080  goes to the targets, as no pod is ready here:
           1.  100 %  default/default/default/east  http://10.9.0.1:80/cart
           2.         default/default/default/west  this cluster's Service without a ready pod
+
+      Pods without a sidecar
+        They cannot call it (yet): it has no Service of its own that leads to the egress.
       "
     `)
   })
@@ -149,17 +155,19 @@ describe('says where calls go and why', () => {
       Calls from namespace shop
         stock.shop:8080  connection refused (curl exits with 7): no policy routes the name and this cluster has no such Service.
         stock.shop.svc.clusterset.local:8080  HTTP 503 from the sidecar: no cluster takes calls to shop/stock.
+
+      Pods without a sidecar
+        They cannot call it (yet): it has no Service of its own that leads to the egress.
       "
     `)
   })
   test('port by port, where this cluster and the others have different ones', async () => {
-    expect((await explain('shop/odd')).split('\n\n').at(-1)).toMatchInlineSnapshot(`
+    expect((await explain('shop/odd')).split('\n\n').at(-2)).toMatchInlineSnapshot(`
       "Calls from namespace shop
         odd.shop:8080  goes to the targets, as this cluster's Service has no port 8080:
           1.  100 %  default/default/default/east  http://10.9.0.1:80/odd
         odd.shop:9090  stays here, as no other cluster takes calls to this port, although no pod is ready:
-          1.  100 %  default/default/default/west  this cluster's Service without a ready pod
-      "
+          1.  100 %  default/default/default/west  this cluster's Service without a ready pod"
     `)
   })
   test('past a target that is drained, and one that exports nothing', async () => {
@@ -235,22 +243,20 @@ describe('says where calls go and why', () => {
 describe('--from says whether the pod takes part', () => {
   test('with a sidecar that does not answer: no node runs it', async () => {
     await west.look.apply(pod('shop', 'with', true))
-    expect((await explain('shop/pay --from with')).split('\n\n').at(-1)).toMatchInlineSnapshot(`
+    expect((await explain('shop/pay --from with')).split('\n\n').at(-2)).toMatchInlineSnapshot(`
       "Pod shop/with
         It has a sidecar.
         It keeps a dnsPolicy of its own, so names mean what that server says; add mesh DNS to its dnsConfig.
         Its sidecar knows the service.
-        It does not say which table it runs: cannot get /stats of port 15000 of Pod shop/with: pod with does not have a host assigned.
-      "
+        It does not say which table it runs: cannot get /stats of port 15000 of Pod shop/with: pod with does not have a host assigned."
     `)
   })
   test('without one, and why', async () => {
     await west.look.apply(pod('shop', 'without', false), pod('outside', 'stranger', false))
-    expect((await explain('shop/pay --from without')).split('\n\n').at(-1)).toMatchInlineSnapshot(`
+    expect((await explain('shop/pay --from without')).split('\n\n').at(-2)).toMatchInlineSnapshot(`
       "Pod shop/without
         It has no sidecar: the pod should carry a sidecar and runs without one: it was created while the webhook could not be asked. Delete the pod, so that it is created anew; if it comes back without, look whether the webhook is ready.
-        Its calls go their plain way: the name means what the cluster's own DNS says, which is this cluster's own Service.
-      "
+        Its calls go their plain way: the name means what the cluster's own DNS says, which is this cluster's own Service."
     `)
     expect(await explain('shop/pay --from outside/stranger')).toMatchInlineSnapshot(`
       "exit code 0
@@ -274,6 +280,9 @@ describe('--from says whether the pod takes part', () => {
       Pod outside/stranger
         It has no sidecar: metadata.labels: namespace "outside" is not part of mesh portolan. Label it: kubectl label namespace "outside" flomesh.io/monitored-by=portolan.
         Its calls go their plain way: the name means what the cluster's own DNS says, which is this cluster's own Service.
+
+      Pods without a sidecar
+        They cannot call it (yet): it has no Service of its own that leads to the egress.
       "
     `)
   })
