@@ -18,10 +18,16 @@ const STREAMS = new Set([
   ...['smtp', 'smtps', 'imap', 'imaps', 'pop3', 'pop3s', 'syslog', 'sip'],
 ])
 
+/** The protocol that a port's name begins with: `redis` in `redis-main` and in `redis2`. */
+const protocolIn = (name: string): string => {
+  const [first = ''] = name.toLowerCase().split('-')
+  return STREAMS.has(first) ? first : first.replace(/\d+$/, '')
+}
+
 /** Whether a port is a stream. Its appProtocol decides; a port without one goes by its name; one without either is HTTP, as most are. */
 export const isStream = ({ appProtocol, name }: Spoken): boolean => {
   if (appProtocol !== undefined) return !HTTP.has(appProtocol.toLowerCase()) && !isHttp2(appProtocol)
-  return name !== undefined && STREAMS.has(name.toLowerCase().split('-')[0] ?? '')
+  return name !== undefined && STREAMS.has(protocolIn(name))
 }
 
 /** HTTP/2 without TLS and nothing else. */
@@ -30,7 +36,7 @@ export const isHttp2 = (appProtocol: string | undefined): boolean =>
 
 /** What a port speaks, in a word. */
 export const spokenAt = (port: Spoken): string =>
-  port.appProtocol ?? (isStream(port) ? (port.name?.split('-')[0] ?? '') : 'http')
+  port.appProtocol ?? (isStream(port) ? protocolIn(port.name ?? '') : 'http')
 
 /**
  * Name by which a gateway knows one port of one Service, as the server name of a TLS handshake. Nobody resolves it.
