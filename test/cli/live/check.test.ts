@@ -61,7 +61,12 @@ beforeAll(async () => {
   west = await installed()
   const [port = 0] = await freePorts(1)
   const manifests = parseManifests(
-    await render('--set', 'cluster.name=west', '--set', 'federation.enabled=false,identity.enabled=false'),
+    await render(
+      '--set',
+      'cluster.name=west',
+      '--set',
+      'federation.enabled=false,identity.enabled=false,egress.enabled=false',
+    ),
   )
   const wanted = /^(Deployment|Service|MeshConfig|.*WebhookConfiguration)$/
   await apply(
