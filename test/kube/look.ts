@@ -48,11 +48,14 @@ export function lookAt(api: ApiServer) {
       items: {
         apiVersion: string
         kind: string
-        metadata: { namespace: string; name: string; resourceVersion: string }
+        metadata: { namespace: string; name: string; resourceVersion: string; labels?: Record<string, string> }
       }[]
     }
+    // Most Services and slices are nobody's but their users'.
+    const isWritten = ({ kind, metadata: { labels } }: (typeof list.items)[number]) =>
+      !['Service', 'EndpointSlice'].includes(kind) || labels?.['app.kubernetes.io/managed-by'] === 'portolan'
     return Object.fromEntries(
-      list.items.map(({ apiVersion, kind, metadata }) => [
+      list.items.filter(isWritten).map(({ apiVersion, kind, metadata }) => [
         `${kind} of ${apiVersion} ${metadata.namespace}/${metadata.name}`,
         metadata.resourceVersion,
       ]),
