@@ -55,10 +55,12 @@ export function lookAt(api: ApiServer) {
     const isWritten = ({ kind, metadata: { labels } }: (typeof list.items)[number]) =>
       !['Service', 'EndpointSlice'].includes(kind) || labels?.['app.kubernetes.io/managed-by'] === 'portolan'
     return Object.fromEntries(
-      list.items.filter(isWritten).map(({ apiVersion, kind, metadata }) => [
-        `${kind} of ${apiVersion} ${metadata.namespace}/${metadata.name}`,
-        metadata.resourceVersion,
-      ]),
+      list.items
+        .filter(isWritten)
+        .map(({ apiVersion, kind, metadata }) => [
+          `${kind} of ${apiVersion} ${metadata.namespace}/${metadata.name}`,
+          metadata.resourceVersion,
+        ]),
     )
   }
 
