@@ -28,7 +28,7 @@ export interface Spread {
 }
 
 /** What is known here of the service besides its policy. */
-export interface Offered {
+interface Offered {
   /** Absent where nothing is imported. */
   readonly imported?: ServiceImport | undefined
   /** What the annotations of the own Service say, where Services are shared by them. */
