@@ -33,7 +33,7 @@ const portOf = ({ offers, ...decided }: ResolvedPort, givers: readonly Constitue
     .sort(by(({ clusterKey }) => clusterKey)),
 })
 
-/** Whose exports a cluster sees: those that are for it, and of what the standard offers its own. */
+/** Whose exports a cluster sees: those that are for it, and of what the standard or an annotation offers its own. */
 interface Seen {
   readonly givers: readonly Constituent[]
   readonly own?: Constituent
@@ -43,11 +43,12 @@ interface Seen {
 const importOf = (service: string, resolution: Resolution, { givers, own }: Seen): ServiceImport | undefined => {
   const { doors, standard, headless, serviceAccountName, sessionSticky } = resolution
   const seen = own ? [...givers, own] : givers
-  const all = standard
+  const keepsAll = standard !== undefined || own !== undefined
+  const all = keepsAll
     ? resolution.ports.filter(({ offers }) => offers.some((offer) => seen.includes(offer.by)))
     : resolution.ports
-  const ports = all.map((port) => portOf(port, givers)).filter(({ endpoints }) => standard || endpoints?.length !== 0)
-  if (standard ? seen.length === 0 : ports.length === 0) return undefined
+  const ports = all.map((port) => portOf(port, givers)).filter(({ endpoints }) => keepsAll || endpoints?.length !== 0)
+  if (keepsAll ? seen.length === 0 : ports.length === 0) return undefined
   const [namespace = '', name = ''] = service.split('/')
   return {
     apiVersion: API_VERSION,
@@ -92,7 +93,9 @@ export const importsOf = (
   const imports = new Map<string, ServiceImport>()
   for (const site of sites) {
     const givers = resolution.constituents.filter((each) => isFor(each, site, sharing))
-    const own = resolution.standard && resolution.constituents.find((each) => each.site.clusterKey === site.clusterKey)
+    const itself = resolution.constituents.find((each) => each.site.clusterKey === site.clusterKey)
+    // A name that once leads to the proxy goes on doing so when others withdraw: callers know its address for a while.
+    const own = resolution.standard || itself?.doors.includes('GlobalService') ? itself : undefined
     const key = JSON.stringify([givers.map((each) => each.site.name), own?.site.name])
     if (!made.has(key)) made.set(key, importOf(service, resolution, { givers, ...(own ? { own } : {}) }))
     const imported = made.get(key)

@@ -34,7 +34,7 @@ export const annotationsOf = ({ global, shared, affinity, alias = false }: Side)
 
 const isGlobal = ({ global }: Side): boolean => global?.toLowerCase() === 'true'
 /** Rubbish is as good as nothing, and nothing means yes. */
-const isShared = (side: Side): boolean => isGlobal(side) && side.shared?.toLowerCase() !== 'false'
+export const isShared = (side: Side): boolean => isGlobal(side) && side.shared?.toLowerCase() !== 'false'
 
 /** Whether calls from a cluster may go to the other at all: both must be global, and the other shared. */
 export const reaches = (own: Side, other: Side): boolean => isGlobal(own) && isShared(other)

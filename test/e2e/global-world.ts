@@ -5,6 +5,7 @@ import {
   answering,
   HEALTHS,
   type Health,
+  isShared,
   reaches,
   type Side,
   WORDS,
@@ -133,8 +134,9 @@ export const expected = (row: Row, from: Name): readonly string[] =>
     .map((who) => (who === 'own' ? from : other(from)))
     .sort()
 
-/** How many services a cluster imports. */
-export const importsOf = (from: Name): number => 1 + ROWS.filter((row) => reaches(row[from], row[other(from)])).length
+/** How many services a cluster imports: what others share with it, and what it shares itself, so that names keep their address. */
+export const importsOf = (from: Name): number =>
+  1 + ROWS.filter((row) => isShared(row[from]) || reaches(row[from], row[other(from)])).length
 
 const told = ({ global, shared, affinity, health, alias = false }: Side): string => {
   const words = Object.entries({ global, shared, affinity }).flatMap(([key, word]) =>
