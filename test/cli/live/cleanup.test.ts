@@ -71,6 +71,7 @@ const LEFTOVERS: readonly Leftover[] = [
   [SERVICES, { namespace: SYSTEM, name: 'portolan-dns' }, { spec: { ports: [{ port: 53 }] } }],
   [CONFIGMAPS, { namespace: SYSTEM, name: 'portolan-dns' }, {}],
   [CONFIGMAPS, { namespace: SYSTEM, name: 'portolan-gateway' }, {}],
+  [CONFIGMAPS, { namespace: SYSTEM, name: 'portolan-egress' }, {}],
   [SECRETS, { namespace: SYSTEM, name: 'portolan-webhook-tls' }, {}],
   [LEASES, { namespace: SYSTEM, name: 'portolan-compiler' }, {}],
   [LEASES, { namespace: SYSTEM, name: 'portolan-federation' }, {}],
@@ -177,6 +178,7 @@ describe('what a release has left', () => {
       removed  ClusterProperty cluster.clusterset.k8s.io
       removed  ClusterProperty clusterset.k8s.io
       removed  Service shop/derived
+      removed  ConfigMap portolan-system/portolan-egress
       removed  ConfigMap portolan-system/portolan-gateway
       removed  Secret portolan-system/portolan-webhook-tls
       removed  Lease portolan-system/portolan-compiler
