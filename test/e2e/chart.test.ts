@@ -117,6 +117,7 @@ describe('a release', () => {
       'portolan-compiler': 2,
       'portolan-dns': 2,
       'portolan-federation': 2,
+      'portolan-egress': 2,
       'portolan-gateway': 2,
       'portolan-identity': 2,
       'portolan-webhook': 2,
