@@ -17,7 +17,11 @@ export function suiteIn(path: string | undefined): Suite {
   return name === MODULE ? { dir } : { problem: `${file} is module ${name ?? 'nothing'}, not ${MODULE}: ${REMEDY}` }
 }
 
-/** Arguments for go that run the suite against these contexts of a kubeconfig; `extra` are flags of the suite or of Ginkgo. */
+/**
+ * Arguments for go that run the suite against these contexts of a kubeconfig, and print what it says as it says it.
+ *
+ * @param extra flags of the suite or of Ginkgo
+ */
 export function suiteCommand(contexts: readonly string[], extra: readonly string[]): readonly string[] {
-  return ['test', '.', '-count=1', '-timeout=60m', '-args', `-contexts=${contexts.join(',')}`, '-ginkgo.v', ...extra]
+  return ['test', '.', '-v', '-count=1', '-timeout=60m', '-args', `-contexts=${contexts.join(',')}`, '-ginkgo.v', ...extra]
 }

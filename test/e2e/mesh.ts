@@ -72,7 +72,7 @@ export async function installMesh(clusters: ClusterProvider, names: readonly str
       await terminal(installCommand(name).replace('--wait ', ''))
       const all = `deploy -l app.kubernetes.io/part-of=portolan`
       await terminal(`kubectl --context ${name} -n ${CONTROL_PLANE} rollout restart ${all}`)
-      await terminal(`kubectl --context ${name} -n ${CONTROL_PLANE} rollout status ${all} --timeout=120s`)
+      await terminal(`kubectl --context ${name} -n ${CONTROL_PLANE} rollout status ${all} --timeout=300s`)
       await terminal(namesCommand(name))
     }),
   )
