@@ -9,8 +9,10 @@ import { referenceOf } from './conditions.ts'
 import { derivedFrom, derivedName } from './derived.ts'
 import { derivedObjects } from './derived-objects.ts'
 import { egressPorts } from './egress-ports.ts'
+import { type EgressEntry, egressThatFits } from './egress-room.ts'
 import { keyOf } from './keys.ts'
 import type { WantedObject } from './objects.ts'
+import { SIZE_LIMIT_KB } from './size.ts'
 import type { EgressListener, EgressTable, ServiceRoute } from './tables.ts'
 import { tableVersion } from './version.ts'
 import { tcpPorts, type World } from './world.ts'
@@ -56,31 +58,36 @@ export const egressOf = (
   const served = reachable.filter((each) => !strangers.includes(each))
   const ports = portsOf(world, served, previous)
 
-  const withPorts = served.map(({ object, routes }) => {
+  const withPorts = served.map(({ object, routes: all }) => {
     const key = keyOf(object)
-    const listeners = routes.flatMap(({ service, port, tcp }): readonly EgressListener[] => {
+    const listeners = all.flatMap(({ service, port, tcp }): readonly EgressListener[] => {
       const at = ports.get(portKey(key, port))
       return at === undefined ? [] : [{ at, service, port, ...(tcp ? { tcp } : {}) }]
     })
-    return { object, routes, listeners, open: world.policies.get(key)?.spec.requireSidecar !== true }
+    const routes = all.filter(({ port }) => listeners.some((listener) => listener.port === port))
+    const lacking = all.filter((route) => !routes.includes(route))
+    return { object, routes, lacking, listeners, wanted: world.policies.get(key)?.spec.requireSidecar !== true }
   })
-  const open = withPorts.filter((each) => each.open)
-  const routes = open.flatMap((each) =>
-    each.routes.filter(({ port }) => each.listeners.some((listener) => listener.port === port)),
-  )
-  const listeners = open.flatMap((each) => each.listeners)
-  const pods = egressPods(world, egressNamespace)
   const { trust } = world
-  return {
-    table: {
+  const tableOf = (entries: readonly EgressEntry[]): EgressTable => {
+    const routes = entries.flatMap((each) => each.routes)
+    const listeners = entries.flatMap((each) => each.listeners)
+    return {
       version: tableVersion(routes, trust, listeners),
       ...(familyOf(vipRange) === 6 || hasIpv6(world, egressNamespace) ? { ipv6: true } : {}),
       ...(trust ? { trust } : {}),
       routes,
       listeners,
-    },
+    }
+  }
+  const wanted = withPorts.filter((each) => each.wanted)
+  const place = { namespace: egressNamespace, clusterKey: world.mesh.clusterKey }
+  const open = egressThatFits(byAge(world, wanted), tableOf([]), place)
+  const pods = egressPods(world, egressNamespace)
+  return {
+    table: tableOf(wanted.filter((each) => open.has(each))),
     objects: withPorts.flatMap((each) =>
-      each.listeners.length > 0 ? derivedObjects(each.object, each.listeners, each.open ? pods : NOBODY) : [],
+      each.listeners.length > 0 ? derivedObjects(each.object, each.listeners, open.has(each) ? pods : NOBODY) : [],
     ),
     issues: [
       ...strangers.map(
@@ -91,17 +98,25 @@ export const egressOf = (
           params: { name: derivedName(keyOf(object)) },
         }),
       ),
-      ...withPorts.flatMap(({ object, routes, listeners }) =>
-        routes
-          .filter(({ port }) => !listeners.some((listener) => listener.port === port))
-          .map(
-            ({ port }): Issue<Code> => ({
-              code: 'EgressPortsExhausted',
-              object: referenceOf(object),
-              path: 'spec.ports',
-              params: { port },
-            }),
-          ),
+      ...wanted
+        .filter((each) => !open.has(each))
+        .map(
+          ({ object }): Issue<Code> => ({
+            code: 'EgressFull',
+            object: referenceOf(object),
+            path: '',
+            params: { limit: SIZE_LIMIT_KB },
+          }),
+        ),
+      ...withPorts.flatMap(({ object, lacking }) =>
+        lacking.map(
+          ({ port }): Issue<Code> => ({
+            code: 'EgressPortsExhausted',
+            object: referenceOf(object),
+            path: 'spec.ports',
+            params: { port },
+          }),
+        ),
       ),
     ],
   }
@@ -116,16 +131,20 @@ const isTaken = (world: World, object: ServiceImport): boolean => {
   return there !== undefined && derivedFrom(there) !== keyOf(object)
 }
 
+/** The oldest first. */
+const byAge = <T extends Pick<EgressImport, 'object'>>({ imports }: World, all: readonly T[]): readonly T[] => {
+  const age = new Map(imports.map((object, index) => [object, index]))
+  return all.toSorted((a, b) => (age.get(a.object) ?? 0) - (age.get(b.object) ?? 0))
+}
+
 const portsOf = (
   world: World,
   imports: readonly EgressImport[],
   previous: EgressTable | undefined,
 ): ReadonlyMap<string, number> => {
-  const age = new Map(world.imports.map((object, index) => [object, index]))
   const remembered = new Map(previous?.listeners.map(({ service, port, at }) => [portKey(service, port), at]))
-  const oldestFirst = imports.toSorted((a, b) => (age.get(a.object) ?? 0) - (age.get(b.object) ?? 0))
   return egressPorts(
-    oldestFirst.flatMap(({ object, routes }) => {
+    byAge(world, imports).flatMap(({ object, routes }) => {
       const there = derivedService(world, object)
       const written = new Map(there && tcpPorts(there).map(({ port, targetPort }) => [port, Number(targetPort)]))
       return routes.map(({ service, port }) => {

@@ -18,6 +18,7 @@ interface Imported {
   readonly object: ServiceImport
   /** What sidecars capture. */
   readonly vip: string | undefined
+  readonly routed: { readonly issues: readonly Issue<Code>[] }
 }
 
 /** The standard's ServiceImports: one for each import that some cluster exports by the standard. */
@@ -26,9 +27,10 @@ export const standardImports = (
   world: Pick<World, 'services'>,
   imports: readonly Imported[],
 ): readonly WantedObject[] => {
-  const wanted = imports.flatMap(({ object, vip }) => {
+  const wanted = imports.flatMap(({ object, vip, routed }) => {
     const { standard } = object.spec
-    return standard === undefined ? [] : [{ object, vip, standard }]
+    const full = routed.issues.find(({ code }) => code === 'EgressFull')
+    return standard === undefined ? [] : [{ object, vip, standard, ...(full ? { full } : {}) }]
   })
   if (wanted.length === 0) return []
   const families = familiesOf(snapshot.services)
@@ -38,11 +40,11 @@ export const standardImports = (
     ),
   )
   const egress = snapshot.mesh.egressNamespace !== undefined
-  return wanted.map(({ object, vip, standard }) => {
+  return wanted.map(({ object, vip, ...rest }) => {
     const key = keyOf(object)
     const captured = vip === undefined ? [] : [vip]
     const addresses = egress ? derivedAddresses(world.services, key) : captured
-    return standardImport({ object, standard, addresses, families, hasSlices: sliced.has(key) })
+    return standardImport({ object, ...rest, addresses, families, hasSlices: sliced.has(key) })
   })
 }
 
@@ -67,6 +69,8 @@ interface Situation {
   readonly standard: Standard
   /** At which pods without a sidecar call it, as far as they are known. */
   readonly addresses: readonly string[]
+  /** Why nobody takes calls at these addresses, where that is so. */
+  readonly full?: Issue<Code>
   readonly families: ReadonlySet<Family>
   readonly hasSlices: boolean
 }
@@ -129,14 +133,15 @@ const readinessOf = ({
   object,
   standard: { ipFamilies = [] },
   addresses,
+  full,
   families,
 }: Situation): { readonly ready: Condition; readonly ips: readonly string[] } => {
   const reference = { kind: 'ServiceImport', group: MCS_GROUP, ...namesOf(object) }
   const say = (code: Code, params: Issue['params'] = {}) =>
     formatProblem({ code, object: reference, path: '', params } satisfies Issue<Code>)
-  const not = (reason: string, message: string) => ({
+  const not = (reason: string, message: string, ips: readonly string[] = []) => ({
     ready: { type: 'Ready', status: 'False', reason, message } as const,
-    ips: [],
+    ips,
   })
   const isForeign = ipFamilies.length > 0 && families.size > 0 && !ipFamilies.some((family) => families.has(family))
   if (isForeign)
@@ -148,6 +153,7 @@ const readinessOf = ({
   const ready = (message: string): Condition => ({ type: 'Ready', status: 'True', reason: 'Ready', message })
   if (isHeadless(object)) return { ready: ready(say('ReadyByPod', { name })), ips: [] }
   if (!object.spec.ports.some(isTcp)) return not('NoPortCarried', say('NoPortCarried'))
+  if (full !== undefined) return not(full.code, formatProblem(full), addresses)
   if (addresses.length === 0) return not('Pending', say('AddressPending', { service: keyOf(object) }))
   return { ready: ready(say('ReadyAt', { name, addresses: addresses.join(', ') })), ips: addresses }
 }

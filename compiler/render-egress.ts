@@ -4,6 +4,7 @@
  */
 import { ADMIN_PORT, METRICS_PORT, ROUTES_MOUNT } from '../api/names.ts'
 import { hostAndPort } from '../api/vip-range.ts'
+import { EGRESS_PORTS } from './egress-ports.ts'
 import { LastAnswers } from './memo.ts'
 import {
   anyAddress,
@@ -72,6 +73,26 @@ export const egressLds = ({ version, listeners, ipv6 }: EgressTable): string =>
   response(version, listeners.map((each) => JSON.stringify(listenerOf(each, ipv6 === true))).join(','))
 
 const texts = new LastAnswers<ServiceRoute, string>()
+
+type Kind = Pick<EgressListener, 'tcp'> & Pick<EgressTable, 'ipv6'>
+
+/** Listeners of one kind differ in the port alone, and all ports have five digits. */
+const listenerBytes = ({ tcp, ipv6 }: Kind): number =>
+  JSON.stringify(listenerOf({ at: EGRESS_PORTS.first, service: '', port: 0, ...(tcp ? { tcp } : {}) }, ipv6 === true))
+    .length
+const EVERY_KIND = ([{}, { tcp: true }, { ipv6: true }, { tcp: true, ipv6: true }] satisfies readonly Kind[]).map(
+  (kind: Kind) => [kind, listenerBytes(kind)] as const,
+)
+
+/** What one service-port takes of the files, commas included. */
+export const egressBytes = (
+  route: ServiceRoute,
+  listener: EgressListener,
+  { trust, ipv6 }: Pick<EgressTable, 'trust' | 'ipv6'>,
+): number => {
+  const [, bytes = 0] = EVERY_KIND.find(([kind]) => kind.tcp === listener.tcp && kind.ipv6 === ipv6) ?? []
+  return bytes + 1 + Buffer.byteLength(clusterText(route, destinationOf(listener), trust !== undefined)) + 1
+}
 
 const clusterText = (route: ServiceRoute, destination: string, tls: boolean): string =>
   texts.get(route, [destination, tls], () => {

@@ -109,7 +109,7 @@ const tcpProxy = (statPrefix: string, logs: readonly Json[], value: Json = {}): 
     stat_prefix: statPrefix,
     cluster: NOWHERE,
     idle_timeout: '0s',
-    access_log: logs,
+    ...(logs.length > 0 ? { access_log: logs } : {}),
     ...value,
   })
 
@@ -139,19 +139,19 @@ const ORIGINAL_DESTINATION = 'envoy.filters.listener.original_dst'
  * @param destination `VIP:port`
  */
 const passOn = (cluster: string, destination: string, logs: readonly Json[]): readonly Json[] => [
-  setState({
-    on_new_connection: [
-      toCluster(cluster),
-      state({
-        key: `${ORIGINAL_DESTINATION}.local_ip`,
-        factory: `${ORIGINAL_DESTINATION}.local_ip`,
-        value: destination,
-        shared: true,
-      }),
-      state({ key: CALLER_STATE, value: '%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%', shared: true }),
-    ],
-  }),
+  setState({ on_new_connection: [toCluster(cluster), ...callOf(destination)] }),
   tcpProxy('outbound_tcp', logs, TRIES),
+]
+
+/** What a listener of the proxy's own is told of a connection. */
+const callOf = (destination: string): readonly Json[] => [
+  state({
+    key: `${ORIGINAL_DESTINATION}.local_ip`,
+    factory: `${ORIGINAL_DESTINATION}.local_ip`,
+    value: destination,
+    shared: true,
+  }),
+  state({ key: CALLER_STATE, value: '%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%', shared: true }),
 ]
 
 /** Takes what goes to the range, by address alone: nobody waits for what the caller says first. */
@@ -178,7 +178,7 @@ export const anyWebCluster: Json = inwardCluster(ANY_WEB, ANY_WEB, WEB)
 export const egressFilters = (destination: string, tcp: boolean, log: boolean): readonly Json[] =>
   tcp
     ? passOn(streamClusterName(destination), destination, log ? [accessLog({ caller: CALLING_POD })] : [])
-    : passOn(ANY_WEB, destination, [])
+    : [setState({ on_new_connection: callOf(destination) }), tcpProxy('outbound_tcp', [], { cluster: ANY_WEB })]
 
 /** Where HTTP goes that was taken as a stream: it learns the address that was called, and does with it what is done with any other. */
 export const webListener = (manager: Json): Json => ({

@@ -12,6 +12,10 @@ export interface Part {
 
 const NAMED = 3
 
+/** What files take of an object. */
+export const bytesOf = (files: Readonly<Record<string, string>>): number =>
+  Object.entries(files).reduce((sum, [name, text]) => sum + name.length + Buffer.byteLength(text), 0)
+
 /**
  * Whether the files fit into one object. @returns the refusal, naming the largest parts, or nothing when they do.
  */
@@ -21,7 +25,7 @@ export const tooLarge = (
   parts: () => readonly Part[],
   limitKb: number = SIZE_LIMIT_KB,
 ): Issue<Code> | undefined => {
-  const bytes = Object.entries(files).reduce((sum, [name, text]) => sum + name.length + Buffer.byteLength(text), 0)
+  const bytes = bytesOf(files)
   if (bytes <= limitKb * 1000) return undefined
   const largest = [...parts()]
     .sort(

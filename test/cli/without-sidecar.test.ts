@@ -9,6 +9,11 @@ import * as build from '../compiler/build.ts'
 const mesh = { ...build.mesh, egressNamespace: 'portolan-system' }
 const imported = build.serviceImport('shop/web', [{ cluster: 'east' }])
 const headless = { ...imported, spec: { ...imported.spec, type: 'Headless' as const } }
+const huge = build.serviceImport(
+  'shop/web',
+  Array.from({ length: 64 }, (_, index) => ({ cluster: `cluster-${index}` })),
+  Array.from({ length: 64 }, (_, index) => ({ port: index + 1 })),
+)
 const name = derivedName('shop/web')
 const derived = build.service(`shop/${name}`, { clusterIP: '10.43.0.9' })
 const ours = { ...derived, metadata: { ...derived.metadata, annotations: { 'flomesh.io/derived-from': 'shop/web' } } }
@@ -25,6 +30,11 @@ test.each<[string, Partial<Snapshot>, string | undefined]>([
     'not at all where a sidecar is asked for',
     { mesh, services: [ours], policies: [strict] },
     'They are refused a connection: the policy says requireSidecar.',
+  ],
+  [
+    'not where the egress has no room',
+    { mesh, services: [ours], policies: [plain], imports: [huge] },
+    'They are refused a connection: the egress has no room for it.',
   ],
   [
     'not before there is the Service',

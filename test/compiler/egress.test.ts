@@ -8,8 +8,10 @@ import { compile } from '../../compiler/compile.ts'
 import { derivedAddresses, derivedFrom, derivedName } from '../../compiler/derived.ts'
 import { EGRESS_BOOTSTRAP } from '../../compiler/egress-bootstrap.ts'
 import { EGRESS_PORTS, egressPorts } from '../../compiler/egress-ports.ts'
+import { egressThatFits } from '../../compiler/egress-room.ts'
 import { egressFiles } from '../../compiler/files.ts'
 import { byKey } from '../../compiler/keys.ts'
+import { bytesOf } from '../../compiler/size.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
 import type { EgressTable, Tables } from '../../compiler/tables.ts'
 import * as build from './build.ts'
@@ -175,21 +177,98 @@ test('ports that are used up are told, and the rest goes on', () => {
   const imports = Array.from({ length: 200 }, (_, index) => build.serviceImport(`shop/s${index}`, [], ports))
   const tables = compile(build.snapshot({ mesh, imports }))
   const count = EGRESS_PORTS.last - EGRESS_PORTS.first + 1
-  expect(egressOf(tables).listeners).toHaveLength(count)
+  const given = tables.objects.flatMap(({ fields }) => (fields['spec'] as Service['spec'] | undefined)?.ports ?? [])
+  expect(given).toHaveLength(count)
   expect(tables.issues.filter(({ code }) => code === 'EgressPortsExhausted')).toHaveLength(200 * 64 - count)
 })
 
-test('a table that a ConfigMap cannot hold is refused, with the largest parts', () => {
-  const ports = Array.from({ length: 64 }, (_, index) => ({ port: index + 1 }))
-  const imports = ['big', 'bigger'].map((name) => build.serviceImport(`shop/${name}`, EAST, ports))
+describe('what the egress has no room for', () => {
   const place = { namespace: 'portolan-system', clusterKey: mesh.clusterKey }
-  const filesOf = (count: number) => {
-    const many = Array.from({ length: count }, (_, index) => build.serviceImport(`shop/s${index}`, EAST, ports))
-    const policies = [...imports, ...many].map(({ metadata }) => build.policy(`shop/${metadata.name}`, 'ActiveActive'))
-    return egressFiles(egressOf(compile(build.snapshot({ mesh, imports: [...imports, ...many], policies }))), place)
-  }
-  expect(filesOf(0).refusal).toBeUndefined()
-  expect(filesOf(10).refusal).toMatchObject({ code: 'TableTooLarge', object: { name: 'portolan-egress' } })
+  /** Of 64 ports each, of which some four hundred have room; the last one is the oldest. */
+  const imports = Array.from({ length: 9 }, (_, index) => {
+    const object = build.serviceImport(
+      `shop/s${index}`,
+      EAST,
+      Array.from({ length: 64 }, (_, port) => ({ port: port + 1 })),
+    )
+    const metadata = { ...object.metadata, creationTimestamp: `2026-01-0${9 - index}T00:00:00Z` }
+    return { ...object, metadata, spec: { ...object.spec, standard: { clusters: ['east'] } } }
+  })
+  const policies = imports.map(({ metadata }) => build.policy(`shop/${metadata.name}`, 'ActiveActive'))
+  const snapshot = build.snapshot({
+    mesh,
+    imports,
+    policies,
+    services: [build.service(`${place.namespace}/portolan-egress`)],
+    endpointSlices: [build.pods(`${place.namespace}/portolan-egress`, ['10.1.0.9'], 80)],
+  })
+  const tables = compile(snapshot)
+  const served = [...new Set(egressOf(tables).listeners.map(({ service }) => service))]
+  const leftOut = tables.issues.filter(({ code }) => code === 'EgressFull').map(({ object }) => object.name)
+
+  test('are the youngest, each as a whole, and the rest is written', () => {
+    expect(served.length).toBeGreaterThan(4)
+    expect(served).toEqual(imports.map(({ metadata }) => `shop/${metadata.name}`).slice(-served.length))
+    expect(egressOf(tables).listeners).toHaveLength(64 * served.length)
+    expect(leftOut).toEqual(imports.map(({ metadata }) => metadata.name).slice(0, -served.length))
+    expect(egressFiles(egressOf(tables), place).refusal).toBeUndefined()
+  })
+
+  test('is refused a connection at the address that it keeps', () => {
+    const slices = tables.objects.filter(({ kind }) => kind === 'EndpointSlice').map(({ name }) => name)
+    expect(tables.objects.filter(({ kind }) => kind === 'Service')).toHaveLength(imports.length)
+    expect(slices).toEqual(served.map((key) => `${derivedName(key)}-ipv4`).toSorted())
+  })
+
+  test("is told by the import, and by the standard's", () => {
+    const conditionOf = (name: string) =>
+      tables.statuses.find(({ object }) => object.kind === 'ServiceImport' && object.name === name)?.conditions[0]
+    expect(conditionOf('s0')?.message).toMatch(/the egress has no room for it: .* Give the callers sidecars/)
+    expect(conditionOf('s8')?.message).not.toMatch(/room/)
+    const ready = (of: Tables, name: string) =>
+      of.objects.find((object) => object.kind === 'ServiceImport' && object.name === name)?.status?.conditions[0]
+        ?.reason
+    const afterwards = compile(written(snapshot, tables))
+    expect([ready(afterwards, 's0'), ready(afterwards, 's8')]).toEqual(['EgressFull', 'Ready'])
+  })
+
+  test('gets it when others ask for a sidecar', () => {
+    const strict = policies.map((policy, index) =>
+      index < 5 ? policy : { ...policy, spec: { ...policy.spec, requireSidecar: true } },
+    )
+    expect(compile({ ...snapshot, policies: strict }).issues.filter(({ code }) => code === 'EgressFull')).toEqual([])
+  })
+
+  test.each([[{}], [{ vipRange: 'fd00:240::/112' }]])('is counted to the byte: %j', (family) => {
+    const own = [build.serviceImport('shop/web', EAST), build.serviceImport('shop/db', EAST)]
+    const streams = own.map(({ spec, ...rest }) => ({
+      ...rest,
+      spec: {
+        ...spec,
+        ports: spec.ports.map((port) => ({ ...port, name: rest.metadata.name === 'db' ? 'tcp' : 'http' })),
+      },
+    }))
+    const table = egressOf(
+      compile(
+        build.snapshot({
+          mesh: { ...mesh, ...family },
+          imports: streams,
+          trust: build.trustIn('west', 'east'),
+          policies: own.map(({ metadata }) => build.policy(`shop/${metadata.name}`, 'ActiveActive')),
+        }),
+      ),
+    )
+    const { listeners, routes } = table
+    expect(listeners.map(({ tcp }) => tcp)).toEqual([true, undefined])
+    const sizeOf = (of: EgressTable) => bytesOf(egressFiles({ ...of, version: '0123456789abcdef' }, place).files)
+    const empty = { ...table, routes: [], listeners: [] }
+    // No comma follows the last one, in any of the three files.
+    const most = sizeOf(table) - sizeOf(empty) + 3
+    const entry = { routes, listeners }
+    const limit = (bytes: number) => (sizeOf(empty) + bytes) / 1000
+    expect(egressThatFits([entry], empty, place, limit(most)).size).toBe(1)
+    expect(egressThatFits([entry], empty, place, limit(most - 1)).size).toBe(0)
+  })
 })
 
 test('the chart asks for the bootstrap by the key that it is written under', () => {
