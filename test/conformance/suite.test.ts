@@ -32,10 +32,5 @@ test('the suite is told which clusters, and whatever else the user wants', () =>
   const command = suiteCommand(['east', 'west'], ['-ginkgo.focus=SRV'])
   // Without it go prints nothing before the end, minutes later.
   expect(command.slice(0, command.indexOf('-args'))).toContain('-v')
-  expect(command.slice(-4)).toEqual([
-    '-args',
-    '-contexts=east,west',
-    '-ginkgo.v',
-    '-ginkgo.focus=SRV',
-  ])
+  expect(command.slice(-4)).toEqual(['-args', '-contexts=east,west', '-ginkgo.v', '-ginkgo.focus=SRV'])
 })

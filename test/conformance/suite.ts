@@ -23,5 +23,15 @@ export function suiteIn(path: string | undefined): Suite {
  * @param extra flags of the suite or of Ginkgo
  */
 export function suiteCommand(contexts: readonly string[], extra: readonly string[]): readonly string[] {
-  return ['test', '.', '-v', '-count=1', '-timeout=60m', '-args', `-contexts=${contexts.join(',')}`, '-ginkgo.v', ...extra]
+  return [
+    'test',
+    '.',
+    '-v',
+    '-count=1',
+    '-timeout=60m',
+    '-args',
+    `-contexts=${contexts.join(',')}`,
+    '-ginkgo.v',
+    ...extra,
+  ]
 }
