@@ -47,7 +47,7 @@ export function addServers(root: Command): void {
     .option('--nudges-per-second <count>', 'how many pods to touch in a second', count, 20)
     .option(
       '--gateway-linger <seconds>',
-      'how long gateways serve on what is exported no more, for other clusters hear of it later; 0 = not at all',
+      'how long gateways serve on what is exported no more, and sidecars the addresses of imports that are gone, for callers hear of it later; 0 = not at all',
       seconds,
       30,
     )

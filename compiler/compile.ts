@@ -15,10 +15,10 @@ import { carriesStreams, routeImport } from './routes.ts'
 import { type Scope, scopesOf } from './scope.ts'
 import type { Snapshot } from './snapshot.ts'
 import { exportStatuses, importStatus, policyIssues, policyStatus } from './status.ts'
-import type { SidecarTable, Tables, VipAssignment } from './tables.ts'
+import type { ServiceRoute, SidecarTable, Tables, VipAssignment } from './tables.ts'
 import { tableVersion } from './version.ts'
 import { tcpRangeOf, vipsFrom } from './vips.ts'
-import { globalIssues, worldOf } from './world.ts'
+import { globalIssues, type World, worldOf } from './world.ts'
 
 /**
  * Decides everything that one cluster's proxies, DNS and statuses should say. Pure and total: any snapshot has tables,
@@ -29,12 +29,15 @@ import { globalIssues, worldOf } from './world.ts'
  */
 export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
   const world = worldOf(snapshot)
+  const there = new Set(world.imports.map(keyOf))
+  const withdrawn = (snapshot.withdrawn ?? []).filter((object) => !there.has(keyOf(object)))
   const { vips: given, issues: vipIssues } = vipsFrom(snapshot.mesh.vipRange).allocate(
-    world.imports.filter((object) => !isHeadless(object)),
+    [...withdrawn, ...world.imports].filter((object) => !isHeadless(object)),
     previous?.vips ?? [],
     (object) => carriesStreams(world, object),
   )
-  const vips = [...given, ...world.imports.filter(isHeadless).map(withoutAddress)].sort(
+  const isThere = ({ namespace, name }: VipAssignment): boolean => there.has(`${namespace}/${name}`)
+  const vips = [...given.filter(isThere), ...world.imports.filter(isHeadless).map(withoutAddress)].sort(
     by(
       (vip) => vip.namespace,
       (vip) => vip.name,
@@ -78,7 +81,15 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
   const namesFor = (includes: Scope['includes']) =>
     includes ? { ...everyName, imports: everyName.imports.filter(({ service }) => includes(service)) } : everyName
   // One list for all who know everything, so that whatever is made of it is made once.
-  const everything = imports.flatMap(({ routed }) => routed.routes)
+  const everything = [
+    ...imports.flatMap(({ routed }) => routed.routes),
+    ...withdrawn.flatMap((object) => heldRoutes(world, object, given)),
+  ].sort(
+    by(
+      (route) => route.service,
+      (route) => route.port,
+    ),
+  )
   const sidecars = scopes.map(({ namespace, includes }): SidecarTable => {
     const routes = includes ? everything.filter(({ service }) => includes(service)) : everything
     const names = explicit.has(namespace) ? { names: namesFor(includes) } : {}
@@ -156,6 +167,12 @@ const withoutAddress = ({ metadata: { namespace = 'default', name } }: ServiceIm
   name,
   ips: [],
 })
+
+/** Where calls go that are still made to the address of an import that is gone: to whom its name means now. */
+const heldRoutes = (world: World, object: ServiceImport, given: readonly VipAssignment[]): readonly ServiceRoute[] => {
+  const vip = given.find(({ namespace, name }) => `${namespace}/${name}` === keyOf(object))?.ips[0]
+  return routeImport(world, object, undefined, vip).routes.filter(({ backends }) => backends.length > 0)
+}
 
 const ABOUT_POLICY: ReadonlySet<Code> = new Set(['NoBackend', 'NothingToRoute'])
 

@@ -23,6 +23,8 @@ export interface Snapshot {
   readonly services: readonly Service[]
   readonly endpointSlices: readonly EndpointSlice[]
   readonly imports: readonly ServiceImport[]
+  /** Imports that are gone, and whose addresses callers may hold for a moment more: this cluster's own Services answer there. */
+  readonly withdrawn?: readonly ServiceImport[]
   readonly exports: readonly ServiceExport[]
   readonly mcsExports?: readonly McsExport[]
   /** Whether Services are shared by annotation. */

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { format, levelOf } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
 import { GATEWAY_CONFIGMAP } from '../../api/names.ts'
+import type { ServiceImport } from '../../api/service-import.ts'
 import type { Recorder } from '../../kube/events.ts'
 import { informerLog } from '../../kube/informer-log.ts'
 import { startPasses } from '../../kube/passes.ts'
@@ -23,6 +24,7 @@ import { watchProxies } from './proxies.ts'
 import { readersIn, withoutIdentity } from './readers.ts'
 import { createReporter, type Finding } from './report.ts'
 import { startSources } from './sources.ts'
+import { type Withdrawn, withdrawnSince } from './withdrawn.ts'
 
 export interface ControllerOptions extends NudgerOptions {
   readonly mesh: MeshSettings
@@ -33,7 +35,7 @@ export interface ControllerOptions extends NudgerOptions {
   readonly components?: Components
   /** Proxies have an identity: the words about it are read. */
   readonly mtls?: boolean
-  /** How long gateways serve on what nobody asks for any more; default 30. */
+  /** How long gateways serve on what nobody asks for any more, and sidecars the addresses of imports that are gone; default 30. */
   readonly gatewayLingerSeconds?: number
   readonly auditMs?: number
   /** Where sidecars answer /stats. */
@@ -58,9 +60,9 @@ function outside(members: readonly string[], names: readonly string[]): readonly
   return [...new Set(names)].filter((name) => !inside.has(name)).toSorted()
 }
 
-/** Whether a route has been served on for long enough. */
-const isOverBy = (now: number, { routes }: GatewayTable): boolean =>
-  (firstEnd(routes) ?? Number.POSITIVE_INFINITY) <= now
+/** When something has been served on for long enough, in milliseconds since 1970. */
+const nextEndOf = ({ routes }: GatewayTable, withdrawn: readonly Withdrawn[]): number =>
+  Math.min(firstEnd(routes) ?? Number.POSITIVE_INFINITY, ...withdrawn.map(({ until }) => until))
 
 /** Keeps what the compiler writes equal to what it decides, for as long as it leads. */
 export function startController(options: ControllerOptions): Controller {
@@ -92,6 +94,8 @@ export function startController(options: ControllerOptions): Controller {
   let explicit: readonly string[] = []
   let recentGateways: readonly { readonly table: GatewayTable; readonly at: number }[] = []
   let nextEnd: NodeJS.Timeout | undefined
+  let imports: readonly ServiceImport[] = []
+  let withdrawn: readonly Withdrawn[] = []
 
   const sources = startSources({
     client,
@@ -152,13 +156,17 @@ export function startController(options: ControllerOptions): Controller {
       return 0
     }
     const now = Date.now()
-    if (tables === undefined || stale || isOverBy(now, tables.gateway)) {
+    if (tables === undefined || stale || nextEndOf(tables.gateway, withdrawn) <= now) {
       // What gateways read counts, whoever wrote it: it knows of withdrawals before this process began.
       const gateway = observed.tables.get(`${namespace}/${GATEWAY_CONFIGMAP}`)?.gateway?.table ?? tables?.gateway
       const served = servedUntil(gateway?.routes ?? [], now, gatewayLingerSeconds)
-      tables = compile({ ...sources.snapshot(), explicit, ...(trust ? { trust } : {}), leaving, served }, tables)
+      const snapshot = sources.snapshot()
+      withdrawn = withdrawnSince({ imports, withdrawn }, snapshot.imports, now, gatewayLingerSeconds)
+      imports = snapshot.imports
+      const held = withdrawn.map(({ object }) => object)
+      tables = compile({ ...snapshot, explicit, ...(trust ? { trust } : {}), leaving, served, withdrawn: held }, tables)
       stale = false
-      waitForEnd(tables.gateway, now)
+      waitForEnd(nextEndOf(tables.gateway, withdrawn), now)
     }
     const pods = sources.pods().filter((pod) => !isOver(pod))
     const { desired, refusals } = desire({
@@ -216,10 +224,9 @@ export function startController(options: ControllerOptions): Controller {
       },
     })
 
-  function waitForEnd({ routes }: GatewayTable, now: number) {
+  function waitForEnd(end: number, now: number) {
     clearTimeout(nextEnd)
-    const end = firstEnd(routes)
-    if (end !== undefined) nextEnd = setTimeout(passes.touch, end - now)
+    if (Number.isFinite(end)) nextEnd = setTimeout(passes.touch, end - now)
   }
 
   function rememberGateway(table: GatewayTable) {

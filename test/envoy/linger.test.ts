@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { compile } from '../../compiler/compile.ts'
+import { withdrawnSince } from '../../compiler/controller/withdrawn.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
 import type { GatewayTable, SidecarTable } from '../../compiler/tables.ts'
 import * as build from '../compiler/build.ts'
@@ -83,4 +84,44 @@ test('an export is withdrawn under load: calls are served until its time is over
   const answer = await fetch(`http://127.0.0.1:${gateway.port}/web/x`)
   expect([answer.status, await answer.text()]).toEqual([404, 'portolan: no export is served at this path\n'])
   await gateway.stop()
+})
+
+/** West has pods of its own and, by annotation, those of east; others do not get its pods. */
+const consumer = (imports: Snapshot['imports'], withdrawn: Snapshot['imports'] = []): SidecarTable => {
+  const service = build.service('shop/web', { clusterIP: 'None', ports: [{ port }] })
+  const annotations = { 'service.cilium.io/global': 'true', 'service.cilium.io/shared': 'false' }
+  const [table] = compile(
+    build.snapshot({
+      mesh: { ...build.mesh, vipRange: VIP_RANGE },
+      services: [{ ...service, metadata: { ...service.metadata, annotations } }],
+      endpointSlices: [build.pods('shop/web', [app.host], app.port)],
+      globalServices: true,
+      imports,
+      withdrawn,
+    }),
+  ).sidecars
+  return table ?? expect.unreachable()
+}
+
+test('the last other cluster withdraws: who holds the address of the import is answered by own pods, with no call lost', async () => {
+  const gateway = await startGateway(exporter('/web'), build.clusterKey('east'))
+  const given = build.serviceImport(
+    'shop/web',
+    [{ cluster: 'east', host: '127.0.0.1', port: gateway.port, path: '/web' }],
+    [{ port }],
+  )
+  const imports = [{ ...given, spec: { ...given.spec, doors: ['GlobalService'] as const } }]
+  const sidecar = await startSidecar(consumer(imports), build.mesh.clusterKey)
+  const host = consumer(imports).routes[0]?.vip ?? ''
+  const load = startLoad({ host, port, path: '/x', method: 'POST', body: 'order' })
+  const held = withdrawnSince({ imports, withdrawn: [] }, [], 0, 30).map(({ object }) => object)
+  await sidecar.swap(consumer([], held))
+  await gateway.stop()
+  await sleep(300)
+  expect(Object.keys(await load.stop())).toEqual(['east web'])
+  await sidecar.swap(consumer([]))
+  const after = startLoad({ host, port, path: '/x' })
+  await sleep(200)
+  expect(Object.keys(await after.stop())).toEqual(['503'])
+  await sidecar.stop()
 })

@@ -7,7 +7,7 @@ import { until } from '../lab/run.ts'
 import type { ApiServer } from './apiserver.ts'
 import { kubectl, type Replica, SYSTEM, startInstalled, startReplica } from './compiler.ts'
 import { type Anything, type Look, lookAt } from './look.ts'
-import { exported, namespace, service } from './objects.ts'
+import { exported, imported, namespace, policy, service } from './objects.ts'
 
 const route = (path: string, more: Partial<GatewayRoute> = {}): GatewayRoute => ({
   service: 'shop/pay',
@@ -180,6 +180,27 @@ describe('on an API server', () => {
       const two = (await gateway())?.routes.filter(({ path }) => path === '/two')
       return two?.length === 1 && two[0]?.port === 9090 && two[0]?.rewrite?.to === '/v2' && two[0].until === undefined
     })
+  })
+
+  test('an import that is gone: its name leaves at once, its address later', async () => {
+    await replica(3)
+    const slice = {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { namespace: 'shop', name: 'web-1', labels: { 'kubernetes.io/service-name': 'web' } },
+      addressType: 'IPv4',
+      endpoints: [{ addresses: ['10.1.0.9'] }],
+      ports: [{ name: 'http', port: 8080 }],
+    }
+    await look.apply(service('shop', 'web'), slice, imported('shop', 'web'), policy('shop', 'web'))
+    const routed = async () => (await look.table('shop'))?.routes.some(({ service }) => service === 'shop/web') ?? false
+    const named = async () =>
+      (await look.get<Anything>('configmap', SYSTEM, 'portolan-dns'))?.data?.['hosts']?.includes('web.shop') ?? false
+    await until('calls are routed by name', async () => (await routed()) && (await named()))
+    await kubectl(api, ['delete', 'simp', '-n', 'shop', 'web'])
+    await until('the name is gone', async () => !(await named()))
+    expect(await routed()).toBe(true)
+    await until('the address is gone', async () => !(await routed()))
   })
 
   test('nothing is granted: what was served on ends at once, and so does what is withdrawn', async () => {
