@@ -16,7 +16,7 @@ const RuleSchema = Type.Object(
     portNumber: port('Port of the Service.'),
     path: Type.Optional(
       gatewayPath(
-        'Path at the gateway, literally. No two rules of a cluster may have the same. Unset = /<namespace>/<name>/<port>. A port that is not HTTP has none.',
+        'Path at the gateway, literally. No two rules of a cluster may have the same, nor one inside or around that of another namespace. Unset = /<namespace>/<name>/<port>. A port that is not HTTP has none.',
       ),
     ),
     pathType: Type.Optional(

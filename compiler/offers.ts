@@ -6,6 +6,7 @@ import type { ServiceExport } from '../api/service-export.ts'
 import { type DeclaredExport, exportReference } from './doors.ts'
 import { keyOf } from './keys.ts'
 import { by, unique } from './order.ts'
+import { isJustOlder, type PathClaim, pathHolders } from './path-owners.ts'
 import { isStream, type Spoken, spokenAt } from './protocol.ts'
 import { rewriteProblem } from './regex.ts'
 import { isExternalName, isTcp, portsOf, tcpPorts, type World } from './world.ts'
@@ -94,11 +95,11 @@ const issueOf = (
   params?: Issue['params'],
 ): Issue<Code> => ({ code, object, path, ...(value === undefined ? {} : { value }), ...(params ? { params } : {}) })
 
-/** One export, given who holds which path. A rule that cannot be served leaves the export's other rules alone. */
+/** One export, given who is before it at which path. A rule that cannot be served leaves the export's other rules alone. */
 const offerOf = (
   object: DeclaredExport,
   service: Service | undefined,
-  owners: ReadonlyMap<string, string>,
+  holderOf: ReturnType<typeof pathHolders>,
   identity: boolean,
 ): Offer => {
   const key = keyOf(object)
@@ -125,7 +126,7 @@ const offerOf = (
   const streams: ServicePort[] = []
   for (const rule of rulesOf(object, service)) {
     const port = portOf(service, rule.port)
-    const owner = owners.get(rule.path)
+    const holder = holderOf({ path: rule.path, pathType: rule.pathType, service: key })
     const aside = (code: Code, value: unknown): void => {
       const issue = issueOf(reference, code, isOurs ? rule.field : '', value, { port: rule.port })
       ;(rule.field === OMITTED ? remarks : faults).push(issue)
@@ -141,8 +142,13 @@ const offerOf = (
       else aside('StreamWithoutIdentity', spokenAt(port))
     } else if (!canMatch(rule.path)) {
       fault('PathNeverMatches', `${rule.field}.path`, rule.path)
-    } else if (owner !== key) {
-      fault('PathConflict', `${rule.field}.path`, rule.path, { owner: owner ?? '' })
+    } else if (holder !== undefined) {
+      const { path, service: owner } = holder
+      fault(isJustOlder(holder, rule.path, key) ? 'PathConflict' : 'PathInTheWay', `${rule.field}.path`, rule.path, {
+        owner,
+        path,
+        namespace,
+      })
     } else if (rules.some(({ path }) => path === rule.path)) {
       fault('PathDuplicate', `${rule.field}.path`, rule.path)
     } else {
@@ -181,15 +187,15 @@ const otherPorts = ({ spec: { rules = [] } }: ServiceExport, service: Service): 
 const said = (port: ServicePort & Spoken): Issue['params'] => ({ port: port.port, spoken: spokenAt(port) })
 
 /** Rules that need a path: those of a port that is known for a stream need none. */
-const pathsOf = (object: ServiceExport, service: Service | undefined): readonly string[] =>
-  rulesOf(object, service).flatMap(({ port, path }) => {
+const claimsOf = (object: ServiceExport, service: Service | undefined): readonly PathClaim[] =>
+  rulesOf(object, service).flatMap(({ port, path, pathType }) => {
     const known = portOf(service, port)
-    return known && (!isTcp(known) || isStream(known)) ? [] : [path]
+    return known && (!isTcp(known) || isStream(known)) ? [] : [{ path, pathType, service: keyOf(object) }]
   })
 
 /**
- * All exports of a cluster, the oldest first. A path belongs to the oldest export that names it, whether its Service
- * is there or not: ownership must not move back and forth with a Service's life.
+ * All exports of a cluster, the oldest first. A path belongs to an export that names it, whether its Service is there or
+ * not: ownership must not move back and forth with a Service's life.
  *
  * @param identity whether the cluster's proxies have one, without which no stream crosses clusters
  */
@@ -197,11 +203,6 @@ export const offersOf = (
   { exports, services }: Pick<World, 'exports' | 'services'>,
   identity: boolean,
 ): readonly Offer[] => {
-  const owners = new Map<string, string>()
-  for (const object of exports) {
-    for (const path of pathsOf(object, services.get(keyOf(object)))) {
-      if (!owners.has(path)) owners.set(path, keyOf(object))
-    }
-  }
-  return exports.map((object) => offerOf(object, services.get(keyOf(object)), owners, identity))
+  const holderOf = pathHolders(exports.flatMap((object) => claimsOf(object, services.get(keyOf(object)))))
+  return exports.map((object) => offerOf(object, services.get(keyOf(object)), holderOf, identity))
 }

@@ -2,6 +2,7 @@
 import type { Service, ServicePort } from '../api/core.ts'
 import type { ObjectRef } from '../api/issue.ts'
 import type { ServiceExport } from '../api/service-export.ts'
+import { isJustOlder } from '../compiler/path-owners.ts'
 import { isStream, spokenAt } from '../compiler/protocol.ts'
 import { isTcp } from '../compiler/world.ts'
 import { clientRules } from './validate-clients.ts'
@@ -95,8 +96,10 @@ function* takenPaths(root: At, rules: readonly At[], ref: ObjectRef, world: Worl
       if (path !== undefined) owners.set(path, `${metadata.namespace}/${metadata.name}`)
   }
   for (const path of rules.map((rule) => field(rule, 'path'))) {
-    const owner = owners.get(text(path) ?? '')
-    if (owner !== undefined) yield found('PathTaken', path, { owner })
+    const value = text(path) ?? ''
+    const owner = owners.get(value)
+    if (owner !== undefined && isJustOlder({ path: value, service: owner }, value, `${self.namespace}/${self.name}`))
+      yield found('PathTaken', path, { owner })
   }
 }
 

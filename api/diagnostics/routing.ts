@@ -143,6 +143,12 @@ export const ROUTING = {
     sentence: 'path {value} is served for the older ServiceExport {owner}, so this one gets no calls there',
     fix: 'Choose another path, or remove it there',
   },
+  PathInTheWay: {
+    level: 'error',
+    sentence:
+      'path {value} would take calls of {path}, which is served for ServiceExport {owner} of another namespace, so this one gets no calls there',
+    fix: 'Choose a path that is neither inside nor around it: those below /{namespace} are yours',
+  },
   RewriteUnusable: {
     level: 'error',
     sentence: 'no gateway would take the rewrite: {why}',
