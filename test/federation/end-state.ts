@@ -35,18 +35,23 @@ export async function versions({ members }: Clusters): Promise<EndState> {
   return Object.fromEntries(parts.flat())
 }
 
+/** Longer than anything that is put off on purpose: counts in the status of a Cluster wait for two seconds. */
+const QUIET_MS = 3_000
+
 /** The state once nothing has changed for a while. */
 export async function settled(clusters: Clusters, leftOut: readonly string[] = []): Promise<EndState> {
   let before = ''
+  let since = performance.now()
   return until(
     'nothing changes any more',
     async () => {
-      const now = await endState(clusters, leftOut)
-      const same = JSON.stringify(now) === before
-      before = JSON.stringify(now)
-      return same ? now : undefined
+      const state = await endState(clusters, leftOut)
+      const now = JSON.stringify(state)
+      if (now !== before) since = performance.now()
+      before = now
+      return performance.now() - since > QUIET_MS ? state : undefined
     },
-    { every: 2_000 },
+    { every: 250 },
   )
 }
 
