@@ -1,14 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { FEDERATION } from '../../api/diagnostics/federation.ts'
-import { GLOBAL } from '../../api/diagnostics/global.ts'
-import { INJECTION } from '../../api/diagnostics/injection.ts'
-import { INSPECTION } from '../../api/diagnostics/inspection.ts'
-import { MANIFESTS } from '../../api/diagnostics/manifests.ts'
-import { ROUTING } from '../../api/diagnostics/routing.ts'
-import { STANDARD } from '../../api/diagnostics/standard.ts'
-import { VALIDATION } from '../../api/diagnostics/validation.ts'
 import { catalogue } from '../../api/diagnostics.ts'
 import { generated } from '../../api/generate.ts'
 import { KINDS, type Kind } from '../../api/kinds.ts'
@@ -38,11 +30,16 @@ describe('the catalogue', () => {
     expect(listed).toEqual(Object.keys(catalogue).sort())
   })
 
-  test('no two sections share a code', () => {
-    const codes = [VALIDATION, INJECTION, ROUTING, FEDERATION, GLOBAL, STANDARD, MANIFESTS, INSPECTION].flatMap(
-      (section) => Object.keys(section),
-    )
-    expect(codes.filter((code, i) => codes.indexOf(code) !== i)).toEqual([])
+  const repeated = (codes: readonly string[]) => codes.filter((code, index) => codes.indexOf(code) !== index)
+
+  test('has all sections of its folder, no two of which share a code: one would override the other in silence', async () => {
+    const folder = path.join(TOP, 'api/diagnostics')
+    const files = await readdir(folder)
+    const sections = await Promise.all(files.map(async (file) => Object.values(await import(path.join(folder, file)))))
+    const codes = sections.flat().flatMap((section) => Object.keys(section as object))
+    expect(repeated(codes)).toEqual([])
+    expect(codes.toSorted()).toEqual(Object.keys(catalogue).toSorted())
+    expect(repeated([...codes, 'Routed'])).toEqual(['Routed'])
   })
 
   test.for(Object.entries(catalogue))(
