@@ -7,7 +7,7 @@ import { admissionFindings, unsaid } from './check.ts'
 import { type Io, UsageError } from './io.ts'
 import { type Finding, parseManifests } from './manifests.ts'
 import { byKind, givenTwice, settle } from './objects.ts'
-import { asApplied } from './offline.ts'
+import { asApplied, PORTOLAN_NAMESPACE, withDerived } from './offline.ts'
 import { exitCode } from './print.ts'
 import { readSources } from './sources.ts'
 
@@ -20,6 +20,8 @@ export interface ClusterOptions {
   readonly clusterDomain: string
   readonly vipRange: string
   readonly down: readonly string[]
+  /** Whether there is an egress, by which pods without a sidecar call imports. */
+  readonly egress?: boolean
 }
 
 export interface Compiled {
@@ -47,11 +49,14 @@ export async function compileFiles(options: ClusterOptions, io: Pick<Io, 'stdin'
       manifests.map(({ object }) => object),
       options.clusterKey,
     ) ?? {}
-  const snapshot = asApplied(objects, settingsOf(options), options.down)
-  const tables = compile(trust ? { ...snapshot, trust } : snapshot)
+  const applied = asApplied(objects, settingsOf(options), options.down)
+  const snapshot = trust ? { ...applied, trust } : applied
+  const first = compile(snapshot)
+  // What is derived has addresses once it is there, and these have names.
+  const tables = first.egress === undefined ? first : compile(withDerived(snapshot, first), first)
   return { tables, findings: [...findings, ...unsaid([...issues, ...tables.issues], manifests, admission)] }
 }
 
-function settingsOf({ meshName, clusterKey, clusterDomain, vipRange }: ClusterOptions): MeshSettings {
-  return { meshName, clusterKey, clusterDomain, vipRange }
+function settingsOf({ meshName, clusterKey, clusterDomain, vipRange, egress }: ClusterOptions): MeshSettings {
+  return { meshName, clusterKey, clusterDomain, vipRange, ...(egress ? { egressNamespace: PORTOLAN_NAMESPACE } : {}) }
 }

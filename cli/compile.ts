@@ -1,10 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { dnsFiles, type FileSet, gatewayFiles, sidecarFiles } from '../compiler/files.ts'
+import { dnsFiles, egressFiles, type FileSet, gatewayFiles, sidecarFiles } from '../compiler/files.ts'
 import type { Tables } from '../compiler/tables.ts'
 import { type ClusterOptions, compileFiles } from './cluster.ts'
 import type { ExitCode, Io } from './io.ts'
 import type { Finding } from './manifests.ts'
+import { PORTOLAN_NAMESPACE } from './offline.ts'
 import { exitCode, type Format, findingData, findingLine, inFileOrder, painter, serialize } from './print.ts'
 import { renderTables } from './tables.ts'
 
@@ -47,13 +48,14 @@ interface PlacedSet {
 }
 
 function fileSets(tables: Tables, clusterKey: string): readonly PlacedSet[] {
-  const place = { namespace: 'portolan-system', clusterKey }
+  const place = { namespace: PORTOLAN_NAMESPACE, clusterKey }
   return [
     ...tables.sidecars.map((table) => ({
       dir: join('sidecars', table.namespace),
       set: sidecarFiles(table, clusterKey),
     })),
     { dir: 'gateway', set: gatewayFiles(tables.gateway, undefined, place) },
+    ...(tables.egress === undefined ? [] : [{ dir: 'egress', set: egressFiles(tables.egress, place) }]),
     { dir: 'dns', set: dnsFiles(tables, place.namespace) },
   ]
 }

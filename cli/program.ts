@@ -58,7 +58,8 @@ export function program(io: Io, done: (code: ExitCode) => void): Command {
     .description(
       'Compiles the imports, policies and exports of one cluster to the tables that its sidecars, gateways and mesh DNS work by.',
     )
-    .option('--out <dir>', 'write the files that proxies load: sidecars/NAMESPACE, gateway, dns')
+    .option('--egress', 'also what pods without a sidecar call imports by, where the chart runs an egress', false)
+    .option('--out <dir>', 'write the files that proxies load: sidecars/NAMESPACE, gateway, egress, dns')
     .action(async (options) => {
       const { compileCommand } = await import('./compile.ts')
       done(await compileCommand(withColors(options, io), io))

@@ -1,6 +1,7 @@
 import { CLUSTERSET_DOMAIN } from '../api/names.ts'
 import type { LoadBalancer } from '../api/service-export.ts'
 import { hostAndPort } from '../api/vip-range.ts'
+import { derivedName } from '../compiler/derived.ts'
 import { ruleOf } from '../compiler/in-a-line.ts'
 import type { Backend, GatewayRoute, GatewayTable, ServiceRoute, SidecarTable, Tables } from '../compiler/tables.ts'
 import { refuses } from '../compiler/where-to.ts'
@@ -10,6 +11,7 @@ import { columns, type Paint } from './print.ts'
 export function renderTables(tables: Tables, paint: Paint): string {
   return [
     ...alike(tables.sidecars).map((sidecars) => renderSidecars(sidecars, paint)),
+    renderEgress(tables, paint),
     section('Names that mesh DNS answers', renderNames(tables, paint), paint),
     section('Paths that the gateway serves', renderPaths(tables.gateway), paint),
   ]
@@ -34,10 +36,34 @@ function renderSidecars(sidecars: readonly SidecarTable[], paint: Paint): string
   return section(title, first.routes.map((route) => renderRoute(route, paint)).join(''), paint)
 }
 
-function renderRoute(route: ServiceRoute, paint: Paint): string {
-  const name = calledBy(route)
+/** What pods without a sidecar call, and by what Service; nothing where there is no egress. */
+function renderEgress({ egress, clusterset }: Tables, paint: Paint): string {
+  if (egress === undefined) return ''
+  const direct = new Map(clusterset.map(({ namespace, name, direct: [address] }) => [`${namespace}/${name}`, address]))
+  const routes = egress.routes.map((route, index) => {
+    const { service, port } = route
+    const at = `${service.split('/')[0]}/${derivedName(service)}, port ${egress.listeners[index]?.at} of the egress`
+    const address = direct.get(service)
+    const where = address === undefined ? at : `${hostAndPort(address, port)}, Service ${at}`
+    return renderRoute(route, paint, { name: acrossName(service), where })
+  })
+  return section('Calls from pods without a sidecar', routes.join('') || '  none is routed\n', paint)
+}
+
+interface Called {
+  readonly name: string
+  /** Address, and what is behind it. */
+  readonly where: string
+}
+
+const captured = (route: ServiceRoute): Called => ({
+  name: calledBy(route),
+  where: hostAndPort(route.vip, route.port),
+})
+
+function renderRoute(route: ServiceRoute, paint: Paint, { name, where }: Called = captured(route)): string {
   const stay = route.tcp ? '  connections' : route.sticky ? '  sessions stay' : ''
-  const head = `  ${paint('cyan', name)}:${route.port}  ${ruleOf(route)}${stay}  ${paint('dim', hostAndPort(route.vip, route.port))}\n`
+  const head = `  ${paint('cyan', name)}:${route.port}  ${ruleOf(route)}${stay}  ${paint('dim', where)}\n`
   if (route.backends.length === 0)
     return `${head}    ${paint('red', route.tcp ? 'nowhere: closed' : 'nowhere: answered with 503')}\n`
   const rows = route.backends.map((backend) => [
@@ -55,8 +81,10 @@ export function host(service: string): string {
 
 /** The name that leads to a route: where the short one means the local Service, the clusterset's. */
 export function calledBy({ service, policy, acrossOnly }: ServiceRoute): string {
-  return policy === 'Locality' || acrossOnly ? `${host(service)}.svc.${CLUSTERSET_DOMAIN}` : host(service)
+  return policy === 'Locality' || acrossOnly ? acrossName(service) : host(service)
 }
+
+const acrossName = (service: string): string => `${host(service)}.svc.${CLUSTERSET_DOMAIN}`
 
 function order({ priority }: Backend): string {
   return `${priority + 1}.`

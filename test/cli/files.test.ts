@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { GATEWAY_BOOTSTRAPS } from '../../compiler/gateway-bootstraps.ts'
+import type { Tables } from '../../compiler/tables.ts'
 import { portolan, type Session } from './session.ts'
 
 const dirs: string[] = []
@@ -202,6 +203,24 @@ describe('writes', () => {
     for (const file of files.filter((name) => name.endsWith('.json')))
       JSON.parse(await readFile(join(dir, 'out', file), 'utf8'))
     expect(await readFile(join(dir, 'out/dns/hosts'), 'utf8')).toContain('127.0.0.2 reports.shop.svc.cluster.local\n')
+  })
+
+  test('what the egress loads, and the objects that lead to it, only where there is one', async () => {
+    const { dir } = await folder({})
+    const [without, with_] = [join(dir, 'without'), join(dir, 'with')]
+    const args = ['compile', '-f', 'examples/west', '-o', 'json']
+    const compiled = async (...more: readonly string[]) => {
+      const { out } = await portolan([...args, ...more])
+      return JSON.parse(out) as Tables
+    }
+    const plain = await compiled('--out', without)
+    expect([plain.egress, plain.objects]).toEqual([undefined, []])
+    await expect(readFile(join(without, 'egress/cds.json'))).rejects.toThrow('ENOENT')
+
+    const { egress, objects, clusterset } = await compiled('--egress', '--out', with_)
+    expect(await readFile(join(with_, 'egress/lds.json'), 'utf8')).toContain(`egress ${egress?.listeners[0]?.at}`)
+    expect(new Set(objects.map(({ kind }) => kind))).toEqual(new Set(['EndpointSlice', 'Service']))
+    expect(clusterset.map(({ direct }) => direct.length)).toEqual(clusterset.map(() => 1))
   })
 
   test('nothing when the objects would not be admitted', async () => {

@@ -22,6 +22,7 @@ const CASES: Readonly<Record<string, string>> = {
   'compile-west.json': `compile ${WEST} -o json`,
   'compile-west.yaml': `compile ${WEST} -o yaml`,
   'compile-west-down.txt': `compile ${WEST} --down shop/checkout --down shop/catalog`,
+  'compile-west-egress.txt': `compile ${WEST} --egress`,
   'compile-east.txt': 'compile -f examples/east',
   'compile-mistakes.txt': 'compile -f examples/mistakes',
   'compile-mistakes.json': 'compile -f examples/mistakes -o json',
