@@ -1,51 +1,13 @@
 import type { Cluster } from '../api/cluster.ts'
-import type { Code } from '../api/diagnostics.ts'
-import type { Issue } from '../api/issue.ts'
-import type { Door, ServiceImport } from '../api/service-import.ts'
-import { referenceOf } from '../compiler/conditions.ts'
-import { exportReference } from '../compiler/doors.ts'
-import { LastAnswers } from '../compiler/memo.ts'
-import { by } from '../compiler/order.ts'
-import type { ObjectStatus } from '../compiler/tables.ts'
-import { conflictsOf, tell } from './conflict.ts'
-import { type Constituent, constituentsOf, isFor, type Member, sharingOf } from './constituent.ts'
-import { importsOf } from './import.ts'
-import { portLabel, type Resolution, resolve } from './resolve.ts'
-import { ROOM, roomInWords } from './room.ts'
-import { type Site, sitesOf } from './site.ts'
-import { standardVerdict, verdictOn } from './verdict.ts'
+import type { Member } from './constituent.ts'
+import type { ExportVerdict, MemberImports } from './merge-service.ts'
+import { createMerging } from './merging.ts'
 
 export interface Federation {
   /** One entry per cluster, also when it imports nothing; sorted by clusterKey. */
   readonly members: readonly MemberImports[]
   /** Every export of a cluster of the set, by service and clusterKey. */
   readonly exports: readonly ExportVerdict[]
-}
-
-export interface MemberImports {
-  /** Name of its Cluster object. */
-  readonly cluster: string
-  readonly clusterKey: string
-  /** All that the cluster should import, by namespace and name. */
-  readonly imports: readonly ServiceImport[]
-}
-
-export interface ExportVerdict {
-  readonly cluster: string
-  readonly clusterKey: string
-  /**
-   * `Valid`, and `Conflict` for one that other clusters can have something of. Of the ServiceExport; of a service that is
-   * offered without one, of what offers it in its place: of a Service it is written nowhere.
-   */
-  readonly status: ObjectStatus
-  /** The same of the standard's export, when that is a door of it, in the standard's words: all conflicts are the reason. */
-  readonly standard?: ObjectStatus
-  /** Through which the service is offered here, when ServiceExport is not the only one. */
-  readonly doors?: readonly Door[]
-  /** Keys of the clusters whose imports lead to it. */
-  readonly importers: readonly string[]
-  /** What its author should hear of. */
-  readonly issues: readonly Issue<Code>[]
 }
 
 /**
@@ -56,116 +18,6 @@ export interface ExportVerdict {
  * @param clusters who belongs to the set; one without a member imports all the same
  */
 export const merge = (members: readonly Member[], clusters: readonly Cluster[]): Federation => {
-  const sites = sitesOf(clusters)
-  const memberOf = new Map(members.map((member) => [member.cluster, member]))
-  const constituents = sites.flatMap((site) => {
-    const member = memberOf.get(site.name)
-    return member ? constituentsOf(site, member) : []
-  })
-  const services = [...groupBy(constituents, ({ service }) => service)].sort(by(([service]) => service))
-  const known = JSON.stringify(sites)
-  const merged = services.map(([service, all]) => {
-    const sharing = sharingOf(all, members)
-    return perService.get(all[0] ?? {}, [known, [...sharing].sort().join(), ...all], () =>
-      mergeService(service, all, sites, sharing),
-    )
-  })
-  return {
-    members: sites.map(({ name, clusterKey }) => ({
-      cluster: name,
-      clusterKey,
-      imports: merged.flatMap(({ imports }) => imports.get(clusterKey) ?? []),
-    })),
-    exports: merged.flatMap(({ exports }) => exports),
-  }
-}
-
-/** What a change has nothing to do with is not merged again. */
-const perService = new LastAnswers<object, MergedService>()
-
-interface MergedService {
-  /** By clusterKey; only clusters that import it. */
-  readonly imports: ReadonlyMap<string, ServiceImport>
-  /** Sorted by clusterKey. */
-  readonly exports: readonly ExportVerdict[]
-}
-
-const mergeService = (
-  service: string,
-  all: readonly Constituent[],
-  sites: readonly Site[],
-  sharing: ReadonlySet<string>,
-): MergedService => {
-  const resolution = resolve(all)
-  const conflicts = conflictsOf(resolution)
-  const imports = importsOf(service, resolution, sites, sharing)
-
-  const served = resolution.ports.filter(({ protocol }) => protocol === undefined)
-  const used = new Set(served.flatMap(({ offers }) => offers.map((offer) => offer.by)))
-  const total = resolution.constituents.length
-  const exports = all.map((each): ExportVerdict => {
-    const { site, offer, doors, says } = each
-    const status = verdictOn(each, conflicts, total)
-    const standard = standardVerdict(each, conflicts, total)
-    const told = says && conflicts.length > 0 ? tell(exportReference(offer.object), conflicts, total) : []
-    return {
-      cluster: site.name,
-      clusterKey: site.clusterKey,
-      status: (doors[0] === 'MCS' ? standard : undefined) ?? status,
-      ...(standard === undefined ? {} : { standard }),
-      ...(doors.every((door) => door === 'ServiceExport') ? {} : { doors }),
-      importers: used.has(each) ? sites.filter((other) => isFor(each, other, sharing)).map(clusterKeyOf) : [],
-      issues: [
-        ...offer.faults,
-        ...offer.remarks,
-        ...unusableWords(each),
-        ...strangers(each, sites),
-        ...crowdedOut(each, resolution),
-        ...told,
-      ],
-    }
-  })
-  return { imports, exports: exports.sort(by(clusterKeyOf)) }
-}
-
-const clusterKeyOf = ({ clusterKey }: { readonly clusterKey: string }): string => clusterKey
-
-/** What the standard's export asks for on imports and no import can have. */
-const unusableWords = ({ offer: { object }, properties: { words } }: Constituent): readonly Issue<Code>[] => {
-  const { standard } = object
-  if (standard === undefined || words === undefined) return []
-  return words.unusable.map(({ why, names }) => ({
-    code: 'ExportedWordsUnusable',
-    object: referenceOf(standard),
-    path: 'spec',
-    params: { names: names.join(', '), why },
-  }))
-}
-
-/** Clusters that an export is for and that nobody knows. */
-const strangers = ({ offer }: Constituent, sites: readonly Site[]): readonly Issue<Code>[] => {
-  const known = new Set(sites.map(clusterKeyOf))
-  return (offer.object.spec.targetClusters ?? []).flatMap((key, index): readonly Issue<Code>[] => {
-    if (known.has(key)) return []
-    const path = `spec.targetClusters[${index}]`
-    return [{ code: 'TargetClusterUnknown', object: exportReference(offer.object), path, value: key }]
-  })
-}
-
-/** What the import has no room for of an export. */
-const crowdedOut = (constituent: Constituent, resolution: Resolution): readonly Issue<Code>[] => {
-  const out = resolution.crowdedOut.filter((offer) => offer.by === constituent).map(({ offered }) => portLabel(offered))
-  if (out.length === 0) return []
-  const params = { ports: out.join(', '), room: roomInWords(ROOM) }
-  return [{ code: 'ImportFull', object: exportReference(constituent.offer.object), path: '', params }]
-}
-
-const groupBy = <T>(items: readonly T[], key: (item: T) => string): ReadonlyMap<string, readonly T[]> => {
-  const groups = new Map<string, T[]>()
-  for (const item of items) {
-    const group = groups.get(key(item))
-    if (group) group.push(item)
-    else groups.set(key(item), [item])
-  }
-  return groups
+  const merged = createMerging()(members, clusters)
+  return { members: merged.members, exports: merged.services.flatMap(({ exports }) => exports) }
 }

@@ -103,11 +103,11 @@ function record<T>(entries: readonly (readonly [string, T])[]): Readonly<Record<
 const bundlesText = perObject((bundles: Bundles) => JSON.stringify({ trust_domains: bundles }))
 
 /** Data of the ConfigMap; the same trust makes the same bytes. */
-export function trustData({ bundles, clusters, held, awaited }: Trust): Readonly<Record<string, string>> {
-  return {
+export const trustData = perObject(
+  ({ bundles, clusters, held, awaited }: Trust): Readonly<Record<string, string>> => ({
     [TRUST_BUNDLES_KEY]: bundlesText(bundles),
     [TRUST_CLUSTERS_KEY]: JSON.stringify(clusters),
     [TRUST_HELD_KEY]: JSON.stringify(held),
     [TRUST_AWAITED_KEY]: JSON.stringify(awaited),
-  }
-}
+  }),
+)

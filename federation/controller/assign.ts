@@ -2,7 +2,7 @@ import type { ServiceImport } from '../../api/service-import.ts'
 import type { ObjectStatus } from '../../compiler/tables.ts'
 import type { WantedSlice } from '../slices.ts'
 import type { Trust } from '../trust.ts'
-import type { Desired } from './plan.ts'
+import type { Desired } from './desired.ts'
 
 /** A cluster that is registered, or in which something of the hub is left. */
 export interface Party {

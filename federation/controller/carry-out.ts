@@ -14,8 +14,8 @@ import type { ServiceImport } from '../../api/service-import.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { type Failure, ok, type Result } from '../../kube/failure.ts'
 import type { Resource } from '../../kube/object.ts'
+import type { Action, WantedImport } from './action.ts'
 import { withKept } from './kept.ts'
-import type { Action, WantedImport } from './plan.ts'
 import { inParallel } from './pool.ts'
 
 export interface CarryOutOptions {

@@ -5,7 +5,7 @@ import { verdict } from '../../compiler/conditions.ts'
 import { clustersListed } from '../../compiler/in-a-line.ts'
 import { sharing } from '../../compiler/memo.ts'
 import type { ObjectStatus } from '../../compiler/tables.ts'
-import type { ExportVerdict } from '../merge.ts'
+import type { ExportVerdict } from '../merge-service.ts'
 
 /** What is known of one service's import in one member. */
 export type Held =

@@ -14,7 +14,7 @@ import { startPasses } from '../../kube/passes.ts'
 import { changedStatus } from '../../kube/status.ts'
 import type { Member as MemberObjects } from '../constituent.ts'
 import { globalIn, sharesByAnnotation } from '../global-services.ts'
-import { type Federation, merge } from '../merge.ts'
+import { createMerging, type Merged } from '../merging.ts'
 import { type Site, sitesOf } from '../site.ts'
 import { type WantedSlice, wantedSlices } from '../slices.ts'
 import type { Published, TrustMember } from '../trust.ts'
@@ -22,6 +22,7 @@ import { accessBy, accessOf, type Found, secretKeyOf } from './access.ts'
 import { assign, type Party } from './assign.ts'
 import { clusterStatus } from './cluster-status.ts'
 import type { KnownTrust } from './cluster-trust.ts'
+import { type Desired, sameDesired } from './desired.ts'
 import { gatewaysShared } from './gateways.ts'
 import { createHolders } from './holders.ts'
 import type { LinkTimes } from './link.ts'
@@ -31,7 +32,7 @@ import { type Memory, memoryName } from './memory.ts'
 import type { Metrics } from './metrics.ts'
 import type { Observed, ObservedImport } from './observed.ts'
 import { heldRoots } from './observed-trust.ts'
-import { type Desired, isElsewhere } from './plan.ts'
+import { isElsewhere } from './plan-member.ts'
 import { inParallel } from './pool.ts'
 import { startRegistry } from './registry.ts'
 import { createStatuses, type Peer } from './statuses.ts'
@@ -119,6 +120,7 @@ export function startHub(options: HubOptions): Hub {
     onChange: passes.touch,
   })
   const memories = createMemories({ client, namespace, registry })
+  const merging = createMerging()
   const holders = createHolders()
   const statuses = createStatuses(holders, passes.touch)
   const trust = createTrust()
@@ -126,8 +128,6 @@ export function startHub(options: HubOptions): Hub {
   const entries = new Map<string, Entry>()
   const kubeconfigs = new Map<string, { readonly text: string; readonly parsed: Kubeconfig }>()
   const stopping: Promise<void>[] = []
-
-  let merged: { readonly input: readonly unknown[]; readonly federation: Federation } | undefined
 
   const mayWrite = () => !passes.isStopped() && options.isLeader()
 
@@ -145,8 +145,11 @@ export function startHub(options: HubOptions): Hub {
 
     const started = performance.now()
     const sites = sitesOf(active.flatMap(({ cluster }) => cluster ?? []))
-    const federation = mergeChanged(active, sites)
-    tellAll(active, sites, federation, asked)
+    const merged = merging(
+      active.flatMap(({ objects }) => objects ?? []),
+      active.flatMap(({ cluster }) => cluster ?? []),
+    )
+    tellAll(active, sites, merged, asked)
     metrics.mergeSeconds.observe((performance.now() - started) / 1_000)
 
     const unreleased = await inParallel([...entries.values()], WRITES_AT_ONCE, (entry) => release(entry, active))
@@ -338,25 +341,16 @@ export function startHub(options: HubOptions): Hub {
     return [...backends].some((key) => own.has(key))
   }
 
-  function mergeChanged(active: readonly Entry[], sites: readonly Site[]): Federation {
-    const members = active.flatMap(({ objects }) => objects ?? [])
-    const input = [JSON.stringify(sites), ...members]
-    if (merged === undefined || !sameItems(merged.input, input))
-      merged = {
-        input,
-        federation: merge(
-          members,
-          active.flatMap(({ cluster }) => cluster ?? []),
-        ),
-      }
-    return merged.federation
-  }
-
   /** Tells each member what to hold. */
-  function tellAll(active: readonly Entry[], sites: readonly Site[], federation: Federation, asked: Asked) {
-    const seen = new Map(active.map(({ name, member }) => [name, member.seen()?.observed]))
-    for (const [name, observed] of seen) if (observed !== undefined) holders.update(name, observed.imports)
-    const peers = sites.map(({ name, clusterKey }): Peer => ({ name, clusterKey, known: seen.get(name) !== undefined }))
+  function tellAll(active: readonly Entry[], sites: readonly Site[], merged: Merged, asked: Asked) {
+    const seen = new Map(
+      active.flatMap(({ name, member }) => {
+        const observed = member.seen()?.observed
+        return observed === undefined ? [] : [[name, observed] as const]
+      }),
+    )
+    for (const [name, { imports }] of seen) holders.update(name, imports)
+    const peers = sites.map(({ name, clusterKey }): Peer => ({ name, clusterKey, known: seen.has(name) }))
     const identities = new Map(
       sites.map(({ name, clusterKey }) => {
         const trustDomain = trustDomainFor(name)
@@ -372,13 +366,9 @@ export function startHub(options: HubOptions): Hub {
         namespace,
         createNamespaces,
         identities,
-        imports: new Map(federation.members.map((each) => [each.cluster, each.imports])),
-        slices: slicesFor(federation, asked),
-        statuses: statuses(federation, peers, {
-          exportOf: (name, key) => seen.get(name)?.exports.get(key),
-          mcsExportOf: (name, key) => seen.get(name)?.mcsExports?.get(key),
-          hasNamespace: (name, namespace) => seen.get(name)?.namespaces.has(namespace) ?? false,
-        }),
+        imports: new Map(merged.members.map((each) => [each.cluster, each.imports])),
+        slices: slicesFor(merged, asked),
+        statuses: statuses(merged.services, peers, seen),
         trust: trust(active.flatMap((entry) => trustMemberOf(entry, identities.get(entry.name)) ?? [])),
       },
     )
@@ -386,7 +376,7 @@ export function startHub(options: HubOptions): Hub {
   }
 
   /** What each member holds of the others' endpoints. */
-  function slicesFor({ members }: Federation, { slices }: Asked): ReadonlyMap<string, readonly WantedSlice[]> {
+  function slicesFor({ members }: Merged, { slices }: Asked): ReadonlyMap<string, readonly WantedSlice[]> {
     // Nobody exports by the standard: imports are too many to be looked through for nothing.
     if (slices.size === 0) return new Map()
     const slicesIn = (cluster: string) => entries.get(cluster)?.view?.slices
@@ -588,19 +578,3 @@ const ownImports = perObject(
 
 const areGlobal = (cluster: Cluster | undefined, { clusterMesh }: Pick<View, 'clusterMesh'>): boolean =>
   sharesByAnnotation(cluster?.spec.globalServices, clusterMesh === true)
-
-const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean =>
-  a.length === b.length && a.every((item, index) => item === b[index])
-
-const sameDesired = (a: Desired, b: Desired): boolean =>
-  a.namespace === b.namespace &&
-  a.clusterKey === b.clusterKey &&
-  a.trustDomain === b.trustDomain &&
-  a.hub === b.hub &&
-  a.globalServices === b.globalServices &&
-  isDeepStrictEqual(a.trust, b.trust) &&
-  a.createNamespaces === b.createNamespaces &&
-  sameItems(a.imports, b.imports) &&
-  sameItems(a.slices, b.slices) &&
-  sameItems(a.statuses, b.statuses) &&
-  sameItems([...a.unheard], [...b.unheard])

@@ -5,12 +5,15 @@ import type { Connection } from '../../kube/connection.ts'
 import type { Failure } from '../../kube/failure.ts'
 import { informerLog } from '../../kube/informer-log.ts'
 import { startPasses } from '../../kube/passes.ts'
+import type { Action } from './action.ts'
 import { carryOut, describeAction } from './carry-out.ts'
+import { type Desired, differInStatusesAlone } from './desired.ts'
 import { type Health, type Link, type LinkTimes, startLink } from './link.ts'
 import type { Metrics } from './metrics.ts'
 import { type Observed, observeImport } from './observed.ts'
 import { observeCopy } from './observed-slices.ts'
-import { type Action, type Desired, differInStatusesAlone, plan, sliceKey } from './plan.ts'
+import { createPlanner } from './plan.ts'
+import { sliceKey } from './plan-slices.ts'
 import { isDefinite } from './reason.ts'
 import { createTeller, type Teller } from './tell.ts'
 
@@ -80,6 +83,7 @@ export function startMember(options: MemberOptions): Member {
   })
   /** What API servers made of what was written: they may say the same in other words. */
   const accepted = new Map<string, { readonly content: string; readonly hash: string }>()
+  const plan = createPlanner()
   const stopping: Promise<void>[] = []
 
   let current: Way | undefined

@@ -7,8 +7,8 @@ import { API_VERSION } from '../../api/names.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { createRecorder, type Recorder } from '../../kube/events.ts'
 import type { Found } from './access.ts'
+import type { Action } from './action.ts'
 import { trustNews } from './cluster-trust.ts'
-import type { Action } from './plan.ts'
 
 export interface TellerOptions {
   readonly client: KubeClient

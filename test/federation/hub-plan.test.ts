@@ -9,20 +9,24 @@ import { API_VERSION, FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
 import type { ConfigMap } from '../../api/resources.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
+import { perObject } from '../../compiler/memo.ts'
 import type { ObjectStatus } from '../../compiler/tables.ts'
+import type { Action } from '../../federation/controller/action.ts'
 import { clusterStatus } from '../../federation/controller/cluster-status.ts'
+import type { Desired } from '../../federation/controller/desired.ts'
 import { exportedStatus, type Held } from '../../federation/controller/exported.ts'
 import { withKept } from '../../federation/controller/kept.ts'
 import { decodeMemory, encodeMemory, type Memory, memoryName } from '../../federation/controller/memory.ts'
 import { giversOf, type Observed, observeImport } from '../../federation/controller/observed.ts'
 import { type ObservedSlice, observeCopy } from '../../federation/controller/observed-slices.ts'
-import { type Action, type Desired, isElsewhere, plan } from '../../federation/controller/plan.ts'
+import { createPlanner, plan } from '../../federation/controller/plan.ts'
+import { isElsewhere } from '../../federation/controller/plan-member.ts'
 import { type Reach, readyStatus } from '../../federation/controller/ready.ts'
 import { troubleOf } from '../../federation/controller/reason.ts'
 import { newsOf } from '../../federation/controller/tell.ts'
 import { twinsOf } from '../../federation/controller/twins.ts'
 import { type Declared, declaredOf, type View, viewOf } from '../../federation/controller/view.ts'
-import type { ExportVerdict } from '../../federation/merge.ts'
+import type { ExportVerdict } from '../../federation/merge-service.ts'
 import { type SliceContent, type WantedSlice, wantedSlices } from '../../federation/slices.ts'
 import { fromAnswer, fromException } from '../../kube/failure.ts'
 import * as build from '../compiler/build.ts'
@@ -62,13 +66,15 @@ const importObject = (service: string, givers: readonly string[], ours = true, p
   })
 }
 
+const importSeen = perObject(observeImport)
+
 const observe = ({ imports, exports, namespaces, identity, trust, slices = new Map() }: World): Observed => ({
   exports,
   mcsExports: new Map(),
   awaitsSlices: false,
   copies: new Map([...slices].map(([at, object]) => [at, observeCopy(object)])),
   services: new Map(),
-  imports: new Map([...imports].map(([at, object]) => [at, observeImport(object)])),
+  imports: new Map([...imports].map(([at, object]) => [at, importSeen(object)])),
   namespaces: new Map([...namespaces].map((name) => [name, { metadata: { name } } as Namespace])),
   identity:
     identity &&
@@ -154,6 +160,10 @@ function after(world: World, action: Action): World {
 
 const planned = (desired: Desired, world: World, now = NOW) => plan(desired, observe(world), () => undefined, now)
 const carriedOut = (desired: Desired, world: World): World => planned(desired, world).actions.reduce(after, world)
+
+/** Whether its namespace is there. */
+const isPossible = (action: Action, { namespaces }: World): boolean =>
+  action.do !== 'applyImport' || namespaces.has(action.import.namespace)
 
 const HUB = 'uid of the hub'
 const NO_TRUST = { bundles: {}, clusters: {}, held: {}, awaited: {} }
@@ -258,6 +268,27 @@ describe('plan', () => {
           const rest = planned(step, world, LATER).actions
           // What is kept beside what is wanted is only told from a difference by what was accepted for it.
           expect(rest.filter((action) => action.do !== 'applyImport' || action.import.keep.length === 0)).toEqual([])
+        }
+      }),
+    )
+  })
+
+  test('planned bit by bit it is the same as planned from nothing', () => {
+    const step = fc.record({ desired: desires, other: fc.option(worlds, { nil: undefined }), done: fc.nat() })
+    fc.assert(
+      fc.property(worlds, fc.array(step, { minLength: 2, maxLength: 6 }), (start, steps) => {
+        const planner = createPlanner()
+        let world = start
+        let before: Desired = NOTHING
+        for (const { desired, other, done } of steps) {
+          // Half of the time nothing else is wanted than the last time, so that there is something to be left alone.
+          before = done % 2 === 0 ? desired : before
+          world = { ...world, ...(other === undefined ? {} : { exports: other.exports, namespaces: other.namespaces }) }
+          const bitByBit = planner(before, observe(world), () => undefined, NOW)
+          expect(bitByBit).toEqual(plan(before, observe(world), () => undefined, NOW))
+          // Of what was planned some comes about, and some does not.
+          const some = bitByBit.actions.filter((_, index) => (done >> index) & 1)
+          world = some.filter((action) => isPossible(action, world)).reduce(after, world)
         }
       }),
     )

@@ -1,0 +1,33 @@
+/** Sorted lists that are never changed: a change makes another list, of the very same items but for what has changed. */
+
+/** Where an item is, or would be, in a list sorted by its key. */
+function placeOf<T>(list: readonly T[], key: string, keyOf: (item: T) => string): number {
+  let [from, to] = [0, list.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if (keyOf(list[middle] as T) < key) from = middle + 1
+    else to = middle
+  }
+  return from
+}
+
+/**
+ * @param list sorted by key, each once
+ * @param changes item by key; undefined for one that goes
+ */
+export function withChanges<T>(
+  list: readonly T[],
+  changes: ReadonlyMap<string, T | undefined>,
+  keyOf: (item: T) => string,
+): readonly T[] {
+  if (changes.size === 0) return list
+  const changed = [...list]
+  for (const key of [...changes.keys()].toSorted()) {
+    const item = changes.get(key)
+    const place = placeOf(changed, key, keyOf)
+    const there = changed[place]
+    const isThere = there !== undefined && keyOf(there) === key
+    changed.splice(place, isThere ? 1 : 0, ...(item === undefined ? [] : [item]))
+  }
+  return changed
+}

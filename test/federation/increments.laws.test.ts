@@ -1,0 +1,179 @@
+/** What is worked out bit by bit, as things change, is byte for byte what is worked out from nothing. */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { FIELD_MANAGER } from '../../api/names.ts'
+import { keyOf } from '../../compiler/keys.ts'
+import { perObject } from '../../compiler/memo.ts'
+import { createHolders } from '../../federation/controller/holders.ts'
+import { observeImport, observeNamespace } from '../../federation/controller/observed.ts'
+import { createStatuses, type Peer } from '../../federation/controller/statuses.ts'
+import { changedKeys, listDifference } from '../../federation/differences.ts'
+import { merge } from '../../federation/merge.ts'
+import { createMerging, type Merged } from '../../federation/merging.ts'
+import { sitesOf } from '../../federation/site.ts'
+import { withChanges } from '../../federation/sorted-list.ts'
+import * as build from '../compiler/build.ts'
+import { mixed } from './mixed.ts'
+import type { World } from './worlds.ts'
+
+const law = <T>(name: string, arbitrary: fc.Arbitrary<T>, holds: (value: T) => void): void =>
+  test(name, () => fc.assert(fc.property(arbitrary, holds), { numRuns: 300 }))
+
+/** Worlds each of which is the one before but for some members, or for its clusters; all else is the very same. */
+const histories: fc.Arbitrary<readonly World[]> = fc
+  .array(fc.record({ world: mixed, changed: fc.subarray(['north', 'east', 'south', 'west']), moves: fc.boolean() }), {
+    minLength: 2,
+    maxLength: 5,
+  })
+  .map((steps) => {
+    const worlds: World[] = []
+    for (const { world, changed, moves } of steps) {
+      const before = worlds.at(-1)
+      if (before === undefined) worlds.push(world)
+      else {
+        const isChanged = ({ cluster }: World['members'][number]) => changed.includes(cluster)
+        worlds.push({
+          members: [...before.members.filter((member) => !isChanged(member)), ...world.members.filter(isChanged)],
+          clusters: moves ? world.clusters : before.clusters,
+        })
+      }
+    }
+    return worlds
+  })
+
+describe('merging', () => {
+  law('comes to the same whatever was merged before', histories, (worlds) => {
+    const merging = createMerging()
+    for (const { members, clusters } of worlds) {
+      const merged = merging(members, clusters)
+      const whole = merge(structuredClone(members), clusters)
+      const exports = merged.services.flatMap((service) => service.exports)
+      expect(JSON.stringify({ members: merged.members, exports })).toBe(JSON.stringify(whole))
+      expect(merged.services.map(({ service }) => service)).toEqual(
+        [...new Set(merged.services.map(({ service }) => service))].sort(),
+      )
+    }
+  })
+
+  law('leaves what has not changed the very same value', histories, ([world]) => {
+    const { members = [], clusters = [] } = world ?? {}
+    const merging = createMerging()
+    const before = merging(members, clusters)
+    const after = merging(
+      members.map((member) => ({ ...member })),
+      structuredClone(clusters),
+    )
+    expect(after.services).toBe(before.services)
+    for (const [index, { imports }] of after.members.entries()) expect(imports).toBe(before.members[index]?.imports)
+  })
+})
+
+const held = perObject((object: Parameters<typeof observeImport>[0]) =>
+  observeImport({
+    ...object,
+    metadata: {
+      ...object.metadata,
+      managedFields: [{ manager: FIELD_MANAGER.federation, operation: 'Apply', time: '2026-01-01T00:00:00Z' }],
+    },
+  } as typeof object),
+)
+
+/** What a member holds of what it should, as far as a number tells. */
+const importsHeld = ({ members }: Merged, cluster: string, chance: number) =>
+  new Map(
+    (members.find((member) => member.cluster === cluster)?.imports ?? [])
+      .filter((_, index) => (chance >> index) & 1)
+      .map((each) => [keyOf(each), held(each)]),
+  )
+
+const statesOf = fc.array(fc.record({ known: fc.boolean(), chance: fc.nat({ max: 15 }), shop: fc.boolean() }), {
+  minLength: 6,
+  maxLength: 6,
+})
+const SHOP = new Map([['shop', observeNamespace(build.namespace('shop'))]])
+const NOWHERE = new Map<string, never>()
+
+describe('statuses', () => {
+  law(
+    'come to the same whatever was said before',
+    fc.tuple(histories, fc.array(statesOf, { minLength: 5, maxLength: 5 })),
+    ([worlds, states]) => {
+      const holders = createHolders()
+      const statuses = createStatuses(holders, () => undefined, 0)
+      const merging = createMerging()
+      for (const [step, { members, clusters }] of worlds.entries()) {
+        const merged = merging(members, clusters)
+        const sites = sitesOf(clusters)
+        const stateOf = (index: number) => states[step]?.[index] ?? { known: true, chance: 15, shop: true }
+        const peers = sites.map(
+          ({ name, clusterKey }, index): Peer => ({ name, clusterKey, known: stateOf(index).known }),
+        )
+        const imports = new Map(
+          sites.map(({ name }, index) => [
+            name,
+            stateOf(index).known ? importsHeld(merged, name, stateOf(index).chance) : undefined,
+          ]),
+        )
+        const there = new Map(
+          sites.flatMap(({ name }, index) => {
+            const { exports = [], mcsExports = [] } = members.find(({ cluster }) => cluster === name) ?? {}
+            const seen = {
+              exports: new Map(exports.map((object) => [keyOf(object), object])),
+              mcsExports: new Map(mcsExports.map((object) => [keyOf(object), object])),
+              namespaces: stateOf(index).shop ? SHOP : NOWHERE,
+            }
+            return stateOf(index).known ? [[name, seen] as const] : []
+          }),
+        )
+        const fresh = createHolders()
+        for (const name of new Set([...imports.keys(), 'north', 'east', 'south', 'west'])) {
+          holders.update(name, imports.get(name))
+          fresh.update(name, imports.get(name))
+        }
+        const whole = createStatuses(fresh, () => undefined, 0)(merged.services, peers, there)
+        expect(JSON.stringify([...statuses(merged.services, peers, there)])).toBe(JSON.stringify([...whole]))
+      }
+    },
+  )
+})
+
+describe('differences', () => {
+  const lists = fc.uniqueArray(fc.nat({ max: 12 }))
+
+  law('of lists are what is in one of them only', fc.tuple(lists, lists), ([before, now]) => {
+    const { gone, come } = listDifference(before, now)
+    expect(gone).toEqual(before.filter((item) => !now.includes(item)))
+    expect(come).toEqual(now.filter((item) => !before.includes(item)))
+  })
+
+  const maps = fc
+    .dictionary(fc.constantFrom('a', 'b', 'c', 'd'), fc.nat({ max: 2 }))
+    .map((all) => new Map(Object.entries(all)))
+
+  law('of maps are the keys under which they differ', fc.tuple(maps, maps), ([before, now]) => {
+    const keys = new Set([...before.keys(), ...now.keys()])
+    expect([...changedKeys(before, now)].sort()).toEqual(
+      [...keys].filter((key) => before.get(key) !== now.get(key)).sort(),
+    )
+  })
+
+  const changes = fc.dictionary(
+    fc.constantFrom('a', 'b', 'c', 'd', 'e'),
+    fc.option(fc.nat({ max: 2 }), { nil: undefined }),
+  )
+
+  law('put into a sorted list leave it sorted', fc.tuple(maps, changes), ([all, change]) => {
+    const list = [...all].sort()
+    const entries = Object.entries(change)
+    const after = withChanges(
+      list,
+      new Map(
+        entries.map(([key, value]) => [key, value === undefined ? undefined : ([key, value] as [string, number])]),
+      ),
+      ([key]) => key,
+    )
+    const expected = new Map<string, number | undefined>([...all, ...entries])
+    expect(after).toEqual([...expected].filter(([, value]) => value !== undefined).sort())
+    expect(list).toEqual([...all].sort())
+  })
+})
