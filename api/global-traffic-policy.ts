@@ -33,8 +33,7 @@ export const GlobalTrafficPolicySpecSchema = Type.Object(
     lbType: Type.Optional(
       Type.Enum([...LB_TYPES], {
         description:
-          'Locality = the local Service alone. FailOver = the local Service while it has a ready endpoint, else the targets. ActiveActive = the local Service and the targets, by weight.',
-        default: 'Locality',
+          'Locality = the local Service alone. FailOver = the local Service while it has a ready endpoint, else the targets. ActiveActive = the local Service and the targets, by weight. Unset = what holds without a policy: annotations of the Service, or the standard, where the service is shared by them; else Locality.',
       }),
     ),
     targets: Type.Optional(
@@ -66,16 +65,16 @@ export const GlobalTrafficPolicySpecSchema = Type.Object(
   },
   {
     description: 'Where calls to the ServiceImport of the same name and namespace go.',
-    default: { lbType: 'Locality' },
+    default: {},
     ...cel(
       {
-        rule: "self.lbType != 'Locality' || !has(self.targets) || self.targets.size() <= 1",
+        rule: "(has(self.lbType) && self.lbType != 'Locality') || !has(self.targets) || self.targets.size() <= 1",
         message:
           'lbType Locality keeps every call in this cluster, but several targets are listed; remove spec.targets or set spec.lbType to FailOver or ActiveActive',
         fieldPath: '.targets',
       },
       {
-        rule: "self.lbType != 'FailOver' || (has(self.targets) && self.targets.size() > 0)",
+        rule: "!has(self.lbType) || self.lbType != 'FailOver' || (has(self.targets) && self.targets.size() > 0)",
         message:
           'FailOver without targets has nowhere to go when the local Service fails; list at least one cluster in spec.targets',
         reason: 'FieldValueRequired',
@@ -118,3 +117,10 @@ export const GlobalTrafficPolicyStatusSchema = Type.Object(
 export type GlobalTrafficPolicySpec = Static<typeof GlobalTrafficPolicySpecSchema>
 export type GlobalTrafficPolicyStatus = Static<typeof GlobalTrafficPolicyStatusSchema>
 export type GlobalTrafficPolicy = Custom<'GlobalTrafficPolicy', GlobalTrafficPolicySpec, GlobalTrafficPolicyStatus>
+
+/** How the policy steers calls; nothing when it does not. Targets that nobody was told what to do with are those of Locality. */
+export const steeringOf = ({
+  lbType,
+  targets = [],
+}: GlobalTrafficPolicy['spec']): GlobalTrafficPolicy['spec']['lbType'] =>
+  lbType ?? (targets.length > 0 ? 'Locality' : undefined)

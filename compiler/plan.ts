@@ -1,5 +1,5 @@
 import type { Affinity, GlobalService } from '../api/global-service.ts'
-import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
+import { type GlobalTrafficPolicy, steeringOf } from '../api/global-traffic-policy.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { isHeadless } from './dns-names.ts'
 import { unique } from './order.ts'
@@ -38,7 +38,7 @@ interface Offered {
 }
 
 /**
- * Who decides, and what: a policy; without one the own Service, when it is global and another cluster's is; without that
+ * Who decides, and what: a policy that steers; without one the own Service, when it is global and another cluster's is; without that
  * the standard, for names of the clusterset alone. A policy that cannot work is as good as one of Locality: the webhook has
  * refused it, and compilation is total.
  */
@@ -53,7 +53,7 @@ export const planOf = (
   if (imported && isHeadless(imported)) return { ...LOCALITY, keepsPlain: true }
   // The standard gives a service a name of its own and no other.
   const keepsPlain = !isGlobal && !doors.includes('ServiceExport')
-  if (policy) return { ...planOfPolicy(policy, ownKey), keepsPlain }
+  if (policy && steeringOf(policy.spec) !== undefined) return { ...planOfPolicy(policy, ownKey), keepsPlain }
   const everyone = { localWeight: DEFAULT_WEIGHT, remotes: undefined }
   if (isGlobal) {
     const { affinity } = own
@@ -70,7 +70,7 @@ export const planOf = (
 const LOCALITY = { type: 'Locality', localWeight: DEFAULT_WEIGHT, remotes: new Map() } as const
 
 const planOfPolicy = ({ spec }: GlobalTrafficPolicy, ownKey: string): Omit<Plan, 'keepsPlain'> => {
-  const { lbType = 'Locality', targets = [] } = spec
+  const { lbType, targets = [] } = spec
   const named = new Map(
     unique(targets, (target) => target.clusterKey).map(({ clusterKey, weight = DEFAULT_WEIGHT, priority = 0 }) => [
       clusterKey,

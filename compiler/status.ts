@@ -1,5 +1,5 @@
 import type { Code } from '../api/diagnostics.ts'
-import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
+import { type GlobalTrafficPolicy, steeringOf } from '../api/global-traffic-policy.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
 import { nonEmpty, referenceOf, type Said, statusOf, verdict } from './conditions.ts'
@@ -81,7 +81,8 @@ const routedVerdict = (object: ServiceImport, { routed, localService, keepsPlain
 export const policyIssues = (object: GlobalTrafficPolicy, routed: RoutedImport | undefined): readonly Issue<Code>[] => {
   const reference = referenceOf(object)
   const { namespace = 'default', name } = object.metadata
-  const { lbType = 'Locality', targets = [] } = object.spec
+  const { targets = [] } = object.spec
+  const lbType = steeringOf(object.spec)
   if (!routed) return [{ code: 'PolicyWithoutImport', object: reference, path: '', params: { namespace, name } }]
   if (routed.headless) return [{ code: 'HeadlessNotSteered', object: reference, path: '', params: { namespace, name } }]
   const exhausted = routed.issues.filter((issue) => issue.code === 'AddressesExhausted')
@@ -94,7 +95,7 @@ export const policyIssues = (object: GlobalTrafficPolicy, routed: RoutedImport |
       value: clusterKey,
     }))
   }
-  if (routed.routes.some((route) => route.policy !== lbType)) {
+  if (lbType !== undefined && routed.routes.some((route) => route.policy !== lbType)) {
     return [{ code: 'FailOverNeedsTargets', object: reference, path: 'spec.targets' }]
   }
   const silent = new Set(routed.targets.filter((row) => row.reason === 'ExportsNothing').map((row) => row.clusterKey))
@@ -124,17 +125,20 @@ export const policyStatus = (object: GlobalTrafficPolicy, routed: RoutedImport |
   const refusing = nonEmpty(issues.filter((issue) => REFUSING.has(issue.code)))
   const extra = { targets: routed?.targets ?? [], calls: callsListed(routed?.routes ?? []) }
   if (refusing) return statusOf(object, [verdict('Accepted', 'False', refusing)], extra)
-  const params = { policy: object.spec.lbType ?? 'Locality' }
+  const steering = steeringOf(object.spec)
   const ignored = issues.filter((issue) => issue.code === 'LocalityTargetIgnored')
   const required: readonly Issue<Code>[] = object.spec.requireSidecar
     ? [{ code: 'SidecarRequired', object: reference, path: 'spec.requireSidecar' }]
     : []
-  const good: Issue<Code> = { code: 'Accepted', object: reference, path: '', params }
+  const good: Issue<Code> =
+    steering === undefined
+      ? { code: 'AcceptedUnsteered', object: reference, path: 'spec.lbType' }
+      : { code: 'Accepted', object: reference, path: '', params: { policy: steering } }
   const accepted = verdict('Accepted', 'True', [good, ...ignored, ...required])
   const unresolved = nonEmpty(
     issues.filter((issue) => issue.code === 'TargetExportsNothing' || issue.code === 'NoBackend'),
   )
   const resolved: Said = [{ code: 'TargetsResolved', object: reference, path: '' }]
-  if (params.policy === 'Locality') return statusOf(object, [accepted], extra)
+  if (steering === undefined || steering === 'Locality') return statusOf(object, [accepted], extra)
   return statusOf(object, [accepted, verdict('Resolved', unresolved ? 'False' : 'True', unresolved ?? resolved)], extra)
 }

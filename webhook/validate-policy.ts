@@ -5,9 +5,9 @@ import { type At, at, type Finding, field, found, foundAbout, items, repeated, t
 import type { World } from './world.ts'
 
 export function* policyRules(root: At, ref: ObjectRef, world: World): Iterable<Finding> {
-  const lbType = at(root, 'spec', 'lbType').value
   const list = at(root, 'spec', 'targets')
   const targets = items(list)
+  const lbType = at(root, 'spec', 'lbType').value ?? (targets.length > 0 ? 'Locality' : undefined)
   if (lbType === 'Locality') yield* localityRules(list, targets)
   if (lbType === 'FailOver' && targets.length === 0 && isListOrAbsent(list))
     yield foundAbout('FailOverNeedsTargets', list)

@@ -8,6 +8,11 @@ export const ROUTING = {
     sentence: 'the policy is in force as {policy}',
     fix: 'See status.targets for who takes calls',
   },
+  AcceptedUnsteered: {
+    level: 'info',
+    sentence: 'the policy is in force and leaves open where calls go, so they go where they would without it',
+    fix: 'Set spec.lbType to have it decide',
+  },
   TargetsResolved: {
     level: 'info',
     sentence: 'every target exports the service',

@@ -123,19 +123,19 @@ const TARGET_MEANS: Readonly<Record<TargetState['reason'], string>> = {
 
 const DECIDED_MEANS = {
   GlobalService: (affinity: Affinity) =>
-    `There is none, so the annotations of the Service decide, affinity ${affinity}: ${RULES[affinity]}.`,
-  ClusterSet: () =>
-    `There is none, so calls by the clusterset's name go ${RULES.clusterset}; the plain name keeps its meaning.`,
+    `so the annotations of the Service decide, affinity ${affinity}: ${RULES[affinity]}.`,
+  ClusterSet: () => `so calls by the clusterset's name go ${RULES.clusterset}; the plain name keeps its meaning.`,
 } as const
 
 function policy({
   policy: { type, inForce, decided, affinity = 'none', targets, programmed },
 }: Explanation): readonly string[] {
+  const undecided = type === 'unset' ? 'It says no lbType' : 'There is none'
   const head =
     decided !== undefined
-      ? DECIDED_MEANS[decided](affinity)
-      : type === 'none'
-        ? `There is none, which is the same as Locality: ${POLICY_MEANS.Locality}.`
+      ? `${undecided}, ${DECIDED_MEANS[decided](affinity)}`
+      : type === 'none' || type === 'unset'
+        ? `${undecided}, which is the same as Locality: ${POLICY_MEANS.Locality}.`
         : type === inForce
           ? `${type}: ${POLICY_MEANS[type]}.`
           : `${type}, but it cannot work as written, so ${inForce} is in force: ${POLICY_MEANS[inForce]}.`

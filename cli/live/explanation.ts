@@ -1,5 +1,6 @@
 import { levelOf } from '../../api/diagnostics.ts'
 import type { Affinity } from '../../api/global-service.ts'
+import { steeringOf } from '../../api/global-traffic-policy.ts'
 import type { Issue } from '../../api/issue.ts'
 import type { Condition } from '../../api/meta.ts'
 import { CLUSTERSET_DOMAIN } from '../../api/names.ts'
@@ -77,7 +78,7 @@ export interface Exporter {
 }
 
 export interface Policy {
-  readonly type: ServiceRoute['policy'] | 'none'
+  readonly type: ServiceRoute['policy'] | 'none' | 'unset'
   /** Locality for a policy that cannot work. */
   readonly inForce: ServiceRoute['policy']
   /** Who decides in the absence of a policy. */
@@ -211,7 +212,7 @@ function policyOf(world: World, imported: ServiceImport | undefined, { statuses 
   const programmed = object?.status?.conditions?.find(({ type }) => type === 'Programmed')
   const { type, spread } = planFor(world, imported, object)
   return {
-    type: object === undefined ? 'none' : (object.spec.lbType ?? 'Locality'),
+    type: object === undefined ? 'none' : (steeringOf(object.spec) ?? 'unset'),
     inForce: type,
     ...(spread ? { decided: spread.decided } : {}),
     ...(spread?.decided === 'GlobalService' ? { affinity: spread.affinity } : {}),
