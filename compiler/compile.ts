@@ -1,11 +1,11 @@
 import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
-import { familyOf } from '../api/vip-range.ts'
 import { clusterProperties } from './cluster-properties.ts'
 import { dnsRecords } from './dns.ts'
 import { clustersetNames, isHeadless } from './dns-names.ts'
 import { egressOf } from './egress.ts'
+import { hasIpv6 } from './families.ts'
 import { gatewayRoutes, gatewayTcp, serveExports } from './gateway.ts'
 import { keyOf } from './keys.ts'
 import { standardImports } from './mcs-import.ts'
@@ -67,7 +67,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
   const policies = [...world.policies.values()].sort(by(keyOf))
 
   const scopes = scopesOf(snapshot)
-  const ipv6 = familyOf(snapshot.mesh.vipRange) === 6 ? ({ ipv6: true } as const) : {}
+  const ipv6 = hasIpv6(snapshot.mesh.vipRange, snapshot.services) ? ({ ipv6: true } as const) : {}
   const trust = snapshot.trust ? { trust: snapshot.trust } : {}
   const explicit = new Set(snapshot.explicit)
   const named = imports.map(({ object, vip, routed }) => ({
@@ -94,7 +94,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
     const routes = includes ? everything.filter(({ service }) => includes(service)) : everything
     const names = explicit.has(namespace) ? { names: namesFor(includes) } : {}
     const version = tableVersion(routes, snapshot.trust, names.names)
-    return { namespace, version, ...trust, ...names, tcpRange, routes }
+    return { namespace, version, ...ipv6, ...trust, ...names, tcpRange, routes }
   })
 
   const served = serveExports(world)

@@ -4,12 +4,12 @@ import type { Code } from '../api/diagnostics.ts'
 import type { Issue } from '../api/issue.ts'
 import { EGRESS_SERVICE } from '../api/names.ts'
 import type { ServiceImport } from '../api/service-import.ts'
-import { familyOf } from '../api/vip-range.ts'
 import { referenceOf } from './conditions.ts'
 import { derivedFrom, derivedName } from './derived.ts'
 import { derivedObjects } from './derived-objects.ts'
 import { egressPorts } from './egress-ports.ts'
 import { type EgressEntry, egressThatFits } from './egress-room.ts'
+import { hasIpv6 } from './families.ts'
 import { keyOf } from './keys.ts'
 import type { WantedObject } from './objects.ts'
 import { SIZE_LIMIT_KB } from './size.ts'
@@ -74,7 +74,7 @@ export const egressOf = (
     const listeners = entries.flatMap((each) => each.listeners)
     return {
       version: tableVersion(routes, trust, listeners),
-      ...(familyOf(vipRange) === 6 || hasIpv6(world, egressNamespace) ? { ipv6: true } : {}),
+      ...(hasIpv6(vipRange, [...world.services.values()]) ? { ipv6: true } : {}),
       ...(trust ? { trust } : {}),
       routes,
       listeners,
@@ -159,9 +159,6 @@ const portsOf = (
 export type EgressPods = Readonly<Record<'IPv4' | 'IPv6', readonly string[]>>
 
 const NOBODY: EgressPods = { IPv4: [], IPv6: [] }
-
-const hasIpv6 = (world: World, namespace: string): boolean =>
-  world.services.get(`${namespace}/${EGRESS_SERVICE}`)?.spec.ipFamilies?.includes('IPv6') ?? false
 
 const egressPods = (world: World, namespace: string): EgressPods => {
   const slices = world.slices.get(`${namespace}/${EGRESS_SERVICE}`) ?? []

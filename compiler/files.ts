@@ -69,17 +69,17 @@ export interface Readers {
 /** Those who are made now. */
 export const newcomers = ({ trust }: SidecarTable): Readers => ({ plain: !trust, mtls: trust !== undefined })
 
-const explicitFile = ({ tcpRange }: SidecarTable, clusterKey: string, mtls: boolean): string =>
-  JSON.stringify(explicitBootstrap(explicitSettings(sidecarSettings(clusterKey, tcpRange, mtls))))
+const explicitFile = (table: SidecarTable, clusterKey: string, mtls: boolean): string =>
+  JSON.stringify(explicitBootstrap(explicitSettings(sidecarSettings(clusterKey, table, mtls))))
 
 const plainFiles = (table: SidecarTable, clusterKey: string): FileSet['files'] => ({
-  'bootstrap.json': JSON.stringify(sidecarBootstrap(sidecarSettings(clusterKey, table.tcpRange))),
+  'bootstrap.json': JSON.stringify(sidecarBootstrap(sidecarSettings(clusterKey, table))),
   'cds.json': plainSidecarCds(table),
   ...(table.names ? { [EXPLICIT_BOOTSTRAP]: explicitFile(table, clusterKey, false) } : {}),
 })
 
 const mtlsFiles = (table: SidecarTable, clusterKey: string): FileSet['files'] => ({
-  [MTLS_BOOTSTRAP]: JSON.stringify(sidecarBootstrap(sidecarSettings(clusterKey, table.tcpRange, true))),
+  [MTLS_BOOTSTRAP]: JSON.stringify(sidecarBootstrap(sidecarSettings(clusterKey, table, true))),
   [MTLS_CLUSTERS]: sidecarCds(table),
   ...(table.trust ? sidecarTlsFiles(table.trust) : {}),
   ...(table.names ? { [EXPLICIT_MTLS_BOOTSTRAP]: explicitFile(table, clusterKey, true) } : {}),

@@ -54,8 +54,12 @@ export interface SidecarSettings extends BootstrapSettings {
 }
 
 /** As in an injected pod. @param mtls the pod has an identity */
-export const sidecarSettings = (clusterKey: string, tcpRange: string, mtls = false): SidecarSettings => ({
-  ipv6: familyOf(tcpRange) === 6,
+export const sidecarSettings = (
+  clusterKey: string,
+  { tcpRange, ipv6 }: Pick<SidecarTable, 'tcpRange' | 'ipv6'>,
+  mtls = false,
+): SidecarSettings => ({
+  ipv6: ipv6 === true,
   clusterKey,
   ...(mtls ? { clusters: MTLS_CLUSTERS } : {}),
   directory: ROUTES_MOUNT,

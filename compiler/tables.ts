@@ -46,6 +46,8 @@ export interface SidecarTable {
   readonly namespace: string
   /** Content hash of routes and trust. */
   readonly version: string
+  /** Proxies listen on IPv6 too. */
+  readonly ipv6?: true
   /** Absent: proxies have no identity, and call in plain HTTP. */
   readonly trust?: Trust
   /** The addresses whose connections are taken as streams, whatever they carry. A part of the VIP range. */

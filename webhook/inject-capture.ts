@@ -73,12 +73,16 @@ export const captureRules = (capture: Capture): string => {
 
 /**
  * Waits until the sidecar listens: states and ports of /proc/net/tcp are hexadecimal, 0A is LISTEN. It stands in for a
- * startup probe, whose first result the kubelet acts on only a whole relist period (one second) later.
+ * startup probe, whose first result the kubelet acts on only a whole relist period (one second) later. A proxy that listens
+ * on both families stands in tcp6 alone, which a kernel without IPv6 has not.
  */
-const waitForProxy = (sockets: string) => `listening() {
-  while read -r _ address _ state _; do
-    case "$address $state" in *:${CAPTURE_PORT.toString(16).toUpperCase()}' 0A') return 0 ;; esac
-  done <${sockets}
+const WAIT_FOR_PROXY = `listening() {
+  for sockets in /proc/net/tcp /proc/net/tcp6; do
+    [ -r "$sockets" ] || continue
+    while read -r _ address _ state _; do
+      case "$address $state" in *:${CAPTURE_PORT.toString(16).toUpperCase()}' 0A') return 0 ;; esac
+    done <"$sockets"
+  done
   return 1
 }
 tries=0
@@ -93,11 +97,10 @@ done`
 
 /** The init container's whole program, for `sh -ec`: needs iptables with either back end, and no other tool. */
 export const captureScript = (capture: Capture): string => {
-  const [tables, sockets] =
-    familyOf(capture.vipRange) === 4 ? ['iptables', '/proc/net/tcp'] : ['ip6tables', '/proc/net/tcp6']
+  const tables = familyOf(capture.vipRange) === 4 ? 'iptables' : 'ip6tables'
   return `rules='${captureRules(capture)}'
 load() { printf '%s' "$rules" | "$1" -n -w; }
 load ${tables}-restore || load ${tables}-legacy-restore
-${waitForProxy(sockets)}
+${WAIT_FOR_PROXY}
 `
 }

@@ -23,7 +23,7 @@ type Bootstrap = { static_resources: { clusters: Resource[]; listeners: Resource
 /** `cds.json` of a sidecar with its bootstrap. */
 export const sidecarAsStatic = (cds: string): Bootstrap => {
   const { dynamic_resources: _, ...bootstrap } = structuredClone(
-    sidecarBootstrap(sidecarSettings('a/b/c/d', '240.240.128.0/17')),
+    sidecarBootstrap(sidecarSettings('a/b/c/d', { tcpRange: '240.240.128.0/17' })),
   ) as Bootstrap
   bootstrap.static_resources.clusters.push(...resourcesOf(cds))
   return bootstrap
