@@ -8,15 +8,16 @@ export const EGRESS_PORTS = { first: 20_000, last: 32_767 } as const
 export interface EgressPortWish {
   /** Names the port for good. */
   readonly key: string
-  /** As written down in the cluster. */
+  /** As a Service in its own namespace says, where others may have written it. */
   readonly written: number | undefined
-  /** As given before, and perhaps not written down yet. */
+  /** As proxies were told. */
   readonly remembered: number | undefined
 }
 
 /**
- * A port of the egress for each wish, as long as there are any. What is written counts more than what is remembered, and
- * both more than what is new; of two with the same the first keeps it, as the other's callers have to hear of a change.
+ * A port of the egress for each wish, as long as there are any. What is remembered counts more than what is written: else
+ * whoever writes another's port into a Service of his namespace would get its calls. Both count more than what is new; of
+ * two with the same the first keeps it, as the other's callers have to hear of a change.
  *
  * @param wishes the oldest first
  */
@@ -32,8 +33,8 @@ export const egressPorts = (
     taken.add(port)
   }
   const all = unique(wishes, ({ key }) => key)
-  for (const { key, written } of all) claim(key, written)
   for (const { key, remembered } of all) claim(key, remembered)
+  for (const { key, written } of all) claim(key, written)
   const count = last - first + 1
   for (const { key } of all) {
     if (given.has(key) || taken.size === count) continue

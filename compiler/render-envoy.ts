@@ -51,6 +51,9 @@ export const fileSource = (directory: string, file: string): Json => ({
 export const response = (version: string, resources: string): string =>
   `{"version_info":${JSON.stringify(version)},"resources":[${resources}]}`
 
+/** Setting of the runtime: how many connections the listener of /ready and statistics takes at once. */
+export const metricsLimit = 'envoy.resource_limits.listener.metrics.connection_limit'
+
 /**
  * Defaults for every cluster, by runtime instead of 250 bytes in each. Only failures to reach an endpoint eject it: what
  * an application answers is its own business. Of a hundred endpoints the panic threshold of 1 % is met when all are
@@ -58,6 +61,8 @@ export const response = (version: string, resources: string): string =>
  * as long as it stays ejected.
  */
 const RUNTIME = {
+  // Whoever is in the cluster reaches these; nothing but the proxy's memory is at stake.
+  [metricsLimit]: 1000,
   // A listener of the proxy's own that has done with a connection would reset it, and with the reset go the last bytes
   // for a caller that has closed its own direction already.
   'envoy.reloadable_features.enable_send_rst_on_user_space_socket': false,
@@ -227,15 +232,25 @@ export const router = (value: Json = {}): Json =>
     ...value,
   })
 
+/** Of requests for statistics, which are short and come soon; a connection without one is closed. */
+const METRICS_HYGIENE: Json = {
+  codec_type: 'HTTP1',
+  max_request_headers_kb: 8,
+  request_headers_timeout: '5s',
+  common_http_protocol_options: { idle_timeout: '60s' },
+}
+
 /** /ready and statistics of the proxy on the pod's address, to be read only. The admin endpoint itself stays on loopback. */
 const metricsListener = ({ metricsPort, ipv6 }: BootstrapSettings): Json => ({
   name: 'metrics',
   address: anyAddress(metricsPort, ipv6),
   ignore_global_conn_limit: true,
+  per_connection_buffer_limit_bytes: 32_768,
   filter_chains: [
     {
       filters: [
         connectionManager('metrics', false, {
+          ...METRICS_HYGIENE,
           route_config: {
             name: 'metrics',
             virtual_hosts: [

@@ -1,5 +1,5 @@
 /** What a gateway takes from whoever reaches it, and how much of it. Ordinary use meets none of the limits. */
-import { extension, inWords, type Json, typed } from './render-envoy.ts'
+import { extension, inWords, type Json, metricsLimit, typed } from './render-envoy.ts'
 
 /** Connections at once, idle ones too, of all clients together. One takes some 30 kB, with TLS. */
 export const MOST_CONNECTIONS = 10_000
@@ -122,4 +122,8 @@ export const OVERLOAD: Json = {
   },
 }
 
-export const GATEWAY_RUNTIME = { 'http.max_requests_per_io_cycle': REQUESTS_PER_TURN }
+/** The kubelet asks them whether they are ready: more than others can they afford, and so many are harder to keep busy. */
+export const GATEWAY_RUNTIME = {
+  'http.max_requests_per_io_cycle': REQUESTS_PER_TURN,
+  [metricsLimit]: MOST_CONNECTIONS,
+}

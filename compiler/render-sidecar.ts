@@ -6,7 +6,6 @@ import { ANSWER_REFUSAL, accountFilter, callersOf, choiceByCaller, ownAccount, r
 import {
   APPLICATION_IDLE_TIMEOUT,
   address,
-  anyAddress,
   type BootstrapSettings,
   bootstrap,
   CALLER,
@@ -212,7 +211,8 @@ export const outboundManager = (accessLog: boolean, more: Json = {}): Json =>
 const outboundListener = ({ capturePort, accessLog, tcpRange, ipv6 }: SidecarSettings): Json => ({
   name: 'outbound',
   stat_prefix: 'outbound',
-  address: anyAddress(capturePort, ipv6),
+  // What is redirected comes by the loopback: nobody else has anything to say here.
+  address: address({ host: ipv6 ? '::1' : '127.0.0.1', port: capturePort }),
   listener_filters: [
     extension('envoy.filters.listener.original_dst', 'envoy.extensions.filters.listener.original_dst.v3.OriginalDst'),
   ],

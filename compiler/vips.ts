@@ -60,10 +60,15 @@ export const vipsFrom = (vipRange: string): VipAllocator => {
         if (streams.has(key)) return inUpper()
         return firstFree(key, taken, 0, upper.from) ?? inUpper()
       }
-      // What is written wins over what is remembered, and both over what is new: a running client's address moves last.
-      for (const each of imports) claim(keyOf(each), each.spec.ips?.[0])
       const memory = new Map(remembered.map((vip) => [`${vip.namespace}/${vip.name}`, vip.ips[0]]))
+      const keys = new Set(imports.map(keyOf))
+      const known = new Map([...memory].flatMap(([key, ip]) => (ip && keys.has(key) ? [[ip, key]] : [])))
+      const isTheirs = (each: ServiceImport) => (known.get(each.spec.ips?.[0] ?? '') ?? keyOf(each)) !== keyOf(each)
+      // What is written wins over what is remembered, and both over what is new: a running client's address moves last.
+      // But nobody gets the address of another, and the calls of its clients, by writing it.
+      for (const each of imports) if (!isTheirs(each)) claim(keyOf(each), each.spec.ips?.[0])
       for (const each of imports) claim(keyOf(each), memory.get(keyOf(each)))
+      for (const each of imports) claim(keyOf(each), each.spec.ips?.[0])
       for (const each of imports) if (!given.has(keyOf(each))) claim(keyOf(each), free(keyOf(each)))
 
       const issues: Issue<Code>[] = []

@@ -1,5 +1,5 @@
-import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Registry } from 'prom-client'
 
 export interface PlainServer {
@@ -7,8 +7,32 @@ export interface PlainServer {
   readonly close: () => Promise<void>
 }
 
+/** Those that the kubelet and a scraper make are over at once. */
+const MOST_CONNECTIONS = 256
+/** A question is one line and a few headers. */
+const LIMITS = {
+  maxHeaderSize: 8_192,
+  headersTimeout: 5_000,
+  requestTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+}
+
+/**
+ * Whoever is in the cluster may connect. Beyond the limit the oldest connection goes rather than the newest: it is one that
+ * somebody keeps, and the next probe is answered all the same.
+ */
+const keepFew = (server: Server): void => {
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    if (sockets.size > MOST_CONNECTIONS) sockets.values().next().value?.destroy()
+  })
+}
+
 const serve = async (port: number, listener: RequestListener): Promise<PlainServer> => {
-  const server = createServer(listener)
+  const server = createServer(LIMITS, listener)
+  keepFew(server)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, resolve)

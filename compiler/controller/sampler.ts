@@ -49,6 +49,21 @@ const SLOWEST_MS = 5_000
 const FIRST_MS = 300
 const QUERY = `filter=${encodeURIComponent('^cluster_manager\\.cds\\.(version_text|update_rejected|update_failure)$')}`
 
+/** What is asked for takes three lines. */
+const LONGEST_ANSWER = 4_096
+
+/** Whatever listens in a pod may answer: without end, too. */
+async function shortText(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of body) {
+    length += chunk.length
+    if (length > LONGEST_ANSWER) throw new Error(`answered more than ${LONGEST_ANSWER} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
+}
+
 const pauseAfter = (tries: number): number =>
   Math.min(SLOWEST_MS, QUICK_MS * 2 ** Math.max(0, Math.min(tries, 20) - QUICK_TRIES))
 
@@ -87,7 +102,7 @@ export function startSampler({
         dispatcher: agent,
         signal: AbortSignal.timeout(TIMEOUT_MS),
       })
-      const stats = readStats(await answer.body.text())
+      const stats = readStats(await shortText(answer.body))
       if (stats === undefined) throw new Error(`answered ${answer.statusCode} without the version it runs`)
       take(uid, stats)
     } catch (cause) {

@@ -28,7 +28,8 @@ describe('ports of the egress', () => {
   test.each([
     ['what is written stays', [wish('a', 20_001), wish('b', 20_000)], { a: 20_001, b: 20_000 }],
     ['what is remembered stays', [wish('a', undefined, 20_002)], { a: 20_002 }],
-    ['what is written counts more', [wish('a', undefined, 20_001), wish('b', 20_001)], { b: 20_001 }],
+    ['nobody gets the port of another by writing it', [wish('a', 20_001), wish('b', 20_001, 20_001)], { b: 20_001 }],
+    ['what is remembered counts more', [wish('a', 20_002, 20_001)], { a: 20_001 }],
     ['of two with the same the first has it', [wish('a', 20_001), wish('b', 20_001)], { a: 20_001 }],
     ['what is out of range does not count', [wish('a', 8080), wish('b', 20_003), wish('c', Number.NaN)], {}],
   ])('%s', (_, wishes, expected) => {

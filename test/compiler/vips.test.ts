@@ -54,3 +54,32 @@ describe('a range', () => {
     )
   })
 })
+
+describe('an address that is written', () => {
+  const importOf = (key: string, ip: string) => {
+    const made = serviceImport(key, [])
+    return { ...made, spec: { ...made.spec, ips: [ip] } }
+  }
+  const ipsOf = (ips: readonly [string, string], remembered: Readonly<Record<string, string>>) => {
+    const all = [importOf('evil/older', ips[0]), importOf('shop/web', ips[1])]
+    const known = Object.entries(remembered).map(([key, ip]) => {
+      const [namespace = '', name = ''] = key.split('/')
+      return { namespace, name, ips: [ip] }
+    })
+    return vipsFrom('240.240.0.0/16')
+      .allocate(all, known)
+      .vips.map((vip) => vip.ips[0])
+  }
+  const [A, B, C] = ['240.240.0.1', '240.240.0.2', '240.240.0.3'] as const
+
+  test.each([
+    ['counts, also when another was given before', [C, B], { 'evil/older': A, 'shop/web': B }, [C, B]],
+    ['is not that of another, however old one is', [B, B], { 'evil/older': A, 'shop/web': B }, [A, B]],
+    ['may be that of an import that is gone', [B, C], { 'shop/gone': B }, [B, C]],
+    ['is the older one’s, where nobody remembers', [B, B], {}, [B, undefined]],
+  ] as const)('%s', (_, ips, remembered, expected) => {
+    const given = ipsOf(ips, remembered)
+    expect(given.map((ip, index) => (expected[index] === undefined ? undefined : ip))).toEqual(expected)
+    expect(new Set(given).size).toBe(2)
+  })
+})

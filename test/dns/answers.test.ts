@@ -8,7 +8,7 @@ import type { Snapshot } from '../../compiler/snapshot.ts'
 import * as build from '../compiler/build.ts'
 import { freePort, Mount, until } from '../envoy/proxy.ts'
 import { derived, headless, slice, standard } from './build.ts'
-import { ask, lifeOf, type MeshDns, type RunningDns, startCoreDns, startMeshDns } from './coredns.ts'
+import { ask, askForAll, lifeOf, type MeshDns, type RunningDns, startCoreDns, startMeshDns } from './coredns.ts'
 
 const EGRESS = { ...build.mesh, egressNamespace: 'portolan-system' }
 /** As the conformance suite has it. */
@@ -174,6 +174,11 @@ describe('names of the clusterset', () => {
     expect(await ask(mesh.cluster, 'A', 'web.shop.svc.cluster.local')).toEqual(['EREFUSED'])
     expect(await ask(mesh.cluster, 'A', 'foreign.example')).toEqual(['EREFUSED'])
   })
+})
+
+test.each(['clusterset.local', 'cluster.local'])('%s is given to nobody as a whole', async (zone) => {
+  for (const port of [mesh.sidecars, mesh.cluster])
+    expect(await askForAll(port, zone)).toMatchObject({ code: expect.toSatisfy((code) => code !== 0), records: 0 })
 })
 
 describe('a change', () => {

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { Resolver } from 'node:dns/promises'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseManifests, render } from '../chart/helm.ts'
@@ -91,4 +92,21 @@ export async function lifeOf(port: number, name: string): Promise<readonly numbe
   const resolver = new Resolver()
   resolver.setServers([`127.0.0.1:${port}`])
   return (await resolver.resolve4(name, { ttl: true })).map(({ ttl }) => ttl)
+}
+
+const AXFR = 252
+
+/** What becomes of the wish to have a zone whole: the code of the answer (5 = refused), and how many records it has. */
+export async function askForAll(
+  port: number,
+  zone: string,
+): Promise<{ readonly code: number; readonly records: number }> {
+  const labels = zone.split('.').flatMap((label) => [label.length, ...Buffer.from(label)])
+  const question = [0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...labels, 0, 0, AXFR, 0, 1]
+  const socket = connect(port, '127.0.0.1')
+  socket.write(Buffer.from([0, question.length, ...question]))
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  socket.destroy()
+  // Behind the two bytes of its length.
+  return { code: answer.readUInt8(5) & 15, records: answer.readUInt16BE(8) }
 }

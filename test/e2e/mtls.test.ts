@@ -1,7 +1,7 @@
 /** What crosses between clusters, seen by somebody on the way: west calls east through a relay that keeps every byte. East is the hub too. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { chooseProvider } from '../lab/provider.ts'
 import { run, until } from '../lab/run.ts'
 import { curl } from './load.ts'
@@ -86,6 +86,36 @@ test('whoever has no sidecar calls the same port in plain HTTP', async () => {
   expect(await run('curl', ['-s', `http://${east.address}:${gatewayPort}/secret/`])).toContain('Hi, I am from east')
 })
 
+describe('where the exporter is not permissive', () => {
+  beforeAll(() => permissive(false))
+  afterAll(() => permissive(true))
+
+  const target = (account: string) => ({
+    apiVersion: 'access.smi-spec.io/v1alpha3',
+    kind: 'TrafficTarget',
+    metadata: { namespace: NS, name: 'callers' },
+    spec: {
+      destination: { kind: 'ServiceAccount', namespace: NS, name: 'default' },
+      sources: [{ kind: 'ServiceAccount', namespace: NS, name: account }],
+    },
+  })
+  const REFUSED = 'does not let in this client'
+
+  test('its gateway refuses a caller whom no TrafficTarget there names', async () => {
+    await until('a refusal', async () => (await callEast()).stdout.includes(REFUSED))
+    await apply(east, documents(target('somebody-else')))
+    await untilServed('somebody-else')
+    expect((await callEast()).stdout).toContain(REFUSED)
+  })
+
+  test('and lets in the account that one names, by its certificate: without one nobody', async () => {
+    await apply(east, documents(target('default')))
+    await until('west calls east', async () => (await callEast()).stdout.includes('Hi, I am from east'))
+    const plain = await run('curl', ['-s', `http://${east.address}:${gatewayPort}/secret/`])
+    expect(plain).toContain('without a certificate nobody can tell who calls')
+  })
+})
+
 test('explain says with whom', async () => {
   const MAIN = join(import.meta.dirname, '../../cli/main.ts')
   const said = await run(process.execPath, [MAIN, 'explain', `${NS}/${NAME}`], {
@@ -93,6 +123,19 @@ test('explain says with whom', async () => {
   })
   expect(said).toContain('mTLS with spiffe://east.portolan.local/ns/portolan-system/sa/portolan-gateway')
 })
+
+const permissive = (is: boolean) =>
+  kubectl(
+    east,
+    ...['patch', 'meshconfig', 'portolan-mesh-config', '-n', CONTROL_PLANE, '--type=merge', '-p'],
+    JSON.stringify({ spec: { traffic: { enablePermissiveTrafficPolicyMode: is } } }),
+  )
+
+const untilServed = (account: string) =>
+  until(`${account} may call`, async () => {
+    const said = await kubectl(east, '-n', NS, 'get', 'serviceexport', NAME, '-o', 'jsonpath={.status.clients}')
+    return said.includes(account)
+  })
 
 const gatewayLog = () =>
   kubectl(east, '-n', CONTROL_PLANE, 'logs', '-l', 'app.kubernetes.io/component=gateway', '--tail=-1')

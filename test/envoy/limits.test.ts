@@ -3,8 +3,10 @@ import http2 from 'node:http2'
 import { connect, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { compile } from '../../compiler/compile.ts'
+import { metricsLimit } from '../../compiler/render-envoy.ts'
 import { gatewayBootstrap } from '../../compiler/render-gateway.ts'
 import { MOST_CONNECTIONS } from '../../compiler/render-hygiene.ts'
+import { sidecarBootstrap, sidecarSettings } from '../../compiler/render-sidecar.ts'
 import * as build from '../compiler/build.ts'
 import { type Backend, startBackend } from './backend.ts'
 import { call } from './call.ts'
@@ -121,5 +123,48 @@ describe('HTTP/2', () => {
     const [headers] = await once(stream, 'response')
     expect(headers[':status']).toBe(404)
     other.destroy()
+  })
+})
+
+describe('where statistics are', () => {
+  const gone = async (socket: Socket) => {
+    socket.on('error', () => {})
+    if (!socket.closed) await once(socket, 'close')
+  }
+  const metrics = () => ({ host: '127.0.0.1', port: gateway.metricsPort })
+
+  test.each([
+    ['a request that nobody ends is cut', `GET /ready HTTP/1.1\r\nHost: x\r\nx-long: ${'a'.repeat(9_000)}`, '431'],
+    ['HTTP/2 is not spoken', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', '400'],
+  ])('%s', async (_, request, status) => {
+    const socket = connect(metrics())
+    let heard = ''
+    socket.on('data', (chunk: Buffer) => (heard += chunk.toString()))
+    socket.write(request)
+    await gone(socket)
+    expect(heard.slice(0, 12)).toBe(`HTTP/1.1 ${status}`)
+  })
+
+  test('a sidecar takes so many connections and no more, and goes on', async () => {
+    const [adminPort, metricsPort, capturePort] = [await freePort(), await freePort(), await freePort()]
+    const settings = { ...sidecarSettings(build.mesh.clusterKey, '240.240.128.0/17'), directory: '/nowhere' }
+    const ports = { adminPort, metricsPort, capturePort }
+    const text = JSON.stringify(sidecarBootstrap({ ...settings, ...ports }))
+    const limit = `"${metricsLimit}":1000`
+    expect(text).toContain(limit)
+    const { dynamic_resources: _, ...rest } = JSON.parse(text.replace(limit, limit.replace('1000', '3')))
+    const proxy = await startEnvoy(rest, ports)
+    const sockets: Socket[] = []
+    for (let i = 0; i < 3; i++) {
+      const socket = connect(metricsPort, '127.0.0.1')
+      await once(socket, 'connect')
+      sockets.push(socket)
+    }
+    await gone(connect(metricsPort, '127.0.0.1'))
+    // Nobody but the pod itself gets at what captures its calls.
+    await expect(once(connect(capturePort, '127.0.0.2'), 'connect')).rejects.toThrow('ECONNREFUSED')
+    await once(connect(capturePort, '127.0.0.1'), 'connect')
+    for (const socket of sockets) socket.destroy()
+    await proxy.stop()
   })
 })
