@@ -208,11 +208,11 @@ export const outboundManager = (accessLog: boolean, more: Json = {}): Json =>
     ],
   })
 
-const outboundListener = ({ capturePort, accessLog, tcpRange, ipv6 }: SidecarSettings): Json => ({
+const outboundListener = ({ capturePort, accessLog, tcpRange }: SidecarSettings): Json => ({
   name: 'outbound',
   stat_prefix: 'outbound',
-  // What is redirected comes by the loopback: nobody else has anything to say here.
-  address: address({ host: ipv6 ? '::1' : '127.0.0.1', port: capturePort }),
+  // What is redirected comes by the loopback of its family: nobody else has anything to say here.
+  address: address({ host: familyOf(tcpRange) === 6 ? '::1' : '127.0.0.1', port: capturePort }),
   listener_filters: [
     extension('envoy.filters.listener.original_dst', 'envoy.extensions.filters.listener.original_dst.v3.OriginalDst'),
   ],
