@@ -147,7 +147,10 @@ describe('where statistics are', () => {
 
   test('a sidecar takes so many connections and no more, and goes on', async () => {
     const [adminPort, metricsPort, capturePort] = [await freePort(), await freePort(), await freePort()]
-    const settings = { ...sidecarSettings(build.mesh.clusterKey, { tcpRange: '240.240.128.0/17' }), directory: '/nowhere' }
+    const settings = {
+      ...sidecarSettings(build.mesh.clusterKey, { tcpRange: '240.240.128.0/17' }),
+      directory: '/nowhere',
+    }
     const ports = { adminPort, metricsPort, capturePort }
     const text = JSON.stringify(sidecarBootstrap({ ...settings, ...ports }))
     const limit = `"${metricsLimit}":1000`

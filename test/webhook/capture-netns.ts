@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 import { CAPTURE_PORT } from '../../api/names.ts'
 
 const [range = '', program = '', ...calls] = process.argv.slice(2)
-const [family, any] = range.includes(':') ? [['-6'], '::'] : [[], '0.0.0.0']
+const [family, any, loopback] = range.includes(':') ? [['-6'], '::', '::1'] : [[], '0.0.0.0', '127.0.0.1']
 
 const ip = (...args: readonly string[]) => execFileSync('ip', args)
 ip('link', 'set', 'lo', 'up')
@@ -29,8 +29,8 @@ const CALLER = `const call=line=>{const [address,port]=line.split(' ');return ne
 require('net').connect(+port,address).setTimeout(700,()=>tell('lost')).on('data',d=>tell(String(d))).on('error',e=>tell(e.code)))}
 Promise.all(process.argv.slice(1).map(call)).then(answers=>{console.log(JSON.stringify(answers));process.exit()})`
 
-const says = (text: string, port: number): Promise<void> =>
-  new Promise((resolve) => createServer((socket) => socket.end(text)).listen(port, any, resolve))
+const says = (text: string, port: number, host = any): Promise<void> =>
+  new Promise((resolve) => createServer((socket) => socket.end(text)).listen(port, host, resolve))
 
 const loaded = (): boolean => {
   const { status, stderr } = spawnSync('sh', ['-ec', program], { encoding: 'utf8' })
@@ -47,7 +47,7 @@ const callAs = async (uid: string, lines: readonly string[]): Promise<ReadonlyMa
 }
 
 for (const port of [80, 81, 6379]) await says('direct', port)
-await says('captured', CAPTURE_PORT)
+await says('captured', CAPTURE_PORT, loopback)
 // Twice, as when the kubelet runs the init container again.
 const ran = [loaded(), loaded()]
 const said: ReadonlyMap<string, string>[] = []
