@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../api/meta.ts'
-import { IDENTITY_SECRET, MANAGED_BY, ROUTES_CONFIGMAP } from '../../api/names.ts'
+import { CLUSTERSET_DOMAIN, IDENTITY_SECRET, MANAGED_BY, ROUTES_CONFIGMAP } from '../../api/names.ts'
 import {
   CLUSTER_PROPERTIES,
   CLUSTERS,
@@ -19,6 +19,8 @@ import type { Result } from '../../kube/failure.ts'
 import { keyOf, type Resource } from '../../kube/object.ts'
 import { type ExitCode, type Io, UsageError } from '../io.ts'
 import { amount, type Format, serialize } from '../print.ts'
+import { unforward } from './cluster-dns-cleanup.ts'
+import { type DnsPlace, placeOf } from './cluster-dns-place.ts'
 import { type Live, must, mustOrMissing, withCluster } from './connect.ts'
 import type { LiveFlags } from './flags.ts'
 import { type Leftover, leftovers, named, type Uninstalled } from './leftovers.ts'
@@ -46,14 +48,17 @@ export function cleanupCommand(options: CleanupOptions, io: Io): Promise<ExitCod
     for (const each of remove) if (carriedOut(await cluster.client.delete(each.resource, each.ref))) removed.push(each)
     for (const { resource, ref, manager } of retract)
       carriedOut(await cluster.client.apply(resource, { metadata: ref }, { manager, subresource: 'status' }))
+    const names = await unforward(cluster.client)
+    failures.push(...names.failures)
 
     const data = {
       removed: removed.map(shown),
+      changed: names.changed.map(({ configMap, key }) => ({ kind: 'ConfigMap', ...configMap, key })),
       kept: keep.map(({ because, ...each }) => ({ ...shown(each), because })),
       failures,
     }
     if (options.output !== 'text') io.out(serialize(data, options.output))
-    else io.out(text(removed, keep, failures))
+    else io.out(text(removed, names.changed, keep, failures))
     return failures.length === 0 ? 0 : 1
   })
 }
@@ -117,11 +122,15 @@ const line = ({ resource, ref }: Leftover) => `${resource.kind} ${keyOf(ref)}`
 
 function text(
   removed: readonly Leftover[],
+  changed: readonly DnsPlace[],
   kept: readonly (Leftover & { readonly because: string })[],
   failures: readonly string[],
 ): string {
   return [
     ...removed.map((each) => `removed  ${line(each)}`),
+    ...changed.map(
+      (place) => `changed  ConfigMap ${placeOf(place)}: it hands on names of ${CLUSTERSET_DOMAIN} no more`,
+    ),
     ...kept.map((each) => `kept     ${line(each)}: ${each.because}`),
     ...failures.map((failure) => `FAILED   ${failure}`),
     kept.length === 0

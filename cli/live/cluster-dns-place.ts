@@ -12,6 +12,13 @@ export interface DnsPlace {
 /** Unless a distribution has it elsewhere. */
 export const COREFILE: DnsPlace = { configMap: { namespace: 'kube-system', name: 'coredns' }, key: 'Corefile' }
 
+/** Where docs/names.md has people put our block. */
+export const PLACES: readonly DnsPlace[] = [
+  COREFILE,
+  { configMap: { namespace: 'kube-system', name: 'coredns-custom' }, key: 'portolan.server' },
+  { configMap: { namespace: 'kube-system', name: 'node-local-dns' }, key: COREFILE.key },
+]
+
 export const placeOf = ({ configMap: { namespace, name } }: DnsPlace): string => `${namespace}/${name}`
 
 /** Port of mesh DNS's Service for the cluster's DNS, by its name in the chart. */

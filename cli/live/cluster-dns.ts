@@ -1,4 +1,4 @@
-import { CLUSTERSET_DOMAIN, DNS_CONFIGMAP, FIELD_MANAGER } from '../../api/names.ts'
+import { CLUSTERSET_DOMAIN, DNS_CONFIGMAP } from '../../api/names.ts'
 import { CONFIGMAPS, type ConfigMap, SERVICES } from '../../api/resources.ts'
 import {
   type Forwarding,
@@ -13,6 +13,7 @@ import {
 import { type ExitCode, type Io, UsageError } from '../io.ts'
 import { type Format, painter, serialize } from '../print.ts'
 import { CLUSTERSET_PORT, COREFILE, type DnsPlace, forwardingTo, placeOf } from './cluster-dns-place.ts'
+import { patchOf } from './cluster-dns-write.ts'
 import { type Live, must, mustOrMissing, withCluster } from './connect.ts'
 import type { LiveFlags } from './flags.ts'
 import { meshOf } from './mesh.ts'
@@ -164,9 +165,7 @@ async function write(
     must(await client.create<ConfigMap>(CONFIGMAPS, { metadata: configMap, data: { [key]: text } }), name)
     return
   }
-  const { resourceVersion = '' } = object.metadata
-  const body = { metadata: { resourceVersion }, data: { [key]: text === '' ? null : text } }
-  const written = await client.patch(CONFIGMAPS, configMap, { type: 'merge', body, manager: FIELD_MANAGER.cli })
+  const written = await client.patch(CONFIGMAPS, configMap, patchOf(object, key, text))
   if (!written.ok && written.failure.reason === 'Conflict')
     throw new UsageError(
       `${name}: ConfigMap ${placeOf({ configMap, key })} was changed by somebody else just now; do this again`,

@@ -5,6 +5,7 @@ import { parse } from 'yaml'
 import { GLOBAL_ANNOTATIONS } from '../../api/global-service.ts'
 import { identityKeys } from '../../api/identity.ts'
 import * as names from '../../api/names.ts'
+import { dnsFiles } from '../../compiler/files.ts'
 import { CHART, helm, type Manifest, parseManifests, render } from './helm.ts'
 
 const GOLDEN = join(import.meta.dirname, '../golden/chart')
@@ -151,6 +152,22 @@ describe('holds', async () => {
       names.IDENTITY_CONFIGMAP,
     ]
     expect(all('ConfigMap').filter(({ metadata }) => written.includes(metadata.name as never))).toEqual([])
+  })
+
+  test('a mesh DNS that waits for all files that it answers from, so that those before it go on until then', () => {
+    const { volumes, containers } = find('Deployment', 'portolan-dns')['spec'].template.spec
+    const { files } = dnsFiles({ cluster: { key: '', domain: '' }, dns: [], clusterset: [] }, 'portolan-system')
+    const { configMap } = volumes.find(({ name }: { readonly name: string }) => name === 'names')
+    expect(configMap).toEqual({
+      name: names.DNS_CONFIGMAP,
+      items: Object.keys(files).map((key) => ({ key, path: key })),
+    })
+    const { data } = find('ConfigMap', 'portolan-dns-server')
+    const asked = [...data['Corefile'].matchAll(/^\s*(?:hosts|file) \/etc\/portolan\/dns\/(\S+)/gm)].map(
+      ([, file]) => file,
+    )
+    expect(asked).toEqual(Object.keys(files))
+    expect(containers[0].volumeMounts).toContainEqual({ name: 'names', mountPath: '/etc/portolan/dns', readOnly: true })
   })
 
   test('pods that the Pod Security level restricted lets in', () => {

@@ -19,11 +19,13 @@ export interface Right {
   readonly group: string
   readonly resource: string
   readonly name?: string
+  /** Of its Role, where that is not Portolan's own. */
+  readonly namespace?: string
   readonly verb: string
 }
 
 /** A right, wherever it may come from. */
-export type Asked = Omit<Right, 'role'>
+export type Asked = Omit<Right, 'role' | 'namespace'>
 
 /** `list configmaps portolan-routes`, `patch serviceimports.flomesh.io/status`. */
 export function textOf({ verb, resource, group, name }: Asked): string {
@@ -36,7 +38,7 @@ export function textOf({ verb, resource, group, name }: Asked): string {
 export function rightsOf(manifests: string, role: string): readonly Right[] {
   return parseManifests(manifests)
     .filter(({ kind, metadata }) => /^(Cluster)?Role$/.test(kind) && metadata.name === role)
-    .flatMap(({ kind, rules }: Manifest) =>
+    .flatMap(({ kind, metadata: { namespace }, rules }: Manifest) =>
       (rules as readonly Rule[]).flatMap(({ apiGroups, resources, resourceNames, verbs }) =>
         apiGroups.flatMap((group) =>
           resources.flatMap((resource) =>
@@ -47,6 +49,7 @@ export function rightsOf(manifests: string, role: string): readonly Right[] {
                 resource,
                 verb,
                 ...(name === undefined ? {} : { name }),
+                ...(namespace === 'kube-system' ? { namespace } : {}),
               })),
             ),
           ),
@@ -78,7 +81,7 @@ const kinds: Readonly<Record<string, Resource<KubeObject>>> = {
   ServiceAccount: { group: '', version: 'v1', plural: 'serviceaccounts', kind: 'ServiceAccount', namespaced: true },
 }
 
-/** Makes an account `name` in `namespace`. Its rights of a Role are for that namespace. */
+/** Makes an account `name` in `namespace`. Its rights of a Role are for that namespace, unless they say another. */
 export async function createHolder(
   client: KubeClient,
   admin: Connection,
@@ -86,26 +89,28 @@ export async function createHolder(
   name: string,
   rights: readonly Right[],
 ): Promise<Holder> {
-  const create = async (kind: string, object: object) => {
-    const metadata = kind.startsWith('Cluster') ? { name } : { namespace, name }
+  const create = async (kind: string, object: object, where = namespace) => {
+    const metadata = kind.startsWith('Cluster') ? { name } : { namespace: where, name }
     must(await client.create(kinds[kind] as Resource<KubeObject>, { metadata, ...object } as never))
   }
   const subjects = [{ kind: 'ServiceAccount', namespace, name }]
-  const rules = (role: Right['role']) =>
-    rights
-      .filter((right) => right.role === role)
-      .map((right) => ({
-        apiGroups: [right.group],
-        resources: [right.resource],
-        verbs: [right.verb],
-        ...(right.name === undefined ? {} : { resourceNames: [right.name] }),
-      }))
+  const grant = async (kind: Right['role'], where = namespace) => {
+    const own = rights.filter((right) => right.role === kind && (right.namespace ?? namespace) === where)
+    const rules = own.map((right) => ({
+      apiGroups: [right.group],
+      resources: [right.resource],
+      verbs: [right.verb],
+      ...(right.name === undefined ? {} : { resourceNames: [right.name] }),
+    }))
+    await create(kind, { rules }, where)
+    await create(`${kind}Binding`, { subjects, roleRef: { apiGroup: RBAC.group, kind, name } }, where)
+  }
+  const elsewhere = new Set(rights.flatMap((right) => right.namespace ?? []))
   await Promise.all([
     create('ServiceAccount', {}),
-    create('ClusterRole', { rules: rules('ClusterRole') }),
-    create('Role', { rules: rules('Role') }),
-    create('ClusterRoleBinding', { subjects, roleRef: { apiGroup: RBAC.group, kind: 'ClusterRole', name } }),
-    create('RoleBinding', { subjects, roleRef: { apiGroup: RBAC.group, kind: 'Role', name } }),
+    grant('ClusterRole'),
+    grant('Role'),
+    ...[...elsewhere].map((where) => grant('Role', where)),
   ])
   return { user: `system:serviceaccount:${namespace}:${name}`, token: await tokenOf(admin, namespace, name) }
 }

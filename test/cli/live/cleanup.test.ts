@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { KubeObject } from '../../../api/meta.ts'
 import { FIELD_MANAGER, MANAGED_BY } from '../../../api/names.ts'
 import * as resources from '../../../api/resources.ts'
+import { BEGIN, END } from '../../../cli/corefile-blocks.ts'
 import { CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS } from '../../../cli/live/hub-account.ts'
 import { hubKubeconfig } from '../../../cli/live/hub-kubeconfig.ts'
 import { DEPLOYMENTS } from '../../../cli/live/mesh.ts'
@@ -125,7 +126,29 @@ const SAID = {
   ],
 }
 
+const COREFILE = ['.:53 {', '    errors', '    forward . /etc/resolv.conf', '    reload', '}', ''].join('\n')
+const BLOCK = [BEGIN, 'clusterset.local:53 {', '    forward . 10.43.0.53:5353', '}', END, '']
+/** Where the cluster's own DNS may have its configuration, and what of it is not ours. */
+const DNS: Readonly<Record<string, readonly [key: string, rest: string]>> = {
+  coredns: ['Corefile', COREFILE],
+  'coredns-custom': ['portolan.server', ''],
+  'node-local-dns': ['Corefile', COREFILE],
+}
+const inKubeSystem = (name: string) => ({ namespace: 'kube-system', name })
+const dnsOf = async (name: string) => {
+  const [key = ''] = DNS[name] ?? []
+  const { data = {} } = must(await client.get(CONFIGMAPS, inKubeSystem(name)))
+  return data[key]
+}
+async function enableDns(): Promise<void> {
+  for (const [name, [key, rest]] of Object.entries(DNS)) {
+    const data = { [key]: `${BLOCK.join('\n')}${rest}`, other: 'x' }
+    must(await client.apply(CONFIGMAPS, { metadata: inKubeSystem(name), data }, { manager: 'test' }))
+  }
+}
+
 async function uninstall(): Promise<void> {
+  await enableDns()
   const labels = { ...MANAGED_BY, 'app.kubernetes.io/part-of': 'portolan' }
   for (const [resource, ref, content, manager = 'test'] of LEFTOVERS)
     must(await client.apply(resource, { metadata: { ...ref, labels }, ...content } as never, { manager }))
@@ -186,6 +209,9 @@ describe('what a release has left', () => {
       removed  Lease portolan-system/portolan-identity
       removed  Pod portolan-system/portolan-smoke
       removed  MeshConfig portolan-system/portolan-mesh-config
+      changed  ConfigMap kube-system/coredns: it hands on names of clusterset.local no more
+      changed  ConfigMap kube-system/coredns-custom: it hands on names of clusterset.local no more
+      changed  ConfigMap kube-system/node-local-dns: it hands on names of clusterset.local no more
       kept     ConfigMap shop/portolan-routes: 1 pod has a sidecar: shop/caller
       kept     Secret shop/portolan-identity: 1 pod has a sidecar: shop/caller
       kept     ClusterRoleBinding portolan-hub: 1 pod has a sidecar: shop/caller
@@ -214,6 +240,23 @@ describe('what a release has left', () => {
       expect(await isThere(resource, object.metadata)).toBe(true)
       expect(await saidOf(resource, object)).toEqual([])
     }
+  })
+
+  test('in the configuration of DNS is taken out, to the byte, and nothing that is not ours', async () => {
+    for (const [name, [key, rest]] of Object.entries(DNS)) {
+      const { data = {} } = must(await client.get(CONFIGMAPS, inKubeSystem(name)))
+      expect(data).toEqual({ other: 'x', ...(rest === '' ? {} : { [key]: rest }) })
+    }
+  })
+
+  test('in a configuration that is not understood stays, and that is said', async () => {
+    const half = `${BLOCK[0]}\n${COREFILE}`
+    const metadata = inKubeSystem('coredns')
+    must(await client.apply(CONFIGMAPS, { metadata, data: { Corefile: half } }, { manager: 'test' }))
+    const { code, out } = await cleanup()
+    expect([code, out]).toEqual([1, expect.stringContaining('FAILED   ConfigMap kube-system/coredns: the Corefile')])
+    expect(await dnsOf('coredns')).toBe(half)
+    must(await client.apply(CONFIGMAPS, { metadata, data: { Corefile: COREFILE } }, { manager: 'test' }))
   })
 
   test('is nothing the second time', async () => {
@@ -256,6 +299,12 @@ function expectationOf({ verb, group, resource, name }: Right): Expectation<Worl
       holds: async () => (await saidOf(kind, own)).length === 0,
     }
   }
+  if (name !== undefined && DNS[name] !== undefined)
+    return {
+      name: `takes our block out of kube-system/${name}`,
+      arrange: uninstall,
+      holds: async () => !(await dnsOf(name))?.includes('portolan'),
+    }
   if (verb === 'delete') {
     const found = LEFTOVERS.find(
       ([each, ref]) => each.plural === resource && each.group === group && (name === undefined || ref.name === name),
