@@ -12,7 +12,7 @@ NODE_HOME := $(CACHE)/node-$(NODE_VERSION)
 NODE_BIN := $(or $(HOST_NODE),$(NODE_HOME)/node_modules/node/bin)
 export PATH := $(NODE_BIN):$(PATH)
 
-.PHONY: help demo demo-dapr demo-global demo-down test try bench fuzz conformance check format generate lab-up lab-down lab-status setup node-path
+.PHONY: help demo demo-dapr demo-global demo-down test try bench fuzz conformance check format generate tools lab-up lab-down lab-status setup node-path
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ demo-global: ## two clusters and Services shared by annotation, as with Cilium's
 demo-down: ## remove the demos' clusters
 	@./demo -u && ./demo global -u
 
-test: setup check ## all tests, on real parts
+test: setup check tools ## all tests, on real parts
 	@npx vitest run
 
 try: setup ## the offline commands on examples/, in ten seconds, without root or cluster
@@ -58,6 +58,9 @@ format: setup ## format and fix what can be fixed
 
 generate: setup ## CRDs, schemas and reference pages from their sources
 	@node api/generate.ts && node docs/generate.ts
+
+tools: setup ## Kubernetes, Envoy and what else tests run: fetched and built, once
+	@node test/lab/main.ts build
 
 lab-up: setup ## start N clusters (N=2, or NAMES=east,west; SYNC=1s is the kubelets' syncFrequency)
 	@node test/lab/main.ts up $(if $(NAMES),--names $(NAMES),--n $(N)) --sync $(SYNC)

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
-import { lacksForClusters } from './test/e2e/possible.ts'
+import { labsAtOnce, lacksForClusters } from './test/e2e/possible.ts'
 
 const ROOMS = '{api,certs,chart,cli,compiler,conformance,demo,dns,docs,envoy,federation,fuzz,kube,webhook}'
 
@@ -12,9 +12,9 @@ const clusters = {
     name: 'clusters',
     include: ['test/e2e/**/*.test.ts'],
     globalSetup: 'test/e2e/global-setup.ts',
-    // Whole clusters on a few cores: one file at a time, so that a measured delay is the system's and not the neighbour's.
-    fileParallelism: false,
-    isolate: false,
+    setupFiles: 'test/e2e/setup.ts',
+    // Most of the time they wait for Kubernetes.
+    maxWorkers: await labsAtOnce(),
     testTimeout: 180_000,
     hookTimeout: 600_000,
     sequence: { groupOrder: 3 },
@@ -30,7 +30,7 @@ export default defineConfig({
           name: 'parts',
           include: [`test/${ROOMS}/**/*.test.ts`],
           // Most of them wait for API servers and proxies: on two cores vitest would take one file at a time.
-          maxWorkers: Math.max(2, availableParallelism() - 1),
+          maxWorkers: Math.max(3, availableParallelism() - 1),
           testTimeout: 60_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },

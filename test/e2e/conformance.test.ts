@@ -7,8 +7,8 @@ import { chooseProvider } from '../lab/provider.ts'
 import { until } from '../lab/run.ts'
 import { AFFINITY, FROM_EAST, HTTP, NS, service, WORLD } from './conformance-world.ts'
 import { app, documents } from './manifests.ts'
-import { memberOf } from './member.ts'
-import { CONTROL_PLANE, sites } from './mesh.ts'
+import { disband, memberOf } from './member.ts'
+import { sites } from './mesh.ts'
 import { apply, exec, get, kubectl, type Loose, rolledOut, type Site } from './site.ts'
 import {
   addresses,
@@ -85,13 +85,7 @@ beforeAll(async () => {
 }, 300_000)
 
 afterAll(async () => {
-  await kubectl(east, 'delete', 'clusters.flomesh.io', '--all')
-  await everywhere((site) =>
-    until(`${site.name} is nobody's member`, async () => {
-      const { code } = await site.kubectl(['-n', CONTROL_PLANE, 'get', 'configmap', 'portolan-cluster'])
-      return code !== 0
-    }),
-  )
+  await disband(east, both)
   await Promise.all(
     both.map((site) => kubectl(site, 'delete', 'namespace', NS, `${NS}-later`, '--ignore-not-found', '--wait=false')),
   )

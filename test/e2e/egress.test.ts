@@ -1,40 +1,19 @@
 /** Pods without a sidecar, in a namespace that is not of the mesh, call a service of another cluster. East is the hub too. */
-import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { derivedName } from '../../compiler/derived.ts'
 import { chooseProvider } from '../lab/provider.ts'
 import { until } from '../lab/run.ts'
 import { load } from './load.ts'
-import { app, client, clusterKey, documents, plainNamespace, policy, serviceExport } from './manifests.ts'
+import { client, clusterKey, documents, greeter, plainNamespace, policy, serviceExport } from './manifests.ts'
+import { disband, memberOf } from './member.ts'
 import { CONTROL_PLANE, sites } from './mesh.ts'
-import { apply, exec, get, kubectl, rolledOut, type Site } from './site.ts'
+import { apply, exec, get, kubectl, rolledOut } from './site.ts'
 
 const NS = 'plain'
 const CLIENT = 'deploy/client'
 
-const { east, west, gatewayPort } = sites()
+const { east, west } = sites()
 const clusters = await chooseProvider()
-
-/** The demo app at two ports: one is HTTP, at the other the server speaks first. */
-const greeter = () => {
-  const [workload, service] = app({ namespace: NS, name: 'greeter', says: 'east' })
-  const ports = [
-    { name: 'http', port: 8080, targetPort: 8080 },
-    { name: 'tcp-greeting', port: 8082, targetPort: 8082 },
-  ]
-  return [workload, { ...service, spec: { selector: { app: 'greeter' }, ports } }] as object[]
-}
-
-const joined = async (site: Site) => ({
-  apiVersion: 'flomesh.io/v1alpha1',
-  kind: 'Cluster',
-  metadata: { name: site.name },
-  spec: {
-    gatewayHost: site.address,
-    gatewayPort,
-    kubeconfig: await readFile(await clusters.kubeconfig(site.name), 'utf8'),
-  },
-})
 
 const called = (...command: readonly string[]) => exec(west, NS, CLIENT, 'curl', ...command)
 const curl = (url: string, ...flags: readonly string[]) => called('curl', '-s', '-m', '5', ...flags, url)
@@ -49,10 +28,10 @@ const route = (spec: object = {}) => {
 }
 
 beforeAll(async () => {
-  await apply(east, documents(plainNamespace(NS), ...greeter(), serviceExport(NS, 'greeter', {})))
+  await apply(east, documents(plainNamespace(NS), ...greeter(NS, 'east'), serviceExport(NS, 'greeter', {})))
   await apply(west, documents(plainNamespace(NS), client(NS, 'client')))
   await route()
-  await apply(east, documents(await joined(east), await joined(west)))
+  await apply(east, documents(await memberOf(clusters, east), await memberOf(clusters, west)))
   await Promise.all([rolledOut(east, NS, 'greeter'), rolledOut(west, NS, 'client')])
   await until('the import has a Service for pods without a sidecar', async () => {
     const { code, stdout } = await west.kubectl([
@@ -70,12 +49,7 @@ beforeAll(async () => {
 }, 200_000)
 
 afterAll(async () => {
-  await kubectl(east, 'delete', 'clusters.flomesh.io', '--all')
-  for (const site of [east, west])
-    await until(`${site.name} is nobody's member`, async () => {
-      const { code } = await site.kubectl(['-n', CONTROL_PLANE, 'get', 'configmap', 'portolan-cluster'])
-      return code !== 0
-    })
+  await disband(east, [east, west])
   await Promise.all([east, west].map((site) => kubectl(site, 'delete', 'namespace', NS, '--wait=false')))
 })
 

@@ -11,6 +11,7 @@ import { until } from '../lab/run.ts'
 import { labDirectory } from '../lab/state.ts'
 import { curl, loadAlone } from './load.ts'
 import { app, client, documents, meshNamespace, plainNamespace, policy, serviceExport } from './manifests.ts'
+import { isFree } from './member.ts'
 import { CONTROL_PLANE, describeSites, installMesh, SITES_VARIABLE, siteNamed, sites } from './mesh.ts'
 import { apply, get, kubectl, type Loose, rolledOut, type Site } from './site.ts'
 
@@ -53,12 +54,7 @@ afterAll(async () => {
   if (north === undefined) return
   await kubectl(north, 'delete', 'clusters.flomesh.io', '--all')
   await until('the hub has taken its imports back', async () => (await imports(west)).length === 0)
-  // Whoever joins them next must find them free.
-  for (const site of [east, west])
-    await until(`${site.name} is nobody's member`, async () => {
-      const { code } = await site.kubectl(['-n', CONTROL_PLANE, 'get', 'configmap', 'portolan-cluster'])
-      return code !== 0
-    })
+  await Promise.all([east, west].map(isFree))
   await Promise.all([east, west].map((site) => kubectl(site, 'delete', 'namespace', NS, '--wait=false')))
   if (process.env['KEEP_CLUSTERS'] === undefined) await clusters.down(['north'])
   else await kubectl(north, 'delete', 'namespace', NS, '--wait=false')

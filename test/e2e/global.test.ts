@@ -2,17 +2,17 @@
  * Services that are shared by annotation, on real pods: the truth table of global, shared and affinity, from both sides,
  * and what calls see while annotations and pods change. East is the hub and a member, west a member.
  */
-import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { chooseProvider } from '../lab/provider.ts'
 import { until } from '../lab/run.ts'
 import { CALLERS, expected, importsOf, LIVE, NS, PODS, ROWS, titleOf, world } from './global-world.ts'
 import { loadAlone } from './load.ts'
 import { documents } from './manifests.ts'
-import { CONTROL_PLANE, sites } from './mesh.ts'
+import { disband, memberOf } from './member.ts'
+import { sites } from './mesh.ts'
 import { apply, exec, get, kubectl, type Loose, rolledOut, type Site } from './site.ts'
 
-const { east, west, gatewayPort } = sites()
+const { east, west } = sites()
 const both = [east, west] as const
 const clusters = await chooseProvider()
 
@@ -20,17 +20,6 @@ type Name = 'east' | 'west'
 /** How many calls of a Service each cluster answered; those that got no answer, as `failed`. */
 type Count = Readonly<Record<string, number>>
 const measured: Partial<Record<Name, Readonly<Record<string, Count>>>> = {}
-
-const member = async (site: Site) => ({
-  apiVersion: 'flomesh.io/v1alpha1',
-  kind: 'Cluster',
-  metadata: { name: site.name },
-  spec: {
-    gatewayHost: site.address,
-    gatewayPort,
-    kubeconfig: await readFile(await clusters.kubeconfig(site.name), 'utf8'),
-  },
-})
 
 /** Runs in a client pod: calls each name as often as asked, and tells who answered. */
 const CALL = `
@@ -78,7 +67,7 @@ async function measure(site: Site): Promise<void> {
 }
 
 beforeAll(async () => {
-  await apply(east, documents(await member(east), await member(west)))
+  await apply(east, documents(await memberOf(clusters, east), await memberOf(clusters, west)))
   await Promise.all(both.map((site) => apply(site, documents(...world(site.name as Name)))))
   await Promise.all(
     both.map(async (site) => {
@@ -102,12 +91,8 @@ beforeAll(async () => {
 }, 480_000)
 
 afterAll(async () => {
-  await kubectl(east, 'delete', 'clusters.flomesh.io', '--all')
+  await disband(east, both)
   for (const site of both) {
-    await until(`${site.name} is nobody's member`, async () => {
-      const { code } = await site.kubectl(['-n', CONTROL_PLANE, 'get', 'configmap', 'portolan-cluster'])
-      return code !== 0
-    })
     await kubectl(site, '-n', NS, 'delete', 'pod', '--all', '--force', '--grace-period=0', '--wait=false')
     await kubectl(site, 'delete', 'namespace', NS, CALLERS, '--wait=false')
   }

@@ -62,6 +62,16 @@ export const app = ({ namespace, name, says, replicas = 1 }: AppOptions) => [
   },
 ]
 
+/** The demo app at two ports: one is HTTP, at the other the server speaks first. */
+export const greeter = (namespace: string, says: string) =>
+  app({ namespace, name: 'greeter', says }).map((object) =>
+    object.kind === 'Service' ? { ...object, spec: { selector: { app: 'greeter' }, ports: GREETER_PORTS } } : object,
+  )
+const GREETER_PORTS = [
+  { name: 'http', port: 8080, targetPort: 8080 },
+  { name: 'tcp-greeting', port: 8082, targetPort: 8082 },
+]
+
 /** A pod template's worth of client: sleeps until somebody execs into it. */
 export const client = (namespace: string, name: string, pod: { annotations?: object; spec?: object } = {}) => ({
   apiVersion: 'apps/v1',

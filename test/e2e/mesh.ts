@@ -10,7 +10,7 @@ export const CONTROL_PLANE = 'portolan-system'
 /** As in values.yaml. */
 export const GATEWAY_NODE_PORT = 30_080
 const ROOT = join(import.meta.dirname, '../..')
-/** Which clusters the tests of this run talk to. Set by global-setup.ts. */
+/** Which clusters the tests of this worker talk to. Set by worker-lab.ts. */
 export const SITES_VARIABLE = 'PORTOLAN_TEST_SITES'
 
 interface SiteRecord {
@@ -99,7 +99,7 @@ export function sites(): { readonly east: Site; readonly west: Site; readonly ga
 export function siteNamed(name: string): Site {
   const records = JSON.parse(process.env[SITES_VARIABLE] ?? '[]') as readonly SiteRecord[]
   const record = records.find((each) => each.name === name)
-  if (record === undefined) throw new Error(`${SITES_VARIABLE} names no cluster ${name}: the global set-up did not run`)
+  if (record === undefined) throw new Error(`${SITES_VARIABLE} names no cluster ${name}: the set-up did not run`)
   const { address, kubeconfig, kubectl } = record
   const env = { KUBECONFIG: kubeconfig }
   return {

@@ -1,14 +1,14 @@
 /** What crosses between clusters, seen by somebody on the way: west calls east through a relay that keeps every byte. East is the hub too. */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { chooseProvider } from '../lab/provider.ts'
 import { run, until } from '../lab/run.ts'
 import { curl } from './load.ts'
 import { app, client, documents, meshNamespace, plainNamespace, policy, serviceExport } from './manifests.ts'
+import { disband, memberOf } from './member.ts'
 import { CONTROL_PLANE, sites } from './mesh.ts'
 import { Relay } from './relay.ts'
-import { apply, kubectl, rolledOut, type Site } from './site.ts'
+import { apply, kubectl, rolledOut } from './site.ts'
 
 const NS = 'secret'
 const NAME = 'httpbin'
@@ -20,13 +20,6 @@ const { east, west, gatewayPort } = sites()
 const clusters = await chooseProvider()
 
 const relay = new Relay(east, gatewayPort)
-
-const cluster = async (site: Site, gatewayHost: string, port: number) => ({
-  apiVersion: 'flomesh.io/v1alpha1',
-  kind: 'Cluster',
-  metadata: { name: site.name },
-  spec: { gatewayHost, gatewayPort: port, kubeconfig: await readFile(await clusters.kubeconfig(site.name), 'utf8') },
-})
 
 beforeAll(async () => {
   const tapped = await relay.listen()
@@ -41,18 +34,16 @@ beforeAll(async () => {
     ),
     apply(west, documents(meshNamespace(NS), policy(NS, NAME, 'ActiveActive'), client(NS, 'client'))),
   ])
-  await apply(east, documents(await cluster(east, relay.host, tapped), await cluster(west, west.address, gatewayPort)))
+  await apply(
+    east,
+    documents(await memberOf(clusters, east, { host: relay.host, port: tapped }), await memberOf(clusters, west)),
+  )
   await Promise.all([rolledOut(east, NS, NAME), rolledOut(west, NS, 'client')])
 })
 
 afterAll(async () => {
   relay.close()
-  await kubectl(east, 'delete', 'clusters.flomesh.io', '--all')
-  for (const site of [east, west])
-    await until(`${site.name} is nobody's member`, async () => {
-      const { code } = await site.kubectl(['-n', CONTROL_PLANE, 'get', 'configmap', 'portolan-cluster'])
-      return code !== 0
-    })
+  await disband(east, [east, west])
   await Promise.all([east, west].map((site) => kubectl(site, 'delete', 'namespace', NS, '--wait=false')))
 })
 

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { lacks } from '../lab/preflight.ts'
 import { chooseProvider } from '../lab/provider.ts'
 
@@ -5,4 +6,9 @@ import { chooseProvider } from '../lab/provider.ts'
 export async function lacksForClusters(): Promise<readonly string[]> {
   if (process.env['CI'] !== undefined) return []
   return (await chooseProvider()).kind === 'kind' ? [] : lacks()
+}
+
+/** How many files of them run side by side: each lab brings its own clusters, those of kind go by name. */
+export async function labsAtOnce(): Promise<number> {
+  return availableParallelism() > 1 && (await chooseProvider()).kind === 'lab' ? 2 : 1
 }

@@ -10,6 +10,7 @@ import { chooseProvider } from '../lab/provider.ts'
 import { run, until } from '../lab/run.ts'
 import { curl, loadAlone } from './load.ts'
 import { app, client, documents, meshNamespace, plainNamespace, policy, serviceExport } from './manifests.ts'
+import { disband } from './member.ts'
 import { CONTROL_PLANE, helm, sites } from './mesh.ts'
 import { Relay } from './relay.ts'
 import { apply, get, kubectl, type Loose, rolledOut, type Site } from './site.ts'
@@ -80,12 +81,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   relay.close()
-  await kubectl(east, 'delete', 'clusters.flomesh.io', '--all')
-  for (const site of [east, west])
-    await until(`${site.name} is nobody's member`, async () => {
-      const { code } = await site.kubectl(['-n', CONTROL_PLANE, 'get', 'configmap', 'portolan-cluster'])
-      return code !== 0
-    })
+  await disband(east, [east, west])
   await Promise.all([east, west].map((site) => kubectl(site, 'delete', 'namespace', NS, '--wait=false')))
   await settleWithin(300)
 })

@@ -2,7 +2,6 @@
  * gRPC and WebSocket on real pods of two clusters, from a sidecar in west through the gateway of east, federated as users
  * do it: the hub is east's. docs/protocols.md makes the promises.
  */
-import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { GrpcReport } from '../lab/app/grpc.ts'
 import { chooseProvider } from '../lab/provider.ts'
@@ -19,7 +18,8 @@ import {
   policy,
   serviceExport,
 } from './manifests.ts'
-import { CONTROL_PLANE, sites } from './mesh.ts'
+import { disband, memberOf } from './member.ts'
+import { sites } from './mesh.ts'
 import { apply, exec, kubectl, rolledOut, type Site } from './site.ts'
 
 const NS = 'streams'
@@ -27,7 +27,7 @@ const NAME = 'talk'
 const CLIENT = 'deploy/client'
 const GRPC = `${NAME}.${NS}:9000`
 const SOCKET = `ws://${NAME}.${NS}:8080/ws`
-const { east, west, gatewayPort } = sites()
+const { east, west } = sites()
 const clusters = await chooseProvider()
 
 /** The app with a port of each kind. */
@@ -41,20 +41,7 @@ const talk = (site: Site) => {
   )
 }
 
-const join = async (site: Site) =>
-  apply(
-    east,
-    documents({
-      apiVersion: 'flomesh.io/v1alpha1',
-      kind: 'Cluster',
-      metadata: { name: site.name },
-      spec: {
-        gatewayHost: site.address,
-        gatewayPort,
-        kubeconfig: await readFile(await clusters.kubeconfig(site.name), 'utf8'),
-      },
-    }),
-  )
+const join = async (site: Site) => apply(east, documents(await memberOf(clusters, site)))
 
 /** Sets west's policy and waits until its sidecars have it. */
 async function route(...args: Parameters<typeof policy> extends [string, string, ...infer R] ? R : never) {
@@ -97,12 +84,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  await kubectl(east, 'delete', 'clusters.flomesh.io', '--all')
-  for (const site of [east, west])
-    await until(`${site.name} is nobody's member`, async () => {
-      const { code } = await site.kubectl(['-n', CONTROL_PLANE, 'get', 'configmap', 'portolan-cluster'])
-      return code !== 0
-    })
+  await disband(east, [east, west])
   await Promise.all([east, west].map((site) => kubectl(site, 'delete', 'namespace', NS, '--wait=false')))
 })
 

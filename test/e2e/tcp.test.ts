@@ -1,17 +1,17 @@
 /** Connections that are not HTTP, on real pods: a PostgreSQL in each of two clusters, called by name from west. East is the hub too. */
-import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { IMAGE } from '../lab/images.ts'
 import { chooseProvider } from '../lab/provider.ts'
 import { until } from '../lab/run.ts'
-import { app, client, clusterKey, documents, meshNamespace, policy, serviceExport } from './manifests.ts'
+import { client, clusterKey, documents, greeter, meshNamespace, policy, serviceExport } from './manifests.ts'
+import { disband, memberOf } from './member.ts'
 import { CONTROL_PLANE, sites } from './mesh.ts'
-import { apply, exec, kubectl, rolledOut, type Site } from './site.ts'
+import { apply, exec, kubectl, rolledOut } from './site.ts'
 
 const NS = 'tcp'
 const CLIENT = 'deploy/client'
 
-const { east, west, gatewayPort } = sites()
+const { east, west } = sites()
 const clusters = await chooseProvider()
 
 const deployment = (name: string, container: object) => ({
@@ -45,27 +45,6 @@ const database = (cluster: string) => [
   },
 ]
 
-/** The demo app at two ports: one is HTTP, at the other the server speaks first. */
-const greeter = () => {
-  const [workload, service] = app({ namespace: NS, name: 'greeter', says: 'east' })
-  const ports = [
-    { name: 'http', port: 8080, targetPort: 8080 },
-    { name: 'tcp-greeting', port: 8082, targetPort: 8082 },
-  ]
-  return [workload, { ...service, spec: { selector: { app: 'greeter' }, ports } }] as object[]
-}
-
-const joined = async (site: Site) => ({
-  apiVersion: 'flomesh.io/v1alpha1',
-  kind: 'Cluster',
-  metadata: { name: site.name },
-  spec: {
-    gatewayHost: site.address,
-    gatewayPort,
-    kubeconfig: await readFile(await clusters.kubeconfig(site.name), 'utf8'),
-  },
-})
-
 /** Runs a shell's command in the client's pod. */
 const inClient = (command: string) => exec(west, NS, CLIENT, 'main', 'sh', '-c', command)
 const PSQL = 'PGCONNECT_TIMEOUT=5 psql -h db.tcp -U postgres -tA'
@@ -87,7 +66,7 @@ const exportDb = (spec: object = {}) => apply(east, documents(serviceExport(NS, 
 
 beforeAll(async () => {
   for (const site of [east, west]) await clusters.loadImage(site.name, IMAGE.postgres)
-  await apply(east, documents(meshNamespace(NS), ...database('east'), ...greeter()))
+  await apply(east, documents(meshNamespace(NS), ...database('east'), ...greeter(NS, 'east')))
   await exportDb()
   await apply(east, documents(serviceExport(NS, 'greeter', {})))
   await apply(
@@ -101,17 +80,12 @@ beforeAll(async () => {
       policy(NS, 'greeter', 'FailOver', [{ clusterKey: clusterKey('east') }]),
     ),
   )
-  await apply(east, documents(await joined(east), await joined(west)))
+  await apply(east, documents(await memberOf(clusters, east), await memberOf(clusters, west)))
   await Promise.all([rolledOut(east, NS, 'db', 'greeter'), rolledOut(west, NS, 'db', 'client', 'caller')])
 }, 400_000)
 
 afterAll(async () => {
-  await kubectl(east, 'delete', 'clusters.flomesh.io', '--all')
-  for (const site of [east, west])
-    await until(`${site.name} is nobody's member`, async () => {
-      const { code } = await site.kubectl(['-n', CONTROL_PLANE, 'get', 'configmap', 'portolan-cluster'])
-      return code !== 0
-    })
+  await disband(east, [east, west])
   await Promise.all([east, west].map((site) => kubectl(site, 'delete', 'namespace', NS, '--wait=false')))
 })
 

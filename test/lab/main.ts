@@ -1,12 +1,14 @@
-/** `node test/lab/main.ts up|down|status`: the lab's command line; see `usage`. */
+/** `node test/lab/main.ts up|down|status|load|build`: the lab's command line; see `usage`. */
 import { parseArgs } from 'node:util'
 import { down, status, up } from './lab.ts'
 import { labProvider } from './lab-provider.ts'
+import { wholeToolchain } from './toolchain.ts'
 
 const usage = `node test/lab/main.ts up [--n 2 | --names east,west] [--sync 1s] [--nodes 1]
 node test/lab/main.ts down [--names east,west]
 node test/lab/main.ts status
 node test/lab/main.ts load IMAGE [--names east,west]
+node test/lab/main.ts build
 PORTOLAN_LAB names another lab's directory; labs live beside each other.`
 
 const { values, positionals } = parseArgs({
@@ -36,6 +38,9 @@ try {
         await Promise.all((names ?? (await provider.running())).map((name) => provider.loadImage(name, image)))
       break
     }
+    case 'build':
+      await wholeToolchain()
+      break
     case 'down':
       await down(names ?? null)
       break
