@@ -15,7 +15,7 @@ const clusters = {
     setupFiles: 'test/e2e/setup.ts',
     // Most of the time they wait for Kubernetes.
     maxWorkers: await labsAtOnce(),
-    testTimeout: 180_000,
+    testTimeout: 300_000,
     hookTimeout: 600_000,
     sequence: { groupOrder: 3 },
   },
