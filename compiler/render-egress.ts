@@ -39,9 +39,22 @@ const CALLED_FOR: Json = {
   ],
 }
 
+/**
+ * Callers keep connections, and nobody tells them that the pod at the other end is about to leave. So a response asks for
+ * another connection now and then, well within the time that a leaving pod goes on (chart value `egress.drainSeconds`):
+ * those opened meanwhile lead to pods that stay.
+ */
+const CONNECTIONS_AGE: Json = {
+  common_http_protocol_options: { max_connection_duration: '4s' },
+  http1_safe_max_connection_duration: true,
+}
+
 /** The same with an identity and without one: what needs it comes with the clusters. */
 export const egressBootstrap = (settings: BootstrapSettings): Json => {
-  const web = { ...webListener(outboundManager(settings.accessLog, CALLED_FOR)), ignore_global_conn_limit: true }
+  const web = {
+    ...webListener(outboundManager(settings.accessLog, CALLED_FOR, CONNECTIONS_AGE)),
+    ignore_global_conn_limit: true,
+  }
   const plain = bootstrap(settings, [web], GATEWAY_RUNTIME) as Json & {
     readonly dynamic_resources: Json
     readonly static_resources: Json & { readonly clusters: readonly Json[] }

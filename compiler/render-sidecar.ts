@@ -180,9 +180,13 @@ export const NO_CLUSTER: Json = {
   ],
 }
 
-/** @param more of the routes */
-export const outboundManager = (accessLog: boolean, more: Json = {}): Json =>
+/**
+ * @param routes what its routes have beside those of a sidecar
+ * @param more of the manager itself
+ */
+export const outboundManager = (accessLog: boolean, routes: Json = {}, more: Json = {}): Json =>
   connectionManager('outbound', accessLog, {
+    ...more,
     skip_xff_append: true,
     early_header_mutation_extensions: [destinationMutation],
     local_reply_config: NO_CLUSTER,
@@ -190,7 +194,7 @@ export const outboundManager = (accessLog: boolean, more: Json = {}): Json =>
       name: 'outbound',
       validate_clusters: false,
       request_headers_to_remove: [DESTINATION, SESSION, KEEPS_SESSIONS],
-      ...more,
+      ...routes,
       virtual_hosts: [
         {
           name: 'imports',

@@ -1,4 +1,5 @@
 /** Pods without a sidecar: what they call at ports of the egress, run by real Envoys. */
+import http from 'node:http'
 import { connect } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { KubeObject } from '../../api/meta.ts'
@@ -141,6 +142,20 @@ const greetings = async (table: EgressTable, times: number): Promise<Readonly<Re
   return counts
 }
 
+/** A WebSocket by hand. */
+const openSocket = (to: number) => {
+  let received = ''
+  const socket = connect(to, HOST, () =>
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
+  )
+  socket.on('data', (chunk) => (received += chunk))
+  return {
+    hears: (what: RegExp) => expect.poll(() => received).toMatch(what),
+    say: (text: string) => socket.write(text),
+    close: () => socket.destroy(),
+  }
+}
+
 beforeAll(async () => {
   const [west, east, north] = await Promise.all(CLUSTERS.map((name) => startAuthority(`${name}.portolan.local`)))
   if (!west || !east || !north) throw new Error('no authorities')
@@ -214,18 +229,34 @@ describe('a pod without a sidecar', () => {
   test('speaks HTTP/2 and WebSocket as with a sidecar', async () => {
     const table = tableOf({ ...local() })
     await start(table)
-    const socket = connect(at(table, WEB), HOST, () =>
-      socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
-    )
-    let received = ''
-    socket.on('data', (chunk) => (received += chunk))
-    await expect.poll(() => received).toMatch(/101 [\s\S]*\r\n\r\n$/)
-    socket.write('echo')
-    await expect.poll(() => received).toMatch(/echo$/)
-    socket.destroy()
+    const socket = openSocket(at(table, WEB))
+    await socket.hears(/101 [\s\S]*\r\n\r\n$/)
+    socket.say('echo')
+    await socket.hears(/echo$/)
+    socket.close()
     const h2 = await callH2(HOST, at(table, WEB), '/x', 'y')
     // An application that speaks nothing but HTTP/1.1 is not reached, and the proxy says so.
     expect(h2.status).toBe(502)
+  })
+
+  test('is asked for another connection now and then, while what is open for long stays: pods of the egress leave', async () => {
+    const table = tableOf({ ...local() })
+    await start(table)
+    const socket = openSocket(at(table, WEB))
+    await socket.hears(/101 [\s\S]*\r\n\r\n$/)
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+    const connections: (string | undefined)[] = []
+    await until('a response ends the connection', async () => {
+      const { status, headers } = await call({ host: HOST, port: at(table, WEB), agent })
+      expect(status).toBe(200)
+      connections.push(headers.connection)
+      return headers.connection === 'close'
+    })
+    agent.destroy()
+    expect(connections.length).toBeGreaterThan(5)
+    socket.say('echo')
+    await socket.hears(/echo$/)
+    socket.close()
   })
 
   test('is refused where no listener is: a sidecar is asked for', async () => {
