@@ -239,6 +239,12 @@ export const ROUTING = {
       'the table takes {size} kB of at most {limit} kB, so the last good one stays; the largest parts are {largest}',
     fix: 'Narrow what the namespace imports by annotation flomesh.io/imports, or export less',
   },
+  GatewayFull: {
+    level: 'error',
+    sentence:
+      'the gateway has no room for its {size} kB: its ConfigMap holds {limit} kB, and the exports of namespace {namespace} take most of them, so this one gets no calls',
+    fix: 'List fewer rules and clients, or export less',
+  },
   NobodyMayCall: {
     level: 'warning',
     sentence:

@@ -11,9 +11,9 @@ import {
   sidecarFiles,
   tableFile,
 } from '../files.ts'
+import { gatewayThatFits } from '../gateway-room.ts'
 import { LastAnswers } from '../memo.ts'
 import type { EgressTable, GatewayTable, ObjectStatus, SidecarTable, Tables } from '../tables.ts'
-import { tableVersion } from '../version.ts'
 import { hashesOf, type Observed, type ObservedTable } from './observed.ts'
 import type { Desired, DesiredTable } from './plan.ts'
 import type { Verdict } from './programmed.ts'
@@ -92,7 +92,8 @@ export function desire(situation: Situation): { readonly desired: Desired; reado
   const { tables, place, renderer, readersOf } = situation
   renderer.keepOnly(tables.sidecars)
   const sidecars = tables.sidecars.map((table) => ({ table, set: sidecarThatFits(table, readersOf(table), renderer) }))
-  const gateway = renderGateway(situation)
+  const fitted = gatewayThatFits(tables.gateway, place)
+  const gateway = renderGateway(fitted.table, situation)
   const egress = tables.egress && renderEgress(tables.egress, place)
   const dns = hashed(dnsFiles(tables, place.namespace))
 
@@ -109,6 +110,7 @@ export function desire(situation: Situation): { readonly desired: Desired; reado
   if (gateway?.refusal !== undefined)
     for (const { service } of [...tables.gateway.routes, ...tables.gateway.tcp])
       tooLarge.set(`ServiceExport ${service}`, gateway.refusal)
+  for (const [service, issue] of fitted.leftOut) tooLarge.set(`ServiceExport ${service}`, issue)
 
   return {
     desired: {
@@ -137,17 +139,8 @@ const egresses = new LastAnswers<EgressTable, Rendered>()
 const renderEgress = (table: EgressTable, place: Place): Rendered =>
   egresses.get(table, [place.namespace, place.clusterKey], () => hashed(egressFiles(table, place)))
 
-/** What is served on although nobody asks for it must not keep out what is asked for. */
-function gatewayThatFits({ gateway }: Tables, place: Place): GatewayTable {
-  const wanted = gateway.routes.filter(({ until }) => until === undefined)
-  if (wanted.length === gateway.routes.length) return gateway
-  if (gatewayFiles(gateway, undefined, place).refusal === undefined) return gateway
-  return { ...gateway, version: tableVersion([...wanted, ...gateway.tcp], gateway.trust), routes: wanted }
-}
-
 /** Nothing when the gateway's files are fine as they are, although they may hold clusters of one generation ago. */
-function renderGateway({ tables, observed, place, recentGateways }: Situation): Rendered | undefined {
-  const gateway = gatewayThatFits(tables, place)
+function renderGateway(gateway: GatewayTable, { observed, place, recentGateways }: Situation): Rendered | undefined {
   const fresh = hashed(gatewayFiles(gateway, undefined, place))
   const there = observed.tables.get(`${place.namespace}/${fresh.name}`)
   if (there !== undefined && serves(there, fresh)) return undefined

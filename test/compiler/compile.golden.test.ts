@@ -18,6 +18,7 @@ const SAID_LATER = [
   'TrustUnreadable',
   'SidecarWithoutIdentity',
   'TableTooLarge',
+  'GatewayFull',
   'Programmed',
   'NoProxies',
   'Propagating',
