@@ -85,6 +85,10 @@ export const ClusterSpecSchema = Type.Object(
     ),
   },
 )
+/** What may become of `spec.globalServices`. */
+const GLOBAL_SERVICES_DECISIONS = ['Shared', 'LeftToClusterMesh', 'NotShared'] as const
+export type GlobalServicesDecision = (typeof GLOBAL_SERVICES_DECISIONS)[number]
+
 export const ClusterStatusSchema = Type.Object(
   {
     conditions: Type.Optional(ConditionsSchema),
@@ -100,6 +104,12 @@ export const ClusterStatusSchema = Type.Object(
     ),
     imports: Type.Optional(
       Type.Integer({ description: 'ServiceImports that the hub keeps in the cluster.', minimum: 0, format: 'int32' }),
+    ),
+    globalServices: Type.Optional(
+      Type.Enum([...GLOBAL_SERVICES_DECISIONS], {
+        description:
+          'What became of spec.globalServices. Shared = Services that ask for it by annotation are. LeftToClusterMesh = Auto, and Cilium’s own cluster mesh is there. NotShared = Disabled.',
+      }),
     ),
     trustDomain: Type.Optional(
       Type.String({ description: 'What its workloads are called in their certificates: spiffe://<this>/ns/…/sa/….' }),

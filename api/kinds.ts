@@ -133,6 +133,13 @@ export const KINDS: readonly Kind[] = [
           priority: 1,
         },
         {
+          name: 'Global services',
+          type: 'string',
+          jsonPath: '.status.globalServices',
+          description: 'Whether Services of the cluster are shared by annotation.',
+          priority: 1,
+        },
+        {
           name: 'Trust domain',
           type: 'string',
           jsonPath: '.status.trustDomain',

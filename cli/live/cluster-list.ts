@@ -45,11 +45,26 @@ function row(cluster: Cluster) {
     ...(status?.version === undefined ? {} : { version: status.version }),
     ...(status?.exports === undefined ? {} : { exports: status.exports }),
     ...(status?.imports === undefined ? {} : { imports: status.imports }),
+    globalServices: {
+      setting: spec.globalServices ?? 'Auto',
+      ...(status?.globalServices === undefined ? {} : { decided: status.globalServices }),
+    },
     ...(status?.credentialsExpire === undefined ? {} : { credentialsExpire: status.credentialsExpire }),
   }
 }
 
-const HEAD = ['NAME', 'CLUSTER KEY', 'GATEWAY', 'MANAGED', 'REASON', 'SINCE', 'VERSION', 'EXPORTS', 'IMPORTS']
+const HEAD = [
+  'NAME',
+  'CLUSTER KEY',
+  'GATEWAY',
+  'MANAGED',
+  'REASON',
+  'SINCE',
+  'VERSION',
+  'EXPORTS',
+  'IMPORTS',
+  'GLOBAL SERVICES',
+]
 
 function table(clusters: readonly Row[], paint: Paint): string {
   const rows = clusters.map((each) => [
@@ -62,6 +77,7 @@ function table(clusters: readonly Row[], paint: Paint): string {
     each.version ?? '-',
     String(each.exports ?? '-'),
     String(each.imports ?? '-'),
+    each.globalServices.decided ?? '-',
   ])
   const trouble = clusters
     .filter((each) => each.managed !== 'True' && each.message !== undefined)

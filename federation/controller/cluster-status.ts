@@ -1,4 +1,4 @@
-import type { Cluster } from '../../api/cluster.ts'
+import type { Cluster, GlobalServicesDecision } from '../../api/cluster.ts'
 import type { Code } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
 import { hostAndPort } from '../../api/vip-range.ts'
@@ -20,6 +20,8 @@ export interface Known {
   readonly lastSeen?: string
   readonly exports?: number
   readonly imports?: number
+  /** Absent while nothing is known of it, and when it takes no part. */
+  readonly globalServices?: GlobalServicesDecision
   /** Absent when it takes no part. */
   readonly trust?: KnownTrust
   /** Names of other Clusters with the same gateway. */
@@ -59,6 +61,7 @@ export function clusterStatus(cluster: Cluster, known: Known): WantedStatus {
   const version = known.health?.version ?? before.version
   const exports = known.exports ?? before.exports
   const imports = known.imports ?? before.imports
+  const globalServices = known.globalServices ?? before.globalServices
   const expire =
     known.access?.ok === true ? known.access.credentialsExpire : known.access ? undefined : before.credentialsExpire
   const trust = known.trust && (trustStatus(cluster, known.trust) ?? trustAsBefore(cluster))
@@ -70,6 +73,7 @@ export function clusterStatus(cluster: Cluster, known: Known): WantedStatus {
       ...(version === undefined ? {} : { version }),
       ...(exports === undefined ? {} : { exports }),
       ...(imports === undefined ? {} : { imports }),
+      ...(globalServices === undefined ? {} : { globalServices }),
       ...(expire === undefined ? {} : { credentialsExpire: expire }),
     },
   }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
-import type { Cluster } from '../../api/cluster.ts'
+import type { Cluster, GlobalServicesDecision } from '../../api/cluster.ts'
 import { isTrustDomain, trustDomainOf } from '../../api/identity.ts'
 import { CLUSTER_CONFIGMAP, FIELD_MANAGER, IDENTITY_CONFIGMAP } from '../../api/names.ts'
 import { CLUSTERS } from '../../api/resources.ts'
@@ -13,7 +13,7 @@ import { type Kubeconfig, parseKubeconfig } from '../../kube/kubeconfig.ts'
 import { startPasses } from '../../kube/passes.ts'
 import { changedStatus } from '../../kube/status.ts'
 import type { Member as MemberObjects } from '../constituent.ts'
-import { globalIn, sharesByAnnotation } from '../global-services.ts'
+import { globalIn, globalServicesDecision } from '../global-services.ts'
 import { createMerging, type Merged } from '../merging.ts'
 import { type Site, sitesOf } from '../site.ts'
 import { type WantedSlice, wantedSlices } from '../slices.ts'
@@ -470,7 +470,7 @@ export function startHub(options: HubOptions): Hub {
     twin: string | undefined,
     sameGateway: readonly string[] | undefined,
   ): Promise<boolean> {
-    const { cluster, member, objects, found } = entry
+    const { cluster, member, objects, found, view } = entry
     if (cluster === undefined) return true
     const seen = member.seen()
     const contact = member.lastSeen()
@@ -485,6 +485,7 @@ export function startHub(options: HubOptions): Hub {
       ...(contact === undefined ? {} : { lastSeen: new Date(contact).toISOString().replace(/\.\d+/, '') }),
       ...(isPart && objects === undefined ? {} : { exports: isPart ? exportsOf(objects) : 0 }),
       ...(seen === undefined ? {} : { imports: isPart ? ownImports(seen.observed.imports) : 0 }),
+      ...(isPart && view !== undefined ? { globalServices: decisionOn(cluster, view) } : {}),
       ...(isPart ? { trust: knownTrust(entry), ...(sameGateway === undefined ? {} : { sameGateway }) } : {}),
     })
     teller.expiry(cluster, found)
@@ -576,5 +577,7 @@ const ownImports = perObject(
   (imports: ReadonlyMap<string, ObservedImport>): number => [...imports.values()].filter(({ ours }) => ours).length,
 )
 
-const areGlobal = (cluster: Cluster | undefined, { clusterMesh }: Pick<View, 'clusterMesh'>): boolean =>
-  sharesByAnnotation(cluster?.spec.globalServices, clusterMesh === true)
+const decisionOn = (cluster: Cluster | undefined, { clusterMesh }: Pick<View, 'clusterMesh'>): GlobalServicesDecision =>
+  globalServicesDecision(cluster?.spec.globalServices, clusterMesh === true)
+
+const areGlobal = (...asked: Parameters<typeof decisionOn>): boolean => decisionOn(...asked) === 'Shared'

@@ -26,6 +26,7 @@ import { troubleOf } from '../../federation/controller/reason.ts'
 import { newsOf } from '../../federation/controller/tell.ts'
 import { twinsOf } from '../../federation/controller/twins.ts'
 import { type Declared, declaredOf, type View, viewOf } from '../../federation/controller/view.ts'
+import { globalServicesDecision } from '../../federation/global-services.ts'
 import type { ExportVerdict } from '../../federation/merge-service.ts'
 import { type SliceContent, type WantedSlice, wantedSlices } from '../../federation/slices.ts'
 import { fromAnswer, fromException } from '../../kube/failure.ts'
@@ -546,6 +547,22 @@ describe('what is said of a Cluster', () => {
       conditions: [kept],
       extra: { imports: 3, lastSeen: NOW },
     })
+  })
+
+  test.each([
+    [undefined, false, 'Shared'],
+    ['Auto', false, 'Shared'],
+    ['Auto', true, 'LeftToClusterMesh'],
+    ['Enabled', true, 'Shared'],
+    ['Disabled', false, 'NotShared'],
+  ] as const)('what became of globalServices %s, with a cluster mesh of Cilium: %s', (setting, hasMesh, decided) => {
+    expect(globalServicesDecision(setting, hasMesh)).toBe(decided)
+    const said = (before: object, known: object) =>
+      clusterStatus(cluster(before), { access, health: asked, ...known }).extra?.['globalServices']
+    expect(said({}, { globalServices: decided })).toBe(decided)
+    // While it cannot be seen nothing new is known.
+    expect(said({ globalServices: decided }, {})).toBe(decided)
+    expect(said({}, {})).toBeUndefined()
   })
 
   test('while all is well, lastSeen is kept to the minute; when it is not, exactly', () => {

@@ -15,6 +15,7 @@ import {
 import { SYSTEM } from '../kube/compiler.ts'
 import { until } from '../lab/run.ts'
 import {
+  clusterOf,
   conditionOf,
   enlist,
   event,
@@ -362,6 +363,12 @@ describe('by annotation', () => {
     return told?.data?.['globalServices']
   }
 
+  const decided = (site: Site, decision: string) =>
+    until(`the Cluster of ${site.name} says ${decision}`, async () => {
+      const { status } = (await clusterOf(stage, site.name)) ?? {}
+      return status?.globalServices === decision
+    })
+
   test('a Service is shared between those that have it, where both say so', async () => {
     await share(east, {}, '10.1.0.1', '10.1.0.2')
     await west.apply(namespaceObject('galaxy'), plainService('galaxy/base'))
@@ -391,13 +398,16 @@ describe('by annotation', () => {
     await counts(east, 'galaxy/base', {})
     await importsNot(west, 'galaxy/base')
     await until('west is told', async () => (await identityOf(west)) === 'false')
+    await decided(west, 'NotShared')
     await enlist(stage, west, { spec: { globalServices: 'Auto' } })
     await counts(east, 'galaxy/base', { west: 1 })
     await west.apply(plainService('kube-system/clustermesh-apiserver'))
     await counts(east, 'galaxy/base', {})
     await until('west is told', async () => (await identityOf(west)) === 'false')
+    await decided(west, 'LeftToClusterMesh')
     await enlist(stage, west, { spec: { globalServices: 'Enabled' } })
     await counts(east, 'galaxy/base', { west: 1 })
+    await decided(west, 'Shared')
     expect(await identityOf(west)).toBe('true')
   })
 

@@ -141,7 +141,8 @@ test('nothing is wrong', async () => {
       ✓ calls between clusters are authenticated: no: identity.enabled is false, they are plain HTTP
       ✓ the cluster has a name: default/default/default/west, its own
       ✓ the hub reaches all clusters: this cluster is no hub
-    18 checks: no errors, no warnings
+      ✓ Services that are global by annotation: none
+    19 checks: no errors, no warnings
     "
   `)
 })

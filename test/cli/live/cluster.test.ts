@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { CLUSTERS, CONFIGMAPS, SECRETS } from '../../../api/resources.ts'
+import { FIELD_MANAGER, MANAGED_BY, MCS_SERVICE_NAME_LABEL } from '../../../api/names.ts'
+import { CLUSTERS, CONFIGMAPS, ENDPOINT_SLICES, SECRETS, SERVICE_IMPORTS } from '../../../api/resources.ts'
 import { memorySecret } from '../../../federation/controller/memory.ts'
 import { createClient, type KubeClient } from '../../../kube/client.ts'
 import { must } from '../../../kube/failure.ts'
@@ -147,8 +148,8 @@ describe('a cluster', () => {
   test('is listed', async () => {
     expect(await run('list')).toMatchObject({ code: 1 })
     expect((await run('list')).out).toMatchInlineSnapshot(`
-      "NAME  CLUSTER KEY             GATEWAY        MANAGED  REASON  SINCE  VERSION  EXPORTS  IMPORTS
-      far   eu/default/default/far  192.0.2.20:81  Unknown  -       -      -        -        -
+      "NAME  CLUSTER KEY             GATEWAY        MANAGED  REASON  SINCE  VERSION  EXPORTS  IMPORTS  GLOBAL SERVICES
+      far   eu/default/default/far  192.0.2.20:81  Unknown  -       -      -        -        -        -
       "
     `)
     expect(JSON.parse((await run('list -o json')).out)).toEqual([
@@ -157,6 +158,7 @@ describe('a cluster', () => {
         clusterKey: 'eu/default/default/far',
         gateway: { host: '192.0.2.20', port: 81 },
         managed: 'Unknown',
+        globalServices: { setting: 'Auto' },
       },
     ])
   })
@@ -197,6 +199,36 @@ describe('a cluster', () => {
       "
     `)
     expect(await remains()).toEqual({ hub: '', member: [] })
+  })
+
+  test("leaves, and takes along what the hub wrote by the standard's labels, and nobody else's slices", async () => {
+    await run(JOIN)
+    const slice = (name: string) => ({
+      metadata: {
+        namespace: 'default',
+        name,
+        labels: { ...MANAGED_BY, [MCS_SERVICE_NAME_LABEL]: 'pay' },
+      },
+      addressType: 'IPv4' as const,
+      endpoints: [],
+      ports: [],
+    })
+    for (const [name, manager] of [
+      ['ours', FIELD_MANAGER.federation],
+      ['theirs', 'somebody'],
+    ] as const)
+      must(await memberClient.apply(ENDPOINT_SLICES, slice(name) as never, { manager }))
+    const import_ = {
+      metadata: { namespace: 'default', name: 'pay', labels: MANAGED_BY },
+      spec: { ports: [{ port: 80 }] },
+    }
+    must(await memberClient.apply(SERVICE_IMPORTS, import_ as never, { manager: FIELD_MANAGER.federation }))
+    const { code, out } = await run('leave far --context far --hub-context hub')
+    expect(code).toBe(0)
+    expect(out).toContain('far: ServiceImport default/pay is removed\nfar: EndpointSlice default/ours is removed\n')
+    const left = must(await memberClient.list(ENDPOINT_SLICES, { labelSelector: MCS_SERVICE_NAME_LABEL })).items
+    expect(left.map(({ metadata }) => metadata.name)).toEqual(['theirs'])
+    expect(must(await memberClient.list(SERVICE_IMPORTS)).items).toEqual([])
   })
 
   test('leaves although it does not answer, and what is left in it is said', async () => {
