@@ -5,7 +5,7 @@ import { MANAGED_BY } from '../../api/names.ts'
 import * as resources from '../../api/resources.ts'
 import { must } from '../../kube/failure.ts'
 import type { Resource } from '../../kube/object.ts'
-import { until } from '../lab/run.ts'
+import { settles, until } from '../lab/run.ts'
 import type { Clusters, TestCluster } from './clusters.ts'
 import { RESOURCES } from './write.ts'
 
@@ -39,21 +39,8 @@ export async function versions({ members }: Clusters): Promise<EndState> {
 const QUIET_MS = 3_000
 
 /** The state once nothing has changed for a while. */
-export async function settled(clusters: Clusters, leftOut: readonly string[] = []): Promise<EndState> {
-  let before = ''
-  let since = performance.now()
-  return until(
-    'nothing changes any more',
-    async () => {
-      const state = await endState(clusters, leftOut)
-      const now = JSON.stringify(state)
-      if (now !== before) since = performance.now()
-      before = now
-      return performance.now() - since > QUIET_MS ? state : undefined
-    },
-    { every: 250 },
-  )
-}
+export const settled = (clusters: Clusters, leftOut: readonly string[] = []): Promise<EndState> =>
+  settles('the state', () => endState(clusters, leftOut), { quiet: QUIET_MS })
 
 /**
  * Waits until the state is as expected, and stays so. Shows what differs when it does not become so.

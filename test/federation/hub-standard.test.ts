@@ -13,7 +13,7 @@ import {
   SERVICES,
 } from '../../api/resources.ts'
 import { SYSTEM } from '../kube/compiler.ts'
-import { until } from '../lab/run.ts'
+import { settles, until } from '../lab/run.ts'
 import {
   clusterOf,
   conditionOf,
@@ -194,14 +194,12 @@ test('once all is written, nothing is written any more', async () => {
         ),
       ),
     )
-  const settle = () => new Promise((resolve) => setTimeout(resolve, 1_500))
-  await settle()
-  const before = await versions()
+  const settled = () => settles('what is written', versions, { quiet: 1_500 })
+  const before = await settled()
   await replica.stop()
   replica = await stage.start()
   await until('it leads', replica.leads)
-  await settle()
-  expect(await versions()).toBe(before)
+  expect(await settled()).toBe(before)
 })
 
 test('a cluster that is lost keeps its part, over a restart of the hub as well; one that has left does not', async () => {
@@ -373,8 +371,7 @@ describe('by annotation', () => {
     await share(east, {}, '10.1.0.1', '10.1.0.2')
     await west.apply(namespaceObject('galaxy'), plainService('galaxy/base'))
     await west.apply(endpoints('galaxy/base', { ready: ['10.2.0.1'] }))
-    await new Promise((resolve) => setTimeout(resolve, 500))
-    expect(await west.importOf('galaxy/base')).toBeUndefined()
+    expect(await settles('no import', () => west.importOf('galaxy/base'), { quiet: 700 })).toBeUndefined()
     await share(west, {}, '10.2.0.1')
     const imported = await counts(west, 'galaxy/base', { east: 2 })
     expect(imported.spec.doors).toEqual(['GlobalService'])

@@ -137,23 +137,20 @@ describe('election', () => {
     expect(second.isLeader()).toBe(false)
 
     cable.cut()
-    const cutAt = performance.now()
     await until('the second leads', second.isLeader, { every: 5 })
     expect(first.isLeader()).toBe(false)
-    expect(performance.now() - cutAt).toBeLessThan(2 * durationSeconds * 1_000)
 
     // The first comes back as a follower, and takes over without waiting when the second leaves in order.
     cable.mend()
-    await until('the first looks again', async () => {
-      const { spec } = must(
-        (await clients[0]?.get(LEASES, ref)) ?? { ok: false, failure: { reason: 'Unknown', message: '' } },
-      )
-      return spec?.holderIdentity === 'c1'
-    })
-    const leftAt = performance.now()
+    const holder = async () => {
+      const found = await clients[0]?.get(LEASES, ref)
+      return must(found ?? { ok: false, failure: { reason: 'Unknown', message: '' } }).spec?.holderIdentity
+    }
+    await until('the first looks again', async () => (await holder()) === 'c1')
     await second.stop()
+    // Given back, not left to run out.
+    expect(['', 'c0']).toContain(await holder())
     await until('the first leads again', first.isLeader, { every: 5 })
-    expect(performance.now() - leftAt).toBeLessThan(durationSeconds * 1_000)
 
     expect(standings[0]).toEqual(['leads', 'paused', 'follows', 'leads'])
 

@@ -1,7 +1,7 @@
 /** What a test writes and reads with kubectl. */
 import { parse } from 'yaml'
 import type { Condition } from '../../api/meta.ts'
-import { until } from '../lab/run.ts'
+import { settles } from '../lab/run.ts'
 import type { ApiServer } from './apiserver.ts'
 import { kubectl } from './compiler.ts'
 
@@ -65,17 +65,7 @@ export function lookAt(api: ApiServer) {
   }
 
   /** Waits until nothing has been written for a while. */
-  async function settled() {
-    let before = await versions()
-    await until('nothing is written any more', async () => {
-      await new Promise((resolve) => setTimeout(resolve, 700))
-      const now = await versions()
-      const same = JSON.stringify(now) === JSON.stringify(before)
-      before = now
-      return same
-    })
-    return before
-  }
+  const settled = () => settles('what is written', versions, { quiet: 1_000 })
 
   return { apply, get, routes, table, condition, versions, settled }
 }

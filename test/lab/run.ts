@@ -95,3 +95,28 @@ export async function until<T>(
     await new Promise((resolve) => setTimeout(resolve, every))
   }
 }
+
+/** Polls until `probe` has given the same answer, as JSON, for `quiet` milliseconds, and returns it. */
+export async function settles<T>(
+  what: string,
+  probe: () => Promise<T>,
+  {
+    quiet,
+    timeout = 60_000,
+    every = 250,
+  }: { readonly quiet: number; readonly timeout?: number; readonly every?: number },
+): Promise<T> {
+  let before: string | undefined
+  let since = performance.now()
+  return until(
+    `${what} stays as it is`,
+    async () => {
+      const answer = await probe()
+      const now = JSON.stringify(answer)
+      if (now !== before) since = performance.now()
+      before = now
+      return performance.now() - since >= quiet ? { answer } : undefined
+    },
+    { timeout, every },
+  ).then(({ answer }) => answer)
+}
