@@ -5,6 +5,7 @@ import type { Issue } from '../api/issue.ts'
 import type { ServiceExport } from '../api/service-export.ts'
 import { type DeclaredExport, exportReference } from './doors.ts'
 import { keyOf } from './keys.ts'
+import { LastAnswers } from './memo.ts'
 import { by, unique } from './order.ts'
 import { isJustOlder, type PathClaim, pathHolders } from './path-owners.ts'
 import { isStream, type Spoken, spokenAt } from './protocol.ts'
@@ -58,7 +59,14 @@ const PATH_FORM = new RegExp(PATH_CHARACTERS)
 const canMatch = (path: string): boolean =>
   path.startsWith('/') && PATH_FORM.test(path) && !/\/\/|\/\.{1,2}(\/|$)/.test(path)
 
-const rulesOf = (object: ServiceExport, service: Service | undefined): readonly Rule[] => {
+const rulesOf = (object: ServiceExport, service: Service | undefined): readonly Rule[] =>
+  knownRules.get(object, [service], () => findRules(object, service))
+
+const knownRules = new LastAnswers<ServiceExport, readonly Rule[]>()
+const claims = new LastAnswers<ServiceExport, readonly PathClaim[]>()
+const offers = new LastAnswers<DeclaredExport, Offer>()
+
+const findRules = (object: ServiceExport, service: Service | undefined): readonly Rule[] => {
   const { rules } = object.spec
   if (rules && rules.length > 0) {
     return rules.map(({ portNumber, path, pathType = 'Prefix' }, index) => ({
@@ -188,10 +196,12 @@ const said = (port: ServicePort & Spoken): Issue['params'] => ({ port: port.port
 
 /** Rules that need a path: those of a port that is known for a stream need none. */
 const claimsOf = (object: ServiceExport, service: Service | undefined): readonly PathClaim[] =>
-  rulesOf(object, service).flatMap(({ port, path, pathType }) => {
-    const known = portOf(service, port)
-    return known && (!isTcp(known) || isStream(known)) ? [] : [{ path, pathType, service: keyOf(object) }]
-  })
+  claims.get(object, [service], () =>
+    rulesOf(object, service).flatMap(({ port, path, pathType }) => {
+      const known = portOf(service, port)
+      return known && (!isTcp(known) || isStream(known)) ? [] : [{ path, pathType, service: keyOf(object) }]
+    }),
+  )
 
 /**
  * All exports of a cluster, the oldest first. A path belongs to an export that names it, whether its Service is there or
@@ -204,5 +214,14 @@ export const offersOf = (
   identity: boolean,
 ): readonly Offer[] => {
   const holderOf = pathHolders(exports.flatMap((object) => claimsOf(object, services.get(keyOf(object)))))
-  return exports.map((object) => offerOf(object, services.get(keyOf(object)), holderOf, identity))
+  return exports.map((object) => {
+    const key = keyOf(object)
+    const service = services.get(key)
+    // All that an offer is made of beside the two objects: an export is not looked at for the sake of others.
+    const holders = rulesOf(object, service).map(({ path, pathType }) => {
+      const holder = holderOf({ path, pathType, service: key })
+      return holder && `${holder.path} ${holder.service}`
+    })
+    return offers.get(object, [service, identity, ...holders], () => offerOf(object, service, holderOf, identity))
+  })
 }

@@ -93,7 +93,7 @@ const portsOf = (
 
 const perMember = new LastAnswers<Member, readonly Constituent[]>()
 const perExports = new LastAnswers<object, readonly Offer[]>()
-const perExport = new LastAnswers<ServiceExport, Constituent>()
+const perExport = new LastAnswers<Offer, Constituent>()
 
 /** Endpoints come and go all the time: exports are not looked at for that. */
 const offersIn = (member: Member): readonly Offer[] =>
@@ -114,11 +114,8 @@ export const constituentsOf = (site: Site, member: Member): readonly Constituent
   const known = JSON.stringify(site)
   return perMember.get(member, [known], () =>
     offersIn(member).map((offer) => {
-      const { object, service, rules, tcp, others, faults, remarks } = offer
-      const ready = member.backends?.[keyOf(object)]
-      // Rules and faults are made of other exports too, which may want the same path.
-      const parts = [known, service, JSON.stringify([rules, tcp, others, faults, remarks, ready ?? null])]
-      return perExport.get(object, parts, () => constituentOf(site, offer, ready))
+      const ready = member.backends?.[keyOf(offer.object)]
+      return perExport.get(offer, [known, ready], () => constituentOf(site, offer, ready))
     }),
   )
 }

@@ -11,7 +11,14 @@ function placeOf<T>(list: readonly T[], key: string, keyOf: (item: T) => string)
   return from
 }
 
+/** @param list sorted by key, each once */
+export function itemOf<T>(list: readonly T[], key: string, keyOf: (item: T) => string): T | undefined {
+  const item = list[placeOf(list, key, keyOf)]
+  return item !== undefined && keyOf(item) === key ? item : undefined
+}
+
 /**
+ * The list itself when nothing changes.
  * @param list sorted by key, each once
  * @param changes item by key; undefined for one that goes
  */
@@ -20,14 +27,15 @@ export function withChanges<T>(
   changes: ReadonlyMap<string, T | undefined>,
   keyOf: (item: T) => string,
 ): readonly T[] {
-  if (changes.size === 0) return list
-  const changed = [...list]
+  let changed: T[] | undefined
   for (const key of [...changes.keys()].toSorted()) {
     const item = changes.get(key)
-    const place = placeOf(changed, key, keyOf)
-    const there = changed[place]
+    const place = placeOf(changed ?? list, key, keyOf)
+    const there = (changed ?? list)[place]
     const isThere = there !== undefined && keyOf(there) === key
+    if (isThere ? there === item : item === undefined) continue
+    changed ??= [...list]
     changed.splice(place, isThere ? 1 : 0, ...(item === undefined ? [] : [item]))
   }
-  return changed
+  return changed ?? list
 }

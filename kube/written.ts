@@ -34,8 +34,14 @@ export function withWrites<T extends KubeObject>(informer: Pick<Informer<T>, 'st
       const base = informer.store()
       if (pending.size === 0) return base
       if (last?.base !== base || last.count !== pending.size)
-        last = { base, count: pending.size, all: new Map([...base, ...pending]) }
+        last = { base, count: pending.size, all: merged(base, pending) }
       return last.all
     },
   }
+}
+
+function merged<T>(base: ReadonlyMap<string, T>, more: ReadonlyMap<string, T>): ReadonlyMap<string, T> {
+  const all = new Map(base)
+  for (const [key, object] of more) all.set(key, object)
+  return all
 }

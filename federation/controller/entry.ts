@@ -5,10 +5,11 @@ import type { Member as MemberObjects } from '../constituent.ts'
 import { globalServicesDecision } from '../global-services.ts'
 import type { Published } from '../trust.ts'
 import type { Found } from './access.ts'
+import type { Declared } from './declared.ts'
 import type { Desired } from './desired.ts'
 import type { Member } from './member.ts'
 import type { Observed, ObservedImport } from './observed.ts'
-import type { Declared, View } from './view.ts'
+import type { View } from './view.ts'
 
 /** One cluster, for as long as it is registered or something of the hub is left in it. */
 export interface Entry {
@@ -49,9 +50,11 @@ export const ownImports = ({ member }: Entry): number => {
   const imports = member.seen()?.observed.imports
   return imports === undefined ? 0 : oursIn(imports)
 }
-const oursIn = perObject(
-  (imports: ReadonlyMap<string, ObservedImport>): number => [...imports.values()].filter(({ ours }) => ours).length,
-)
+const oursIn = perObject((imports: ReadonlyMap<string, ObservedImport>): number => {
+  let count = 0
+  for (const { ours } of imports.values()) if (ours) count += 1
+  return count
+})
 
 /** Whether its Services are shared by annotation, and if not, why. */
 export const decisionOn = (

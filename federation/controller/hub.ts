@@ -18,7 +18,7 @@ import { createRemembering } from './remembering.ts'
 import { createRoster } from './roster.ts'
 import { createSaying } from './saying.ts'
 import { createClusterTeller } from './tell.ts'
-import { askedOf, isAsked } from './views.ts'
+import { createAsking, isAsked } from './views.ts'
 import { createWrite } from './writes.ts'
 
 /** The hub at work, for one term of leadership: all that it knows begins and ends with it. */
@@ -59,6 +59,7 @@ export function startHub(options: HubOptions): Hub {
     startMember: (name) => startMember({ name, instance, times, mayWrite, metrics, log, onChange: touch }),
     onLeft: (name) => holders.update(name, undefined),
   })
+  const ask = createAsking()
   const merging = createMerging()
   const remember = createRemembering({ memories, teller, write })
   const assign = createAssigning({ hub: options, registry, memories, roster, holders, touch })
@@ -69,7 +70,7 @@ export function startHub(options: HubOptions): Hub {
     roster.enrol()
     const twins = roster.twins()
     const active = roster.active(twins)
-    const asked = askedOf(active)
+    const asked = ask(active)
     for (const entry of active) entry.member.watchSlices(isAsked(entry, asked))
     const unremembered = await inParallel(active, WRITES_AT_ONCE, (entry) => remember(entry, asked))
     if (!mayWrite()) return 0

@@ -1,7 +1,7 @@
 import type { ObjectMeta } from '../../api/meta.ts'
 import { FIELD_MANAGER, HUB_SERVICE_ACCOUNT } from '../../api/names.ts'
 import { SECRETS, SERVICE_ACCOUNTS, type Secret } from '../../api/resources.ts'
-import { perObject } from '../../compiler/memo.ts'
+import { LastAnswers, perObject } from '../../compiler/memo.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { type Failure, ok, type Result } from '../../kube/failure.ts'
 import { decodeMemory, encodeMemory, type Memory, memoryName, memorySecret } from './memory.ts'
@@ -30,7 +30,21 @@ export function createMemories({ client, namespace, registry }: MemoriesOptions)
   let owner: Promise<Owner | undefined> | undefined
 
   const isThere = ({ metadata }: Secret): boolean => !forgotten.has(metadata.uid ?? '')
-  const decoded = perObject((secret: Secret) => ({ memory: decodeMemory(secret) }))
+  /** Text by text: a Secret that says the same as before is another object all the same. */
+  const read = new Map<string, { readonly data: Secret['data']; readonly memory: Memory | undefined }>()
+  const decoded = perObject((secret: Secret) => {
+    const { metadata, data } = secret
+    const known = read.get(metadata.name)
+    if (known !== undefined && sameTexts(known.data, data)) return known
+    const found = { data, memory: decodeMemory(secret) }
+    read.set(metadata.name, found)
+    return found
+  })
+  const encoded = new LastAnswers<Memory['view'], NonNullable<Secret['data']>>()
+  const encode = (memory: Memory) =>
+    encoded.get(memory.view, [JSON.stringify(memory.cluster), memory.kubeconfig, memory.published], () =>
+      encodeMemory(memory),
+    )
   const secretOf = (cluster: string): Secret | undefined => {
     const secret = registry.memories().get(`${namespace}/${memoryName(cluster)}`)
     return secret !== undefined && isThere(secret) ? secret : undefined
@@ -44,13 +58,15 @@ export function createMemories({ client, namespace, registry }: MemoriesOptions)
     },
     has: (memory) => {
       const there = secretOf(memory.cluster.name)?.data
-      return Object.entries(encodeMemory(memory)).every(([key, text]) => there?.[key] === text)
+      return Object.entries(encode(memory)).every(([key, text]) => there?.[key] === text)
     },
     keep: async (memory) => {
       owner ??= readOwner(client, namespace)
       const secret = memorySecret(namespace, memory, await owner)
       const written = await client.apply<Secret>(SECRETS, secret, { manager: FIELD_MANAGER.federation })
       if (!written.ok) return written
+      // What has just been written need not be read back.
+      read.set(secret.metadata.name, { data: secret.data, memory })
       registry.written(written.value)
       return ok(undefined)
     },
@@ -58,6 +74,7 @@ export function createMemories({ client, namespace, registry }: MemoriesOptions)
       const secret = secretOf(cluster)
       if (secret === undefined) return ok(undefined)
       const { name, uid = '' } = secret.metadata
+      read.delete(name)
       const gone = await client.delete(SECRETS, { namespace, name }, { uid })
       if (!gone.ok && !isOver(gone.failure)) return gone
       forgotten.add(uid)
@@ -65,6 +82,10 @@ export function createMemories({ client, namespace, registry }: MemoriesOptions)
     },
   }
 }
+
+const sameTexts = (one: Secret['data'] = {}, other: Secret['data'] = {}): boolean =>
+  Object.keys(one).length === Object.keys(other).length &&
+  Object.entries(one).every(([key, text]) => other[key] === text)
 
 /** There is no such Secret any more, or another one. */
 const isOver = ({ reason }: Failure): boolean => reason === 'NotFound' || reason === 'Conflict'

@@ -39,19 +39,18 @@ export function createPlanner(): Planning {
   return (desired, observed, accepted, now) => {
     const { unheard, createNamespaces } = desired
     const silent = [...unheard].toSorted().join()
-    const homeless = homelessIn(desired.imports, observed.namespaces)
-    const made = createNamespaces ? homeless : []
-    const isOpen = (namespace: string): boolean => {
-      const there = observed.namespaces.get(namespace)
-      return there === undefined ? made.includes(namespace) : there.metadata.deletionTimestamp === undefined
-    }
-
     const aboutImports = imports.matters(desired.imports, observed.imports, silent)
     const ofImports = actionsOn(
       aboutImports,
       (matter) => planImport(matter, unheard, accepted),
       (matter) => isForeign(matter) || imports.settle(matter.key),
     )
+    const homeless = homelessAmong(ofImports, observed.namespaces)
+    const made = createNamespaces ? homeless : []
+    const isOpen = (namespace: string): boolean => {
+      const there = observed.namespaces.get(namespace)
+      return there === undefined ? made.includes(namespace) : there.metadata.deletionTimestamp === undefined
+    }
     const ofSlices =
       observed.copies === undefined
         ? []
@@ -119,13 +118,17 @@ const byGroup = perObject((statuses: Desired['statuses']) => ({
   standard: statuses.filter(({ object }) => object.group === MCS_GROUP),
 }))
 
-/** Namespaces that imports need and that are not there, sorted. */
-const homelessIn = (imports: Desired['imports'], there: Observed['namespaces']): readonly string[] =>
-  neededBy(imports).filter((name) => !there.has(name))
-
-const neededBy = perObject((imports: Desired['imports']): readonly string[] =>
-  [...new Set(imports.filter(bringsItsNamespace).map(({ metadata }) => metadata.namespace ?? 'default'))].toSorted(),
-)
+/** Namespaces that imports to be written need and that are not there, sorted. */
+const homelessAmong = (actions: readonly Action[], there: Observed['namespaces']): readonly string[] => [
+  ...new Set(
+    actions
+      .flatMap((action) => (action.do === 'applyImport' ? (action.import.wanted ?? []) : []))
+      .filter(bringsItsNamespace)
+      .map(({ metadata }) => metadata.namespace ?? 'default')
+      .filter((name) => !there.has(name))
+      .toSorted(),
+  ),
+]
 
 /** The standard has a service in the namespaces of its name, and makes none; only our own exports do. */
 const bringsItsNamespace = ({ spec: { doors } }: ServiceImport): boolean =>

@@ -1,13 +1,9 @@
-import type { Service } from '../../api/core.ts'
-import type { McsExport } from '../../api/mcs.ts'
-import type { KubeObject, ObjectMeta } from '../../api/meta.ts'
-import type { ServiceExport } from '../../api/service-export.ts'
 import { perObject } from '../../compiler/memo.ts'
 import type { Backends, Member } from '../constituent.ts'
-import { CLUSTER_MESH } from '../global-services.ts'
 import { readyByPort, type SourceSlice, type SourceSlices } from '../slices.ts'
-import type { Observed } from './observed.ts'
+import { type Declared, servicesIn } from './declared.ts'
 import type { ObservedSlice } from './observed-slices.ts'
+import { asBefore, sameFields } from './same.ts'
 
 /** What a member exports, bare of all that merging does not look at. What is empty is left out, but for the first two. */
 export interface View extends Pick<Member, 'exports' | 'services' | 'mcsExports' | 'backends'> {
@@ -16,38 +12,12 @@ export interface View extends Pick<Member, 'exports' | 'services' | 'mcsExports'
   readonly slices?: SourceSlices
 }
 
-/** A view without endpoints. */
-export type Declared = Pick<View, 'exports' | 'services' | 'mcsExports' | 'clusterMesh'>
-
 /** Services, as ns/name, whose endpoints somebody has to know. */
 export interface Asked {
   /** How many are ready. */
   readonly backends: ReadonlySet<string>
   /** All that is known of them. */
   readonly slices: ReadonlySet<string>
-}
-
-/**
- * What a member declares. What has not changed since `before` is the very same value again, all of it when nothing has:
- * merging tells by identity what it has to do with. Sorted by namespace and name. Of exports that cannot be seen, those
- * before stand.
- */
-export function declaredOf(
-  { exports, services, mcsExports }: Pick<Observed, 'exports' | 'services' | 'mcsExports'>,
-  before: Declared | undefined,
-): Declared {
-  const standard = mcsExports ?? new Map(before?.mcsExports?.map((object) => [keyOf(object), object]))
-  const keys = sorted([...exports.keys(), ...standard.keys(), ...annotatedIn(services)])
-  const pick = <T extends Bare>(from: ReadonlyMap<string, T>, old: readonly T[] | undefined) =>
-    keep(keys.flatMap((key) => from.get(key) ?? []).map(bareOf) as readonly T[], old)
-  const offered = pick(standard, before?.mcsExports)
-  const declared: Declared = {
-    exports: pick(exports, before?.exports),
-    services: pick(services, before?.services),
-    ...(offered.length === 0 ? {} : { mcsExports: offered }),
-    ...(services.has(CLUSTER_MESH) ? { clusterMesh: true } : {}),
-  }
-  return before !== undefined && sameFields(declared, before) ? before : declared
 }
 
 /** The view of what a member declares, with the endpoints that are asked for; of those that cannot be seen, those before stand. */
@@ -95,21 +65,6 @@ export function viewOf(
 /** What is remembered may have endpoints. */
 export const withoutEndpoints = ({ backends: _, slices: __, ...declared }: View): Declared => declared
 
-/** Services that a member exports by the standard. */
-export const standardIn = perObject(
-  ({ mcsExports = [] }: Pick<View, 'mcsExports'>): ReadonlySet<string> => new Set(mcsExports.map(keyOf)),
-)
-
-/** Services that a member declares anything about. */
-export const servicesIn = perObject(
-  ({ exports, services, mcsExports = [] }: Declared): ReadonlySet<string> =>
-    new Set([...exports, ...mcsExports, ...services].map(keyOf)),
-)
-
-const annotatedIn = perObject((services: ReadonlyMap<string, Service>): readonly string[] =>
-  [...services].flatMap(([key, { metadata }]) => (metadata.annotations === undefined ? [] : [key])),
-)
-
 /** Sorted by name. */
 const byService = perObject(
   (slices: ReadonlyMap<string, ObservedSlice>): ReadonlyMap<string, readonly SourceSlice[]> => {
@@ -124,51 +79,3 @@ const byService = perObject(
 )
 
 const sourceOf = perObject(({ metadata, content }: ObservedSlice): SourceSlice => ({ name: metadata.name, content }))
-
-const sorted = (keys: readonly string[]): readonly string[] => [...new Set(keys)].toSorted()
-
-function sameFields(a: object, b: object): boolean {
-  const [these, those] = [Object.entries(a), new Map(Object.entries(b))]
-  return these.length === those.size && these.every(([name, value]) => those.get(name) === value)
-}
-
-const asBefore = <T extends object>(now: T, before: T | undefined): T =>
-  before !== undefined && (before === now || JSON.stringify(before) === JSON.stringify(now)) ? before : now
-
-function keep<T extends KubeObject>(now: readonly T[], before: readonly T[] = []): readonly T[] {
-  const known = new Map(before.map((object) => [keyOf(object), object]))
-  const kept = now.map((object) => asBefore(object, known.get(keyOf(object))))
-  return kept.length === before.length && kept.every((object, index) => object === before[index]) ? before : kept
-}
-
-const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace}/${metadata.name}`
-
-type Bare = ServiceExport | McsExport | Service
-
-const bareOf = perObject(<T extends Bare>({ apiVersion, kind, metadata, spec }: T) => ({
-  apiVersion,
-  kind,
-  metadata: bareMeta(metadata),
-  ...(spec === undefined ? {} : { spec }),
-})) as <T extends Bare>(object: T) => T
-
-/** Versions change with every status: they are left out. */
-function bareMeta({
-  name,
-  namespace,
-  uid,
-  generation,
-  creationTimestamp,
-  deletionTimestamp,
-  annotations,
-}: ObjectMeta): ObjectMeta {
-  return {
-    name,
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(uid === undefined ? {} : { uid }),
-    ...(generation === undefined ? {} : { generation }),
-    ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
-    ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
-    ...(annotations === undefined ? {} : { annotations }),
-  }
-}

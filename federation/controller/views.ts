@@ -1,7 +1,10 @@
+import { LastAnswers } from '../../compiler/memo.ts'
+import { sameItems } from '../differences.ts'
 import { globalIn } from '../global-services.ts'
+import { type Declared, declaredOf, servicesIn, standardIn } from './declared.ts'
 import { areGlobal, type Entry } from './entry.ts'
 import type { Observed } from './observed.ts'
-import { type Asked, type Declared, declaredOf, servicesIn, standardIn, type View, viewOf } from './view.ts'
+import { type Asked, type View, viewOf } from './view.ts'
 
 const NOTHING_DECLARED: Declared = { exports: [], services: [] }
 
@@ -12,27 +15,45 @@ function lookAtDeclared(entry: Entry): Declared | undefined {
   const { exports, services, mcsExports } = observed
   const { made } = entry
   if (made?.exports !== exports || made.services !== services || made.mcsExports !== mcsExports) {
+    entry.declared = declaredOf(observed, entry.declared, made)
     entry.made = observed
-    entry.declared = declaredOf(observed, entry.declared)
   }
   return entry.declared
 }
 
 export function viewIn(entry: Entry, { slices }: Observed, asked: Asked): View {
-  entry.live = viewOf(entry.declared ?? NOTHING_DECLARED, slices, asked, entry.live)
+  const { declared = NOTHING_DECLARED, live } = entry
+  entry.live = views.get(entry, [declared, slices, asked, live], () => viewOf(declared, slices, asked, live))
   return entry.live
 }
 
-/** Endpoints are of use for services that somebody exports by the standard, or shares by annotation. */
-export function askedOf(active: readonly Entry[]): Asked {
-  const all = active.flatMap((entry) => {
-    const declared = lookAtDeclared(entry)
-    return declared === undefined ? [] : [{ declared, shared: areGlobal(entry.cluster, declared) }]
-  })
-  const slices = all.flatMap(({ declared }) => [...standardIn(declared)])
-  const backends = all.flatMap(({ declared, shared }) => (shared ? [...globalIn(declared.services)] : []))
-  return { slices: new Set(slices), backends: new Set([...slices, ...backends]) }
+const views = new LastAnswers<Entry, View>()
+
+/**
+ * Endpoints are of use for services that somebody exports by the standard, or shares by annotation. As long as these are
+ * the same, the answer is the very same.
+ */
+export function createAsking(): (active: readonly Entry[]) => Asked {
+  let parts: readonly unknown[] = []
+  let asked: Asked = { slices: new Set(), backends: new Set() }
+  return (active) => {
+    const all = active.flatMap((entry) => {
+      const declared = lookAtDeclared(entry)
+      return declared === undefined ? [] : [{ declared, shared: areGlobal(entry.cluster, declared) }]
+    })
+    const now = all.flatMap(({ declared, shared }) => [declared, shared])
+    if (sameItems(parts, now)) return asked
+    parts = now
+    const slices = new Set(all.flatMap(({ declared }) => [...standardIn(declared)]))
+    const shared = all.flatMap(({ declared, shared }) => (shared ? [...globalIn(declared.services)] : []))
+    const backends = new Set([...slices, ...shared])
+    if (!sameSet(slices, asked.slices) || !sameSet(backends, asked.backends)) asked = { slices, backends }
+    return asked
+  }
 }
+
+const sameSet = (one: ReadonlySet<string>, other: ReadonlySet<string>): boolean =>
+  one.size === other.size && [...one].every((item) => other.has(item))
 
 /** Whether anything that is asked for is a service of the cluster. */
 export function isAsked({ declared }: Entry, { backends }: Asked): boolean {

@@ -15,6 +15,7 @@ import type { ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
 import type { Member as MemberObjects } from '../../federation/constituent.ts'
 import type { Action } from '../../federation/controller/action.ts'
+import { type Declared, declaredOf } from '../../federation/controller/declared.ts'
 import type { Desired } from '../../federation/controller/desired.ts'
 import { createHolders } from '../../federation/controller/holders.ts'
 import { encodeMemory } from '../../federation/controller/memory.ts'
@@ -28,7 +29,7 @@ import {
 } from '../../federation/controller/observed.ts'
 import { createPlanner } from '../../federation/controller/plan.ts'
 import { createStatuses } from '../../federation/controller/statuses.ts'
-import { type Declared, declaredOf, type View, viewOf } from '../../federation/controller/view.ts'
+import { type View, viewOf } from '../../federation/controller/view.ts'
 import { createMerging } from '../../federation/merging.ts'
 import { sitesOf } from '../../federation/site.ts'
 
@@ -94,7 +95,7 @@ interface Place {
   exports: ReadonlyMap<string, ServiceExport>
   services: ReadonlyMap<string, Service>
   imports: ReadonlyMap<string, ObservedImport>
-  made?: ReadonlyMap<string, unknown>
+  made?: Pick<Observed, 'exports' | 'services' | 'mcsExports'>
   declared?: Declared
   view?: View
   objects?: MemberObjects
@@ -102,6 +103,7 @@ interface Place {
 }
 
 const NAMESPACE = observeNamespace({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NS } })
+const NONE = new Map<string, never>()
 const NOTHING_ASKED = { backends: new Set<string>(), slices: new Set<string>() }
 
 const observedIn = ({ exports, services, imports }: Place): Observed => ({
@@ -166,10 +168,13 @@ function createHub(places: readonly Place[], spent: Map<Part, number>) {
 
   function look(place: Place) {
     const { name } = place.cluster.metadata
-    if (place.made !== place.exports || place.declared === undefined)
-      place.declared = declaredOf({ ...place, mcsExports: new Map() }, place.declared)
-    place.made = place.exports
-    const view = viewOf(place.declared, undefined, NOTHING_ASKED, place.view)
+    const { exports, services } = place
+    if (place.made?.exports !== exports || place.made.services !== services) {
+      const shown = { exports, services, mcsExports: NONE }
+      place.declared = declaredOf(shown, place.declared, place.made)
+      place.made = shown
+    }
+    const view = viewOf(place.declared as Declared, undefined, NOTHING_ASKED, place.view)
     if (view !== place.view) place.objects = { cluster: name, ...view, globalServices: false }
     place.view = view
   }

@@ -1,9 +1,11 @@
 /** What is worked out bit by bit, as things change, is byte for byte what is worked out from nothing. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { KubeObject } from '../../api/meta.ts'
 import { FIELD_MANAGER } from '../../api/names.ts'
 import { keyOf } from '../../compiler/keys.ts'
 import { perObject } from '../../compiler/memo.ts'
+import { type Declared, declaredOf } from '../../federation/controller/declared.ts'
 import { createHolders } from '../../federation/controller/holders.ts'
 import { observeImport, observeNamespace } from '../../federation/controller/observed.ts'
 import { createStatuses, type Peer } from '../../federation/controller/statuses.ts'
@@ -78,6 +80,9 @@ const held = perObject((object: Parameters<typeof observeImport>[0]) =>
   } as typeof object),
 )
 
+const mapOf = <T extends KubeObject>(objects: readonly T[]): ReadonlyMap<string, T> =>
+  new Map(objects.map((object) => [keyOf(object), object]))
+
 /** What a member holds of what it should, as far as a number tells. */
 const importsHeld = ({ members }: Merged, cluster: string, chance: number) =>
   new Map(
@@ -118,8 +123,8 @@ describe('statuses', () => {
           sites.flatMap(({ name }, index) => {
             const { exports = [], mcsExports = [] } = members.find(({ cluster }) => cluster === name) ?? {}
             const seen = {
-              exports: new Map(exports.map((object) => [keyOf(object), object])),
-              mcsExports: new Map(mcsExports.map((object) => [keyOf(object), object])),
+              exports: mapOf(exports),
+              mcsExports: mapOf(mcsExports),
               namespaces: stateOf(index).shop ? SHOP : NOWHERE,
             }
             return stateOf(index).known ? [[name, seen] as const] : []
@@ -135,6 +140,26 @@ describe('statuses', () => {
       }
     },
   )
+})
+
+describe('what a member declares', () => {
+  const shown = mixed.map(({ members: [member] }) => ({
+    exports: mapOf(member?.exports ?? []),
+    services: mapOf(member?.services ?? []),
+    mcsExports: mapOf(member?.mcsExports ?? []),
+  }))
+
+  law('comes to the same whatever it was made of before', fc.array(shown, { minLength: 2, maxLength: 5 }), (all) => {
+    let before: Declared | undefined
+    let made: (typeof all)[number] | undefined
+    for (const now of all) {
+      const declared = declaredOf(now, before, made)
+      expect(JSON.stringify(declared)).toBe(JSON.stringify(declaredOf(now, undefined)))
+      expect(declaredOf({ ...now, exports: new Map(now.exports) }, declared, now)).toBe(declared)
+      before = declared
+      made = now
+    }
+  })
 })
 
 describe('differences', () => {
