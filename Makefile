@@ -41,6 +41,7 @@ bench: setup ## the figures of docs/benchmarks.md
 	@node test/bench/balance.bench.ts
 	@node test/bench/clusters.bench.ts
 	@node test/bench/first-call.bench.ts
+	@node test/bench/passes.bench.ts
 	@node test/bench/federation.bench.ts
 	@node test/bench/names.bench.ts
 

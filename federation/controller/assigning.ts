@@ -1,6 +1,7 @@
+import { createCarrying } from '../carrying.ts'
 import type { Merged } from '../merging.ts'
 import type { Site } from '../site.ts'
-import { type WantedSlice, wantedSlices } from '../slices.ts'
+import type { WantedSlice } from '../slices.ts'
 import type { TrustMember } from '../trust.ts'
 import { assign, type Party } from './assign.ts'
 import { type Desired, sameDesired } from './desired.ts'
@@ -34,13 +35,16 @@ export function createAssigning({ hub, registry, memories, roster, holders, touc
   const { entries } = roster
   const statuses = createStatuses(holders, touch)
   const trust = createTrust()
+  const carrying = createCarrying()
 
   /** What each member holds of the others' endpoints. */
   function slicesFor({ members }: Merged, { slices }: Asked): ReadonlyMap<string, readonly WantedSlice[]> {
     // Nobody exports by the standard: imports are too many to be looked through for nothing.
     if (slices.size === 0) return new Map()
-    const slicesIn = (cluster: string) => entries.get(cluster)?.view?.slices
-    return new Map(members.map(({ cluster, imports }) => [cluster, wantedSlices(imports, slicesIn)]))
+    const found = [...entries.values()].flatMap(({ name, view }) =>
+      view?.slices === undefined ? [] : [[name, view.slices] as const],
+    )
+    return carrying(members, new Map(found))
   }
 
   function partyOf(entry: Entry, active: readonly Entry[]): Party {

@@ -5,6 +5,7 @@ import type { KubeObject } from '../../api/meta.ts'
 import { FIELD_MANAGER } from '../../api/names.ts'
 import { keyOf } from '../../compiler/keys.ts'
 import { perObject } from '../../compiler/memo.ts'
+import { createCarrying } from '../../federation/carrying.ts'
 import { type Declared, declaredOf } from '../../federation/controller/declared.ts'
 import { createHolders } from '../../federation/controller/holders.ts'
 import { observeImport, observeNamespace } from '../../federation/controller/observed.ts'
@@ -13,6 +14,7 @@ import { changedKeys, listDifference } from '../../federation/differences.ts'
 import { merge } from '../../federation/merge.ts'
 import { createMerging, type Merged } from '../../federation/merging.ts'
 import { sitesOf } from '../../federation/site.ts'
+import { type SourceSlice, wantedSlices } from '../../federation/slices.ts'
 import { withChanges } from '../../federation/sorted-list.ts'
 import * as build from '../compiler/build.ts'
 import { mixed } from './mixed.ts'
@@ -137,6 +139,45 @@ describe('statuses', () => {
         }
         const whole = createStatuses(fresh, () => undefined, 0)(merged.services, peers, there)
         expect(JSON.stringify([...statuses(merged.services, peers, there)])).toBe(JSON.stringify([...whole]))
+      }
+    },
+  )
+})
+
+describe('endpoints for others', () => {
+  const sliceOf = (address: number): SourceSlice => ({
+    name: 'pods',
+    content: { addressType: 'IPv4', endpoints: [{ addresses: [`10.0.0.${address}`] }], ports: [] },
+  })
+  const slices = [1, 2].map(sliceOf)
+  const found = fc.dictionary(
+    fc.constantFrom('shop/web', 'shop/api'),
+    fc.subarray(slices, { maxLength: 1 }).map((some): readonly SourceSlice[] => some),
+  )
+  const sources = fc.tuple(found, found).map(
+    ([north, east]) =>
+      new Map([
+        ['north', north],
+        ['east', east],
+      ]),
+  )
+
+  law(
+    'come to the same whatever was carried before',
+    fc.tuple(histories, fc.array(sources, { minLength: 5, maxLength: 5 })),
+    ([worlds, all]) => {
+      const [merging, carrying] = [createMerging(), createCarrying()]
+      for (const [step, world] of worlds.entries()) {
+        const { members } = merging(world.members, world.clusters)
+        const slicesIn = all[step] ?? new Map()
+        const whole = members.map(({ cluster, imports }) => [
+          cluster,
+          wantedSlices(imports, (name) => slicesIn.get(name)),
+        ])
+        const carried = carrying(members, slicesIn)
+        expect(JSON.stringify(members.map(({ cluster }) => [cluster, carried.get(cluster)]))).toBe(
+          JSON.stringify(whole),
+        )
       }
     },
   )
