@@ -1,11 +1,13 @@
 /** What is worked out bit by bit, as things change, is byte for byte what is worked out from nothing. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Service } from '../../api/core.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import { FIELD_MANAGER } from '../../api/names.ts'
 import { keyOf } from '../../compiler/keys.ts'
 import { perObject } from '../../compiler/memo.ts'
 import { createCarrying } from '../../federation/carrying.ts'
+import type { Member } from '../../federation/constituent.ts'
 import { type Declared, declaredOf } from '../../federation/controller/declared.ts'
 import { createHolders } from '../../federation/controller/holders.ts'
 import { observeImport, observeNamespace } from '../../federation/controller/observed.ts'
@@ -18,32 +20,34 @@ import { type SourceSlice, wantedSlices } from '../../federation/slices.ts'
 import { withChanges } from '../../federation/sorted-list.ts'
 import * as build from '../compiler/build.ts'
 import { mixed } from './mixed.ts'
-import type { World } from './worlds.ts'
+import { cluster, type World } from './worlds.ts'
 
 const law = <T>(name: string, arbitrary: fc.Arbitrary<T>, holds: (value: T) => void): void =>
   test(name, () => fc.assert(fc.property(arbitrary, holds), { numRuns: 300 }))
 
+const NAMES = ['north', 'east', 'south', 'west']
+const step = fc.record({
+  world: mixed,
+  changed: fc.oneof(fc.constant<readonly string[]>([]), fc.subarray(NAMES)),
+  moves: fc.constantFrom(false, false, false, true),
+})
+
 /** Worlds each of which is the one before but for some members, or for its clusters; all else is the very same. */
-const histories: fc.Arbitrary<readonly World[]> = fc
-  .array(fc.record({ world: mixed, changed: fc.subarray(['north', 'east', 'south', 'west']), moves: fc.boolean() }), {
-    minLength: 2,
-    maxLength: 5,
-  })
-  .map((steps) => {
-    const worlds: World[] = []
-    for (const { world, changed, moves } of steps) {
-      const before = worlds.at(-1)
-      if (before === undefined) worlds.push(world)
-      else {
-        const isChanged = ({ cluster }: World['members'][number]) => changed.includes(cluster)
-        worlds.push({
-          members: [...before.members.filter((member) => !isChanged(member)), ...world.members.filter(isChanged)],
-          clusters: moves ? world.clusters : before.clusters,
-        })
-      }
+const histories: fc.Arbitrary<readonly World[]> = fc.array(step, { minLength: 2, maxLength: 5 }).map((steps) => {
+  const worlds: World[] = []
+  for (const { world, changed, moves } of steps) {
+    const before = worlds.at(-1)
+    if (before === undefined) worlds.push(world)
+    else {
+      const isChanged = ({ cluster }: World['members'][number]) => changed.includes(cluster)
+      worlds.push({
+        members: [...before.members.filter((member) => !isChanged(member)), ...world.members.filter(isChanged)],
+        clusters: moves ? world.clusters : before.clusters,
+      })
     }
-    return worlds
-  })
+  }
+  return worlds
+})
 
 describe('merging', () => {
   law('comes to the same whatever was merged before', histories, (worlds) => {
@@ -72,6 +76,30 @@ describe('merging', () => {
   })
 })
 
+test('who shares a Service of its own from now on imports what others share, be it none of its own', () => {
+  const annotated = (annotations: Readonly<Record<string, string>>): Service => {
+    const service = build.service('shop/web', { ports: [{ name: 'http', port: 80 }] })
+    return { ...service, metadata: { ...service.metadata, annotations } }
+  }
+  const member = (cluster: string, annotations: Readonly<Record<string, string>>): Member => ({
+    cluster,
+    exports: [],
+    services: [annotated(annotations)],
+    globalServices: true,
+  })
+  const clusters = [cluster('east'), cluster('west')]
+  const east = member('east', { 'service.cilium.io/global': 'true' })
+  const merging = createMerging()
+  const importsOfWest = (annotations: Readonly<Record<string, string>>) =>
+    merging([east, member('west', annotations)], clusters).members.map(({ imports }) => imports.map(keyOf))[1]
+
+  expect(importsOfWest({})).toEqual([])
+  expect(importsOfWest({ 'service.cilium.io/global': 'true', 'service.cilium.io/shared': 'false' })).toEqual([
+    'shop/web',
+  ])
+  expect(importsOfWest({})).toEqual([])
+})
+
 const held = perObject((object: Parameters<typeof observeImport>[0]) =>
   observeImport({
     ...object,
@@ -93,55 +121,80 @@ const importsHeld = ({ members }: Merged, cluster: string, chance: number) =>
       .map((each) => [keyOf(each), held(each)]),
   )
 
-const statesOf = fc.array(fc.record({ known: fc.boolean(), chance: fc.nat({ max: 15 }), shop: fc.boolean() }), {
-  minLength: 6,
-  maxLength: 6,
+const ALL = [...NAMES, 'observer']
+const state = fc.record({
+  known: fc.constantFrom(true, true, true, false),
+  chance: fc.constantFrom(15, 15, 15, 0, 5, 10),
+  shop: fc.boolean(),
+  said: fc.constantFrom(ALL, [], ['east', 'observer']),
+})
+type State = typeof state extends fc.Arbitrary<infer T> ? T : never
+
+/** How each member is, step by step: most are as they were. */
+const states: fc.Arbitrary<readonly (readonly State[])[]> = fc
+  .tuple(
+    fc.array(state, { minLength: 5, maxLength: 5 }),
+    fc.array(
+      fc.array(fc.oneof({ weight: 4, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: state }), {
+        minLength: 5,
+        maxLength: 5,
+      }),
+      {
+        minLength: 4,
+        maxLength: 4,
+      },
+    ),
+  )
+  .map(([first, changes]) => {
+    const all: (readonly State[])[] = [first]
+    for (const change of changes) all.push((all.at(-1) ?? []).map((before, index) => change[index] ?? before))
+    return all
+  })
+/** What an export's status said before: by whom it is imported. */
+const statusOf = (names: readonly string[]) => ({
+  clusters: names.map((name) => ({ cluster: build.clusterKey(name) })),
 })
 const SHOP = new Map([['shop', observeNamespace(build.namespace('shop'))]])
 const NOWHERE = new Map<string, never>()
 
 describe('statuses', () => {
-  law(
-    'come to the same whatever was said before',
-    fc.tuple(histories, fc.array(statesOf, { minLength: 5, maxLength: 5 })),
-    ([worlds, states]) => {
-      const holders = createHolders()
-      const statuses = createStatuses(holders, () => undefined, 0)
-      const merging = createMerging()
-      for (const [step, { members, clusters }] of worlds.entries()) {
-        const merged = merging(members, clusters)
-        const sites = sitesOf(clusters)
-        const stateOf = (index: number) => states[step]?.[index] ?? { known: true, chance: 15, shop: true }
-        const peers = sites.map(
-          ({ name, clusterKey }, index): Peer => ({ name, clusterKey, known: stateOf(index).known }),
-        )
-        const imports = new Map(
-          sites.map(({ name }, index) => [
-            name,
-            stateOf(index).known ? importsHeld(merged, name, stateOf(index).chance) : undefined,
-          ]),
-        )
-        const there = new Map(
-          sites.flatMap(({ name }, index) => {
-            const { exports = [], mcsExports = [] } = members.find(({ cluster }) => cluster === name) ?? {}
-            const seen = {
-              exports: mapOf(exports),
-              mcsExports: mapOf(mcsExports),
-              namespaces: stateOf(index).shop ? SHOP : NOWHERE,
-            }
-            return stateOf(index).known ? [[name, seen] as const] : []
-          }),
-        )
-        const fresh = createHolders()
-        for (const name of new Set([...imports.keys(), 'north', 'east', 'south', 'west'])) {
-          holders.update(name, imports.get(name))
-          fresh.update(name, imports.get(name))
-        }
-        const whole = createStatuses(fresh, () => undefined, 0)(merged.services, peers, there)
-        expect(JSON.stringify([...statuses(merged.services, peers, there)])).toBe(JSON.stringify([...whole]))
+  law('come to the same whatever was said before', fc.tuple(histories, states), ([worlds, all]) => {
+    const holders = createHolders()
+    const statuses = createStatuses(holders, () => undefined, 0)
+    const merging = createMerging()
+    for (const [step, { members, clusters }] of worlds.entries()) {
+      const merged = merging(members, clusters)
+      const sites = sitesOf(clusters)
+      const stateOf = (index: number) => all[step]?.[index] as State
+      const peers = sites.map(
+        ({ name, clusterKey }, index): Peer => ({ name, clusterKey, known: stateOf(index).known }),
+      )
+      const imports = new Map(
+        sites.map(({ name }, index) => [
+          name,
+          stateOf(index).known ? importsHeld(merged, name, stateOf(index).chance) : undefined,
+        ]),
+      )
+      const there = new Map(
+        sites.flatMap(({ name }, index) => {
+          const { exports = [], mcsExports = [] } = members.find(({ cluster }) => cluster === name) ?? {}
+          const seen = {
+            exports: mapOf(exports.map((object) => ({ ...object, status: statusOf(stateOf(index).said) }))),
+            mcsExports: mapOf(mcsExports),
+            namespaces: stateOf(index).shop ? SHOP : NOWHERE,
+          }
+          return stateOf(index).known ? [[name, seen] as const] : []
+        }),
+      )
+      const fresh = createHolders()
+      for (const name of new Set([...imports.keys(), ...NAMES])) {
+        holders.update(name, imports.get(name))
+        fresh.update(name, imports.get(name))
       }
-    },
-  )
+      const whole = createStatuses(fresh, () => undefined, 0)(merged.services, peers, there)
+      expect(JSON.stringify([...statuses(merged.services, peers, there)])).toBe(JSON.stringify([...whole]))
+    }
+  })
 })
 
 describe('endpoints for others', () => {
