@@ -96,9 +96,8 @@ export function startSampler({
   async function ask(uid: string): Promise<void> {
     const entry = entries.get(uid)
     if (entry === undefined) return
-    const host = entry.target.ip.includes(':') ? `[${entry.target.ip}]` : entry.target.ip
     try {
-      const answer = await request(`http://${hostAndPort(host, port)}/stats?${QUERY}`, {
+      const answer = await request(`http://${hostAndPort(entry.target.ip, port)}/stats?${QUERY}`, {
         dispatcher: agent,
         signal: AbortSignal.timeout(TIMEOUT_MS),
       })

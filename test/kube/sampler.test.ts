@@ -2,6 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { startSampler } from '../../compiler/controller/sampler.ts'
+import { hasIpv6 } from '../lab/network.ts'
 
 const ends: (() => Promise<unknown>)[] = []
 afterEach(async () => {
@@ -12,9 +13,9 @@ const GOOD =
   'cluster_manager.cds.update_failure: 0\ncluster_manager.cds.update_rejected: 0\ncluster_manager.cds.version_text: "v1"\n'
 
 /** What stands in a pod where its proxy should answer. */
-const answered = async (listener: RequestListener) => {
+const answered = async (listener: RequestListener, ip = '127.0.0.1') => {
   const server: Server = createServer(listener)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(0, ip, resolve))
   const failures: unknown[] = []
   const sampler = startSampler({
     onChange: () => {},
@@ -25,12 +26,12 @@ const answered = async (listener: RequestListener) => {
     server.closeAllConnections()
     server.close()
   })
-  sampler.retarget([{ uid: 'a', ip: '127.0.0.1', wanted: 'v1' }])
+  sampler.retarget([{ uid: 'a', ip, wanted: 'v1' }])
   return { failures, sampler }
 }
 
-test('a proxy says which version it runs', async () => {
-  const { sampler } = await answered((_, response) => response.end(GOOD))
+test.each(hasIpv6() ? ['127.0.0.1', '::1'] : ['127.0.0.1'])('a proxy at %s says which version it runs', async (ip) => {
+  const { sampler } = await answered((_, response) => response.end(GOOD), ip)
   await expect.poll(() => sampler.sampleOf('a')?.version).toBe('v1')
 })
 
