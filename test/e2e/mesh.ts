@@ -1,6 +1,7 @@
 /** Portolan in clusters of the lab (or of kind), installed as a user would: with the chart, by helm. */
 import { delimiter, dirname, join } from 'node:path'
 import { IMAGE } from '../lab/images.ts'
+import type { UpOptions } from '../lab/lab.ts'
 import type { ClusterProvider } from '../lab/provider.ts'
 import { run, tryRun } from '../lab/run.ts'
 import { binary } from '../lab/toolchain.ts'
@@ -51,17 +52,26 @@ export async function loadImages(
   for (const name of names) for (const each of [...images, ...others]) await clusters.loadImage(name, each)
 }
 
-/** Brings the clusters up with Portolan as the working tree has it; in those that were up already its pods are replaced. */
-export async function installMesh(clusters: ClusterProvider, names: readonly string[]): Promise<void> {
+/**
+ * Brings the clusters up with Portolan as the working tree has it; in those that were up already its pods are replaced.
+ *
+ * @param flags of helm, beside the usual
+ */
+export async function installMesh(
+  clusters: ClusterProvider,
+  names: readonly string[],
+  options: UpOptions = {},
+  flags = '',
+): Promise<void> {
   const before = new Set(await clusters.running())
-  await clusters.up(names)
+  await clusters.up(names, options)
   await loadImages(clusters, names)
   const env = await terminalEnv(clusters, names)
   const terminal = (command: string) => run('bash', ['-c', command], { cwd: ROOT, env })
   await Promise.all(
     names.map(async (name) => {
       if (!before.has(name)) {
-        await terminal(installCommand(name))
+        await terminal(`${installCommand(name)} ${flags}`)
         await terminal(namesCommand(name))
         // It looks for changes every half minute, where the lab's does every other second.
         if (clusters.kind === 'kind')
@@ -69,7 +79,7 @@ export async function installMesh(clusters: ClusterProvider, names: readonly str
         return
       }
       // New gateways wait for the new compiler, which comes by the restart: of a release, both would come with the chart.
-      await terminal(installCommand(name).replace('--wait ', ''))
+      await terminal(`${installCommand(name).replace('--wait ', '')} ${flags}`)
       const all = `deploy -l app.kubernetes.io/part-of=portolan`
       await terminal(`kubectl --context ${name} -n ${CONTROL_PLANE} rollout restart ${all}`)
       await terminal(`kubectl --context ${name} -n ${CONTROL_PLANE} rollout status ${all} --timeout=300s`)
@@ -95,9 +105,9 @@ export function sites(): { readonly east: Site; readonly west: Site; readonly ga
   return { east: siteNamed('east'), west: siteNamed('west'), gatewayPort: GATEWAY_NODE_PORT }
 }
 
-/** One of the clusters that {@link SITES_VARIABLE} names. */
-export function siteNamed(name: string): Site {
-  const records = JSON.parse(process.env[SITES_VARIABLE] ?? '[]') as readonly SiteRecord[]
+/** One of the clusters that {@link SITES_VARIABLE} names, or `described` does. */
+export function siteNamed(name: string, described = process.env[SITES_VARIABLE] ?? '[]'): Site {
+  const records = JSON.parse(described) as readonly SiteRecord[]
   const record = records.find((each) => each.name === name)
   if (record === undefined) throw new Error(`${SITES_VARIABLE} names no cluster ${name}: the set-up did not run`)
   const { address, kubeconfig, kubectl } = record

@@ -1,7 +1,7 @@
 /** The files a node's daemons read, as text: a pure function of the plan and of where the tools lie. */
 import { join } from 'node:path'
 import { stringify } from 'yaml'
-import { API_PORT, type ClusterPlan, DNS_ADDRESS, type NodePlan, SERVICE_CIDR } from './plan.ts'
+import { API_PORT, type ClusterPlan, type NodePlan } from './plan.ts'
 import { HUB } from './registry.ts'
 
 export interface Tools {
@@ -39,7 +39,7 @@ export function nodeFiles(cluster: ClusterPlan, node: NodePlan, tools: Tools): R
     ['cni/10-lab.conflist', JSON.stringify(cniConfig(node), null, 2)],
     ['kubelet.yaml', stringify(kubeletConfig(cluster, node))],
     ['proxy.yaml', stringify(proxyConfig(cluster, node))],
-    ['resolv.conf', `nameserver ${DNS_ADDRESS}\n`],
+    ['resolv.conf', `nameserver ${cluster.dnsAddress}\n`],
     ...scripts('first', {
       containerd: [join(tools.root, 'usr/bin/containerd'), '--config', join(node.dir, 'containerd.toml')],
       registry: registry(node, tools),
@@ -93,9 +93,9 @@ function apiServer(cluster: ClusterPlan, { bin }: Tools): readonly string[] {
     ...flags({
       'etcd-servers': 'http://127.0.0.1:2379',
       'advertise-address': cluster.nodes[0].address,
-      'bind-address': '0.0.0.0',
+      'bind-address': cluster.families.includes(6) ? '::' : '0.0.0.0',
       'secure-port': API_PORT,
-      'service-cluster-ip-range': SERVICE_CIDR,
+      'service-cluster-ip-range': cluster.serviceCidrs.join(','),
       'authorization-mode': 'Node,RBAC',
       'enable-admission-plugins': 'NodeRestriction',
       'allow-privileged': true,
@@ -157,7 +157,7 @@ function kubelet(cluster: ClusterPlan, node: NodePlan, { bin }: Tools): readonly
       config: join(node.dir, 'kubelet.yaml'),
       kubeconfig: join(cluster.pki, `kubelet-${node.name}.kubeconfig`),
       'hostname-override': node.name,
-      'node-ip': node.address,
+      'node-ip': node.addresses.join(','),
       v: 1,
     }),
   ]
@@ -183,7 +183,7 @@ function kubeletConfig(cluster: ClusterPlan, node: NodePlan) {
     authorization: { mode: 'Webhook' },
     tlsCertFile: join(cluster.pki, `kubelet-server-${node.name}.crt`),
     tlsPrivateKeyFile: join(cluster.pki, `kubelet-server-${node.name}.key`),
-    clusterDNS: [DNS_ADDRESS],
+    clusterDNS: [cluster.dnsAddress],
     clusterDomain: 'cluster.local',
     resolvConf: join(node.dir, 'resolv.conf'),
     failSwapOn: false,
@@ -210,7 +210,7 @@ function proxyConfig(cluster: ClusterPlan, node: NodePlan) {
     apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
     kind: 'KubeProxyConfiguration',
     mode: 'iptables',
-    clusterCIDR: cluster.clusterCidr,
+    clusterCIDR: cluster.clusterCidrs.join(','),
     hostnameOverride: node.name,
     clientConnection: { kubeconfig: join(cluster.pki, 'proxy.kubeconfig') },
     conntrack: { maxPerCore: 0 }, // else it writes a sysctl of the whole machine
@@ -233,8 +233,8 @@ function cniConfig(node: NodePlan) {
         ipam: {
           type: 'host-local',
           dataDir: '/run/cni-ipam',
-          ranges: [[{ subnet: node.podCidr }]],
-          routes: [{ dst: '0.0.0.0/0' }],
+          ranges: node.podCidrs.map((subnet) => [{ subnet }]),
+          routes: node.podCidrs.map((subnet) => ({ dst: subnet.includes(':') ? '::/0' : '0.0.0.0/0' })),
         },
       },
       { type: 'portmap', capabilities: { portMappings: true }, snat: true },

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { IMAGE } from './images.ts'
 import type { UpOptions } from './lab.ts'
+import type { Family } from './plan.ts'
 import type { ClusterProvider } from './provider.ts'
 import { run, tryRun } from './run.ts'
 import { labDirectory } from './state.ts'
@@ -43,11 +44,12 @@ async function fetchAs(source: string, name: string): Promise<void> {
 }
 
 /** The kubelet's syncFrequency, and one worker for each further node. */
-export function kindConfig({ sync = '1s', nodes = 1 }: UpOptions): string {
+export function kindConfig({ sync = '1s', nodes = 1, families = [4] }: UpOptions): string {
   const kubelet = { kind: 'KubeletConfiguration', apiVersion: 'kubelet.config.k8s.io/v1beta1', syncFrequency: sync }
   return stringify({
     kind: 'Cluster',
     apiVersion: 'kind.x-k8s.io/v1alpha4',
+    networking: { ipFamily: families.length > 1 ? 'dual' : `ipv${families[0]}` },
     nodes: ['control-plane', ...Array.from({ length: nodes - 1 }, () => 'worker')].map((role) => ({ role })),
     kubeadmConfigPatches: [stringify(kubelet)],
   })
@@ -75,9 +77,9 @@ export function kindProvider(dir = labDirectory()): ClusterProvider {
   }
   const containers = async (name: string) =>
     (await run('kind', ['get', 'nodes', '--name', cluster(name)])).split('\n').filter(Boolean)
-  const addressOf = async (name: string) => {
+  const addressOf = async (name: string, family: Family = 4) => {
     const [container] = await containers(name)
-    const format = `{{(index .NetworkSettings.Networks "${NETWORK}").IPAddress}}`
+    const format = `{{(index .NetworkSettings.Networks "${NETWORK}").${family === 4 ? 'IPAddress' : 'GlobalIPv6Address'}}}`
     return (await run('docker', ['inspect', '--format', format, container ?? ''])).trim()
   }
   const each = async (name: string, ...args: readonly string[]) => {

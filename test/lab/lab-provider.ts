@@ -46,7 +46,12 @@ export function labProvider(dir = labDirectory()): ClusterProvider {
         .filter(({ state }) => state === 'up')
         .map(({ name }) => name),
     kubeconfig: async (name) => find(name).cluster.kubeconfig,
-    nodeAddress: async (name) => find(name).cluster.nodes[0].address,
+    nodeAddress: async (name, family) => {
+      const { families, nodes } = find(name).cluster
+      const address = nodes[0].addresses[family === undefined ? 0 : families.indexOf(family)]
+      if (address === undefined) throw new Error(`cluster ${name}: its nodes have no address of IPv${family}`)
+      return address
+    },
     loadImage: async (name, image) => importImage(find(name).cluster, await make(image)),
     kubectl: (name, args, input) => program('kubectl', name, args, input),
     helm: (name, args) => program('helm', name, args),

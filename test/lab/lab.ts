@@ -11,6 +11,7 @@ import { connectHost, connectNode, disconnectLab, disconnectNode, isConnected, i
 import { writePki } from './pki.ts'
 import {
   type ClusterPlan,
+  type Families,
   type LabPlan,
   MAX_CLUSTERS,
   MAX_LABS,
@@ -18,7 +19,6 @@ import {
   nameProblem,
   planCluster,
   planLab,
-  SERVICE_CIDR,
 } from './plan.ts'
 import { requireMachine, requireNat } from './preflight.ts'
 import { until } from './run.ts'
@@ -43,6 +43,8 @@ export interface UpOptions {
   readonly sync?: string
   /** Nodes per cluster, 1 when absent. */
   readonly nodes?: number
+  /** IPv4 when absent. */
+  readonly families?: Families
   /** Where the lab lives; PORTOLAN_LAB or the usual place when absent. */
   readonly dir?: string
 }
@@ -100,7 +102,8 @@ async function claim(dir: string, names: readonly string[], options: UpOptions) 
     const index = Array.from({ length: MAX_CLUSTERS }, (_, i) => i + 1).find((i) => !taken.has(i))
     if (index === undefined) throw new Error(`a lab holds ${MAX_CLUSTERS} clusters at most`)
     taken.add(index)
-    const cluster = planCluster(lab, { name, index, nodes: options.nodes ?? 1, sync: options.sync ?? '1s' })
+    const { nodes = 1, sync = '1s', families = [4] } = options
+    const cluster = planCluster(lab, { name, index, nodes, sync, families })
     saveCluster(cluster)
     return { cluster, fresh: true }
   })
@@ -140,7 +143,8 @@ async function startCluster(lab: LabPlan, cluster: ClusterPlan, tools: Tools, st
     await until(`the API server of ${cluster.name} is ready`, api.isReady, { timeout: 120_000 })
     for (const node of cluster.nodes) writeFileSync(join(node.dir, 'api-ready'), '')
     say(`  ${cluster.name}: API server ready after ${seconds(start)}`)
-    await api.apply(readFileSync(join(import.meta.dirname, 'coredns.yaml'), 'utf8').replaceAll('IMAGE', IMAGE.coredns))
+    const dnsManifest = readFileSync(join(import.meta.dirname, 'coredns.yaml'), 'utf8')
+    await api.apply(dnsManifest.replaceAll('IMAGE', IMAGE.coredns).replaceAll('ADDRESS', `'${cluster.dnsAddress}'`))
     for (const node of cluster.nodes)
       await until(
         `node ${node.name} is Ready`,
@@ -188,9 +192,8 @@ async function startNode(
     join(import.meta.dirname, 'node.sh'),
     node.dir,
     node.name,
-    node.address,
-    SERVICE_CIDR,
     String(cgroups.version),
+    ...cluster.serviceCidrs.flatMap((services, family) => [services, node.addresses[family] ?? '']),
   ]
   const env = { ...process.env, members: members.join(' '), netns: `/run/netns/${node.namespace}` }
   const child = spawn('sh', ['-ec', script, 'join', ...args], {

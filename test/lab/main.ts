@@ -2,9 +2,10 @@
 import { parseArgs } from 'node:util'
 import { down, status, up } from './lab.ts'
 import { labProvider } from './lab-provider.ts'
+import type { Families, Family } from './plan.ts'
 import { wholeToolchain } from './toolchain.ts'
 
-const usage = `node test/lab/main.ts up [--n 2 | --names east,west] [--sync 1s] [--nodes 1]
+const usage = `node test/lab/main.ts up [--n 2 | --names east,west] [--sync 1s] [--nodes 1] [--families 4|6|4,6]
 node test/lab/main.ts down [--names east,west]
 node test/lab/main.ts status
 node test/lab/main.ts load IMAGE [--names east,west]
@@ -18,8 +19,19 @@ const { values, positionals } = parseArgs({
     names: { type: 'string' },
     sync: { type: 'string', default: '1s' },
     nodes: { type: 'string', default: '1' },
+    families: { type: 'string', default: '4' },
   },
 })
+
+function familiesOf(text: string): Families {
+  const [first, ...more] = text.split(',')
+  const family = (word: string | undefined) => {
+    if (word !== '4' && word !== '6')
+      throw new Error(`--families ${text}: 4, 6 and both, separated by a comma, are known`)
+    return Number(word) as Family
+  }
+  return [family(first), ...more.map(family)]
+}
 
 const names = values.names?.split(',').filter(Boolean)
 try {
@@ -28,6 +40,7 @@ try {
       const clusters = await up(names ?? Array.from({ length: Number(values.n) }, (_, i) => `c${i + 1}`), {
         sync: values.sync,
         nodes: Number(values.nodes),
+        families: familiesOf(values.families),
       })
       for (const { name, kubeconfig } of clusters) console.log(`${name}: export KUBECONFIG=${kubeconfig}`)
       break

@@ -15,6 +15,11 @@ export function namespaceExists(name: string): boolean {
   return existsSync(join('/run/netns', name))
 }
 
+/** Whether the kernel has the family at all. */
+export function hasIpv6(): boolean {
+  return existsSync('/proc/net/if_inet6')
+}
+
 /** Whether the lab's links are all there. */
 export function isConnected(lab: LabPlan): boolean {
   return namespaceExists(lab.bridgeNamespace) && existsSync(`/sys/class/net/${lab.hostLink}`)
@@ -30,6 +35,7 @@ export async function connectHost(lab: LabPlan): Promise<void> {
     `netns add ${lab.bridgeNamespace}`,
     `link add ${lab.hostLink} type veth peer name host netns ${lab.bridgeNamespace}`,
     `addr add ${lab.hostAddress}/24 dev ${lab.hostLink}`,
+    ...(hasIpv6() ? [`addr add ${lab.hostAddress6}/64 dev ${lab.hostLink} nodad`] : []),
     `link set ${lab.hostLink} up`,
   ])
   await batch(
@@ -45,13 +51,14 @@ export async function connectNode(lab: LabPlan, node: NodePlan): Promise<void> {
     `link add ${node.link} netns ${lab.bridgeNamespace} type veth peer name eth0 netns ${node.namespace}`,
   ])
   await batch([`link set ${node.link} master ${BRIDGE} up`], lab.bridgeNamespace)
-  // The same hardware address each time: who talked to the node before need not find out that it is a new one.
-  const hardware = `02:00:${node.address
-    .split('.')
-    .map((byte) => Number(byte).toString(16).padStart(2, '0'))
-    .join(':')}`
   await batch(
-    [`link set eth0 address ${hardware}`, `addr add ${node.address}/24 dev eth0`, 'link set eth0 up'],
+    [
+      `link set eth0 address ${node.hardware}`,
+      ...node.addresses.map((address) =>
+        address.includes(':') ? `addr add ${address}/64 dev eth0 nodad` : `addr add ${address}/24 dev eth0`,
+      ),
+      'link set eth0 up',
+    ],
     node.namespace,
   )
 }
@@ -60,7 +67,9 @@ export async function connectNode(lab: LabPlan, node: NodePlan): Promise<void> {
 export async function routePods(node: NodePlan, others: readonly NodePlan[]): Promise<void> {
   if (others.length > 0)
     await batch(
-      others.map((other) => `route replace ${other.podCidr} via ${other.address}`),
+      others.flatMap(({ podCidrs, addresses }) =>
+        podCidrs.map((cidr, family) => `route replace ${cidr} via ${addresses[family]}`),
+      ),
       node.namespace,
     )
 }

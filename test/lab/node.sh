@@ -1,9 +1,10 @@
 #!/bin/bash
 # PID 1 of a node, in network, mount, PID, UTS and IPC namespaces of its own. When it ends, the kernel ends every process
 # of the node and drops every mount: that is the whole teardown of what runs inside.
-# Arguments: the node's directory, its name, its address, the service range, the cgroup version.
+# Arguments: the node's directory, its name, the cgroup version; then for each family the service range and the node's address.
 set -euo pipefail
-dir=$1 name=$2 address=$3 services=$4 cgroups=$5
+dir=$1 name=$2 cgroups=$3
+shift 3
 
 hostname "$name"
 mkdir -p "$dir"/{log,hidden,host-cgroup,var/kubelet,var/containerd,var/cni,var/pod-logs}
@@ -55,11 +56,18 @@ mount --make-rshared /
 ip link set lo up
 # Nodes have no default route. Without this one a process of the node (the API server, calling a webhook) would be told
 # "unreachable" before kube-proxy's rules see the packet.
-ip route add "$services" dev eth0 src "$address"
-# These three belong to the network namespace.
+while [ $# -gt 0 ]; do
+  ip route add "$1" dev eth0 src "$2"
+  shift 2
+done
+# These belong to the network namespace.
 echo 1 > /proc/sys/net/ipv4/ip_forward
 echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables
 echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet
+if [ -e /proc/sys/net/ipv6/conf/all/forwarding ]; then
+  echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
+  echo 1 > /proc/sys/net/bridge/bridge-nf-call-ip6tables
+fi
 
 # A daemon that ends is started again, as systemd would.
 keep() {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import 'reflect-metadata' // x509's injector asks for it at load time
 import * as x509 from '@peculiar/x509'
 import { stringify } from 'yaml'
-import { API_SERVICE_ADDRESS, type ClusterPlan } from './plan.ts'
+import type { ClusterPlan } from './plan.ts'
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 const YEAR = 365 * 24 * 3600 * 1000
@@ -28,7 +28,7 @@ function leaves(cluster: ClusterPlan): Readonly<Record<string, Leaf>> {
   const perNode = cluster.nodes.map((node): [string, Leaf][] => [
     [
       `kubelet-server-${node.name}`,
-      { subject: `CN=${node.name}`, usage: 'server', names: [node.name], addresses: [node.address, '127.0.0.1'] },
+      { subject: `CN=${node.name}`, usage: 'server', names: [node.name], addresses: [...node.addresses, '127.0.0.1'] },
     ],
     [`kubelet-${node.name}`, { subject: `O=system:nodes, CN=system:node:${node.name}`, usage: 'client' }],
   ])
@@ -38,7 +38,7 @@ function leaves(cluster: ClusterPlan): Readonly<Record<string, Leaf>> {
       subject: 'CN=kube-apiserver',
       usage: 'server',
       names: ['kubernetes', 'kubernetes.default', service, `${service}.cluster.local`, 'localhost'],
-      addresses: [API_SERVICE_ADDRESS, '127.0.0.1', first.address],
+      addresses: [cluster.apiServiceAddress, '127.0.0.1', ...first.addresses],
     },
     'apiserver-kubelet': { subject: 'O=system:masters, CN=apiserver-kubelet', usage: 'client' },
     'front-proxy': { subject: 'CN=front-proxy', usage: 'client', issuer: 'front-proxy-ca' },

@@ -1,5 +1,6 @@
 /** Clusters for tests and for the demo, whoever makes them. CLUSTERS=lab|kind decides; kind where a Docker engine answers. */
 import type { UpOptions } from './lab.ts'
+import type { Family } from './plan.ts'
 import { type RunResult, tryRun } from './run.ts'
 
 export interface ClusterProvider {
@@ -12,8 +13,8 @@ export interface ClusterProvider {
   running(): Promise<readonly string[]>
   /** Path of an administrator's kubeconfig. */
   kubeconfig(name: string): Promise<string>
-  /** Where other clusters and this machine reach the cluster's node ports. */
-  nodeAddress(name: string): Promise<string>
+  /** Where other clusters and this machine reach the cluster's node ports; by its primary family when none is said. */
+  nodeAddress(name: string, family?: Family): Promise<string>
   /** Makes one of the images of images.ts, from the working tree as it is, and gives it to a running cluster. */
   loadImage(name: string, image: string): Promise<void>
   /** Run to their end, whatever that is. */

@@ -51,8 +51,14 @@ export function forgetLab(lab: LabPlan): void {
 }
 
 export function saveCluster(cluster: ClusterPlan): void {
-  const { name, index, nodes, sync } = cluster
-  write(join(cluster.dir, 'cluster.json'), { name, index, nodes: nodes.length, sync } satisfies ClusterRequest)
+  const { name, index, nodes, sync, families } = cluster
+  write(join(cluster.dir, 'cluster.json'), {
+    name,
+    index,
+    nodes: nodes.length,
+    sync,
+    families,
+  } satisfies ClusterRequest)
 }
 
 /** The clusters of a lab, whole or not, by index. */
