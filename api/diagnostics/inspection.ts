@@ -135,4 +135,10 @@ export const INSPECTION = {
     sentence: 'the range of imports, {range}, overlaps with {what} {taken}, so calls there are captured as well',
     fix: 'Install with another range (chart value vipRange), and create pods with sidecars anew',
   },
+  VipRangeOtherFamily: {
+    level: 'error',
+    sentence:
+      'the range of imports, {range}, is of {family}, and pods of this cluster have {has} alone: no call to an import leaves them',
+    fix: 'Install with a range of a family that they have (chart value vipRange: 240.240.0.0/16, or fd00:240:240::/112), and create pods with sidecars anew',
+  },
 } as const satisfies Readonly<Record<string, Diagnostic>>

@@ -3,6 +3,7 @@ import { levelOf } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
 import { DNS_CONFIGMAP, EGRESS_CONFIGMAP, GATEWAY_CONFIGMAP, INJECTION, ROUTES_CONFIGMAP } from '../../api/names.ts'
 import type { ConfigMap } from '../../api/resources.ts'
+import { familyOf } from '../../api/vip-range.ts'
 import { auditMesh, auditSidecars } from '../../compiler/controller/audit.ts'
 import { observeTable } from '../../compiler/controller/observed.ts'
 import { hasSidecar, isOver, type MeshPod } from '../../compiler/controller/pods.ts'
@@ -209,6 +210,42 @@ const range: Check = {
     }),
 }
 
+/**
+ * Told by Services and their ranges, and by pods' own where nodes have them: nodes may well have addresses of a family
+ * that their pods lack.
+ */
+const families: Check = {
+  name: 'ip-families',
+  title: 'pods have addresses of the family that imports have',
+  look: ({ mesh, nodes, serviceRanges, snapshot }) =>
+    reading(snapshot, { kind: 'Service', name: 'all' }, ({ services: all }) => {
+      const cidrs = [
+        ...(nodes.ok ? nodes.value.flatMap(({ spec }) => spec.podCIDRs ?? []) : []),
+        ...(serviceRanges.ok ? serviceRanges.value.flatMap(({ spec }) => spec.cidrs ?? []) : []),
+      ]
+      const there = new Set([...all.flatMap(({ spec }) => spec.ipFamilies ?? []), ...cidrs.map(familyName)])
+      const family = familyName(mesh.vipRange)
+      const lacks = there.size > 0 && !there.has(family)
+      const params = { range: mesh.vipRange, family, has: [...there].sort().join(' and ') }
+      return {
+        seen: [...there].sort().join(' and '),
+        found: lacks ? [found('VipRangeOtherFamily', { kind: 'Node', name: 'all' }, params)] : [],
+      }
+    }),
+}
+
+const familyName = (cidr: string): string => `IPv${familyOf(cidr)}`
+
 const single = (address: string): string => `${address}/${address.includes(':') ? 128 : 32}`
 
-export const meshChecks: readonly Check[] = [dns, meshConfig, namespaces, sidecars, tables, policies, services, range]
+export const meshChecks: readonly Check[] = [
+  dns,
+  meshConfig,
+  namespaces,
+  sidecars,
+  tables,
+  policies,
+  services,
+  range,
+  families,
+]

@@ -137,12 +137,13 @@ test('nothing is wrong', async () => {
       ✓ policies are in force and proxies run them: 1 policy
       ✓ exports are valid and agree with those of other clusters: 1 export, 1 import
       ✓ the range of imports belongs to nobody else: 240.240.0.0/16
+      ✓ pods have addresses of the family that imports have: IPv4
       ✓ the cluster's DNS answers names of clusterset.local: not needed: pods without a sidecar have nothing to call there
       ✓ calls between clusters are authenticated: no: identity.enabled is false, they are plain HTTP
       ✓ the cluster has a name: default/default/default/west, its own
       ✓ the hub reaches all clusters: this cluster is no hub
       ✓ Services that are global by annotation: none
-    19 checks: no errors, no warnings
+    20 checks: no errors, no warnings
     "
   `)
 })

@@ -118,6 +118,19 @@ describe('on a cluster', () => {
     expect(await kubectl(api, ['get', 'deployments', '-n', 'portolan-system', '-o', 'name'])).toContain('federation')
   })
 
+  test('notes say when imports have addresses of a family that the cluster lacks', async () => {
+    const notes = async (...flags: readonly string[]) => {
+      expect(await install(...flags)).toMatchObject({ code: 0 })
+      return (await tryRun(helm, ['get', 'notes', 'portolan', '-n', 'portolan-system', '--kubeconfig', api.kubeconfig]))
+        .stdout
+    }
+    expect(await notes('--set', 'vipRange=fd00:240:240::/112')).toMatch(
+      /fd00:240:240::\/112, are of IPv6, and this cluster has IPv4 alone: .*--set vipRange=240.240.0.0\/16/s,
+    )
+    expect(await notes('--set', 'vipRange=240.241.0.0/16')).not.toContain('vipRange')
+    await install('--set', 'vipRange=null')
+  })
+
   test('finds what is wrong with a value', async () => {
     const { code, err } = await install('--cluster-name', 'a/b')
     expect(code).toBe(1)
