@@ -39,6 +39,7 @@ bench: setup ## the figures of docs/benchmarks.md
 	@node --expose-gc test/bench/compile.bench.ts
 	@node test/bench/admission.bench.ts
 	@node test/bench/balance.bench.ts
+	@node test/bench/calls.bench.ts
 	@node test/bench/clusters.bench.ts
 	@node test/bench/first-call.bench.ts
 	@node test/bench/passes.bench.ts

@@ -43,7 +43,7 @@ export interface Sidecar extends RunningEnvoy {
 }
 
 /** Stands in for capture: instead of one listener that is told where a call went, one of the same form at each such place. */
-const capturedAt = (bootstrap: ReturnType<typeof sidecarBootstrap>, places: readonly string[]) => {
+export const capturedAt = (bootstrap: ReturnType<typeof sidecarBootstrap>, places: readonly string[]) => {
   const resources = bootstrap['static_resources'] as { readonly listeners: readonly Listener[] }
   const listeners = resources.listeners.flatMap((listener) =>
     listener.name !== 'outbound'
