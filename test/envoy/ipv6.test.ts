@@ -96,6 +96,13 @@ const CASES: readonly Case[] = [
     gateway: '10.99.2.1',
     app: 'fd00:ea::1',
   },
+  {
+    name: 'a pod with IPv6 alone, imports at IPv4: only by the proxy of explicit mode',
+    vipRange: '240.240.0.0/16',
+    pod: { 6: 'fd00:a::1' },
+    gateway: 'fd00:e::1',
+    app: 'fd00:ea::1',
+  },
 ]
 
 /** A cluster that exports a page, one for nobody here, and a stream, which is one of HTTP that no proxy reads; the other imports them. */
@@ -198,13 +205,17 @@ describe.skipIf(!isRoot)('the way of a call', () => {
     const { pod, vipRange } = situation
     const url = (host: string, port = 80) => `http://${hostAndPort(host, port)}`
     const web = vip('web')
-    const calls: readonly (readonly [string, object])[] = [
+    const captured: readonly (readonly [string, object])[] = [
       [`1000 ${url(web)}/a?b=c -H Host:web.shop`, { status: 200, name: 'web', url: '/a?b=c', host: 'web.shop' }],
       [`0 ${url(web)}/`, { status: 200, name: 'web', url: '/', host: hostAndPort(web, 80).replace(/:80$/, '') }],
       [`0 ${url(vip('closed'))}/`, { status: 403 }],
       [`0 ${url(vip('db'), STREAM)}/s`, { status: 200, name: 'db', url: '/s' }],
       // The proxy's answer, as the port is nobody's; the range's refusing address, and the proxy itself, get a reset.
       [`0 ${url(web, 81)}/`, { status: 503 }],
+    ]
+    const calls: readonly (readonly [string, object])[] = [
+      // Without an address of the range's family there is no way to it that capture could stand in.
+      ...(pod[familyOf(vipRange)] === undefined ? [[`0 ${url(web)}/`, { code: 7 }] as const] : captured),
       [`0 ${url(refusingAddress(vipRange))}/`, { code: 7 }],
       [`${UID.pod} ${url(web)}/`, { code: 7 }],
       // Nothing else meets the proxy.
