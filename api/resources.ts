@@ -98,6 +98,11 @@ const standard = <T extends KubeObject>(plural: string, kind: string): Served<T>
 })
 
 export const MCS_EXPORTS = standard<McsExport>('serviceexports', 'ServiceExport')
+/** As implementations of before v1beta1 have installed it. It is read; conditions of its objects are theirs, and cannot be shared. */
+export const MCS_EXPORTS_OLDER: readonly Served<McsExport>[] = [{ ...MCS_EXPORTS, version: 'v1alpha1' }]
+/** Whether something can be said in its status. */
+export const isCurrent = ({ apiVersion }: Pick<McsExport, 'apiVersion'>): boolean =>
+  apiVersion === `${MCS_GROUP}/${MCS_VERSION}`
 export const MCS_IMPORTS = standard<McsImport>('serviceimports', 'ServiceImport')
 export const CLUSTER_PROPERTIES: Served<ClusterProperty> = {
   group: ABOUT_GROUP,

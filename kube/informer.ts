@@ -20,6 +20,8 @@ export type InformerEvent =
 export interface InformerOptions<T extends KubeObject, S extends KubeObject = T> {
   readonly client: KubeClient
   readonly resource: Resource<T>
+  /** Versions of the same kind that are read where `resource` is not served, the newest first. */
+  readonly older?: readonly Resource<T>[]
   readonly scope?: Scope
   /** What is kept of an object; undefined leaves it out. Default: all but metadata.managedFields. */
   readonly keep?: (object: T) => S | undefined
@@ -62,6 +64,7 @@ export function startInformer<T extends KubeObject, S extends KubeObject = T>(
   const {
     client,
     resource,
+    older = [],
     scope = {},
     keep = withoutManagedFields as unknown as (object: T) => S | undefined,
     stallMs = 90_000,
@@ -79,6 +82,8 @@ export function startInformer<T extends KubeObject, S extends KubeObject = T>(
   let announced = false
   let failures = 0
   let latest: string | undefined
+  /** What is followed: as it was last listed. */
+  let served = resource
 
   function changed() {
     snapshot = undefined
@@ -98,9 +103,21 @@ export function startInformer<T extends KubeObject, S extends KubeObject = T>(
     return true
   }
 
+  /** Of the newest version that is served. */
+  async function list() {
+    let listing = await client.list(resource, scope, stopping.signal)
+    served = resource
+    for (const version of older) {
+      if (listing.ok || listing.failure.reason !== 'NotFound') break
+      listing = await client.list(version, scope, stopping.signal)
+      served = version
+    }
+    return listing
+  }
+
   /** Takes the list as the whole truth. Returns its resourceVersion, or nothing after a failure. */
   async function relist(): Promise<string | undefined> {
-    const listing = await client.list(resource, scope, stopping.signal)
+    const listing = await list()
     if (!listing.ok) {
       await fail(listing.failure)
       return undefined
@@ -122,7 +139,7 @@ export function startInformer<T extends KubeObject, S extends KubeObject = T>(
   async function follow(version: string): Promise<string | undefined> {
     const giveUp = new AbortController()
     const opened = performance.now()
-    const answer = await client.watch(resource, {
+    const answer = await client.watch(served, {
       ...scope,
       resourceVersion: version,
       timeoutSeconds: Math.ceil(watchSeconds * (1 + random() / 5)),

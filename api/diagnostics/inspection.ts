@@ -22,6 +22,12 @@ export const INSPECTION = {
     sentence: 'the definition is of another version than this command: it lacks {missing}',
     fix: 'Upgrade Portolan in the cluster, or use the command of its version',
   },
+  DefinitionOfOthersReadOnly: {
+    level: 'warning',
+    sentence:
+      'the definition, which something else than Portolan has installed, serves no {version}: what is exported is served and imported by other clusters, and its conditions say nothing of that',
+    fix: 'Upgrade what has installed it, or delete it with all its objects: `portolan install` then brings its own',
+  },
   DefinitionOfOthersOutdated: {
     level: 'warning',
     sentence:

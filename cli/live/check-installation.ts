@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { crd } from '../../api/crd.ts'
 import { KINDS, type Kind } from '../../api/kinds.ts'
 import { VERSION } from '../../api/names.ts'
+import { MCS_EXPORTS_OLDER } from '../../api/resources.ts'
 import { STANDARD_KINDS } from '../../api/standard-kinds.ts'
 import type { Schema } from '../../api/structural.ts'
 import type { Lease } from '../../kube/lease.ts'
@@ -61,7 +62,10 @@ function standardDefinitionOf({ plural, group, versions }: Kind, all: readonly D
   const version = versions.at(-1) ?? ''
   const there = all.find(({ metadata }) => metadata.name === name)
   if (there === undefined || there.spec.versions.some((each) => each.name === version && each.served)) return []
-  return [found('DefinitionOfOthersOutdated', { kind: 'CustomResourceDefinition', name }, { version })]
+  const readable = MCS_EXPORTS_OLDER.filter((each) => each.plural === plural && each.group === group)
+  const isRead = readable.some((each) => there.spec.versions.some((one) => one.name === each.version && one.served))
+  const code = isRead ? 'DefinitionOfOthersReadOnly' : 'DefinitionOfOthersOutdated'
+  return [found(code, { kind: 'CustomResourceDefinition', name }, { version })]
 }
 
 /** Every field below a schema, as `spec.ports[].port`. */

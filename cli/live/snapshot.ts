@@ -7,6 +7,7 @@ import {
   ENDPOINT_SLICES,
   GLOBAL_TRAFFIC_POLICIES,
   MCS_EXPORTS,
+  MCS_EXPORTS_OLDER,
   NAMESPACES,
   SERVICE_EXPORTS,
   SERVICE_IMPORTS,
@@ -42,7 +43,7 @@ export async function readSnapshot(
     listAll(cluster, ENDPOINT_SLICES),
     listAll(cluster, SERVICE_IMPORTS),
     listAll(cluster, SERVICE_EXPORTS),
-    listIfServed(cluster, MCS_EXPORTS),
+    listIfServed(cluster, [MCS_EXPORTS, ...MCS_EXPORTS_OLDER]),
     listAll(cluster, GLOBAL_TRAFFIC_POLICIES),
     cluster.client.get(CONFIGMAPS, { namespace: cluster.portolanNamespace, name: GATEWAY_CONFIGMAP }),
   ])
@@ -84,11 +85,16 @@ function lingering(routes: readonly GatewayRoute[], now: Date): readonly Lingeri
   )
 }
 
-/** Every object of a kind that a cluster need not have. */
-async function listIfServed<T extends KubeObject>(cluster: Live, resource: Resource<T>): Promise<readonly T[]> {
-  const listing = await cluster.client.list<T>(resource, {})
-  if (!listing.ok && listing.failure.reason === 'NotFound') return []
-  return must(listing, cluster.name).items
+/** Every object of a kind that a cluster need not have, in the first of the versions that it serves. */
+async function listIfServed<T extends KubeObject>(
+  cluster: Live,
+  versions: readonly Resource<T>[],
+): Promise<readonly T[]> {
+  for (const resource of versions) {
+    const listing = await cluster.client.list<T>(resource, {})
+    if (listing.ok || listing.failure.reason !== 'NotFound') return must(listing, cluster.name).items
+  }
+  return []
 }
 
 /**

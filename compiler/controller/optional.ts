@@ -20,6 +20,8 @@ export interface Optional<T extends KubeObject> {
 export interface OptionalOptions<T extends KubeObject> {
   readonly client: KubeClient
   readonly resource: Resource<T>
+  /** @see InformerOptions */
+  readonly older?: readonly Resource<T>[]
   readonly scope?: Scope
   readonly keep?: (object: T) => T
   readonly name?: string
@@ -28,11 +30,12 @@ export interface OptionalOptions<T extends KubeObject> {
 }
 
 export function startOptional<T extends KubeObject>(options: OptionalOptions<T>): Optional<T> {
-  const { client, resource, scope, keep, name = resource.plural, observe, onChange } = options
+  const { client, resource, older = [], scope, keep, name = resource.plural, observe, onChange } = options
   let absence: Failure | undefined
   const informer = startInformer<T>({
     client,
     resource,
+    older,
     ...(scope === undefined ? {} : { scope }),
     ...(keep === undefined ? {} : { keep }),
     observe: (event) => {

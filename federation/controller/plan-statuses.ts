@@ -1,5 +1,6 @@
 import type { McsExport } from '../../api/mcs.ts'
-import { FIELD_MANAGER } from '../../api/names.ts'
+import { FIELD_MANAGER, MCS_GROUP } from '../../api/names.ts'
+import { isCurrent } from '../../api/resources.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import type { ObjectStatus } from '../../compiler/tables.ts'
 import { changedStatus } from '../../kube/status.ts'
@@ -17,6 +18,7 @@ export function planStatus(
   now: string,
 ): Action | undefined {
   if (there === undefined || there.metadata.deletionTimestamp !== undefined) return undefined
+  if (isOfTheStandard(there) && !isCurrent(there)) return undefined
   const { namespace = '', name, uid = '', generation = 0 } = there.metadata
   // Of a member that has not left something will be said as soon as it is known to the merge as it is now.
   if (said === undefined ? !hasLeft : said.generation !== generation) return undefined
@@ -25,3 +27,5 @@ export function planStatus(
   const { apiVersion, status: before } = there
   return { do: 'applyStatus', apiVersion, namespace, name, uid, status, before }
 }
+
+const isOfTheStandard = ({ apiVersion }: ServiceExport | McsExport): boolean => apiVersion.startsWith(`${MCS_GROUP}/`)

@@ -7,6 +7,7 @@ import {
   type ConfigMap,
   ENDPOINT_SLICES,
   MCS_EXPORTS,
+  MCS_EXPORTS_OLDER,
   NAMESPACES,
   SERVICE_EXPORTS,
   SERVICE_IMPORTS,
@@ -80,12 +81,13 @@ export function startSources({ client, namespace, mostRetryMs, observe, onChange
   function start<T extends KubeObject, S extends KubeObject = T>(
     rest: Omit<InformerOptions<T, S>, 'client' | 'backoff'>,
   ): Informer<S> {
+    const versions = [rest.resource, ...(rest.older ?? [])]
     const informer = startInformer<T, S>({
       client,
       backoff: { firstMs: 250, mostMs: mostRetryMs },
       observe: (event) => observe(rest.resource.plural, event, false),
       ...rest,
-      keep: (object) => (isSound(object, rest.resource) ? rest.keep?.(object) : undefined),
+      keep: (object) => (versions.some((each) => isSound(object, each)) ? rest.keep?.(object) : undefined),
     })
     informer.onChange(onChange)
     started.push(informer)
@@ -146,7 +148,7 @@ export function startSources({ client, namespace, mostRetryMs, observe, onChange
   const trust = startOptionalOne(TRUST_CONFIGMAP)
   const trusts = withWrites(trust.informer)
   const standard = startOptional('serviceexports.multicluster.x-k8s.io', (tell) =>
-    start<McsExport>({ resource: MCS_EXPORTS, keep: observeMcsExport, observe: tell }),
+    start<McsExport>({ resource: MCS_EXPORTS, older: MCS_EXPORTS_OLDER, keep: observeMcsExport, observe: tell }),
   )
   const standards = withWrites(standard.informer)
   const copy = startOptional('endpointslices/others', (tell) =>

@@ -12,7 +12,7 @@ import {
   SERVICE_IMPORTS,
   SERVICES,
 } from '../../api/resources.ts'
-import { SYSTEM } from '../kube/compiler.ts'
+import { kubectl, SYSTEM } from '../kube/compiler.ts'
 import { settles, until } from '../lab/run.ts'
 import {
   clusterOf,
@@ -347,6 +347,30 @@ test('a member of an older release goes on as before, and takes part in the stan
   for (const service of ['shop/new', 'shop/old'])
     for (const site of [east, west])
       if ((await standardOf(site, service)) !== undefined) await site.remove(MCS_EXPORTS, ref(service))
+})
+
+test('what a member exports by a definition that serves v1alpha1 alone is imported, and told nothing', async () => {
+  const older = { ...MCS_EXPORTS, version: 'v1alpha1' }
+  const serve = (value: boolean) =>
+    kubectl(north.api, [
+      ...['patch', 'crd', 'serviceexports.multicluster.x-k8s.io', '--type=json', '-p'],
+      JSON.stringify([{ op: 'replace', path: '/spec/versions/1/served', value }]),
+    ])
+  await serve(false)
+  await west.apply(namespaceObject('aged'))
+  await north.apply(
+    namespaceObject('aged'),
+    plainService('aged/clock'),
+    endpoints('aged/clock', { ready: ['10.3.0.1'] }),
+  )
+  const exported = { ...standardExport('aged/clock'), apiVersion: 'multicluster.x-k8s.io/v1alpha1' }
+  await kubectl(north.api, ['apply', '-f', '-'], JSON.stringify(exported))
+  await counts(west, 'aged/clock', { north: 1 })
+  await counts(north, 'aged/clock', {})
+  expect((await north.get(older, ref('aged/clock')))?.status).toBeUndefined()
+  await north.remove(older, ref('aged/clock'))
+  await importsNot(west, 'aged/clock')
+  await serve(true)
 })
 
 describe('by annotation', () => {

@@ -5,7 +5,7 @@ import { until } from '../lab/run.ts'
 import type { ApiServer } from './apiserver.ts'
 import { kubectl, type Replica, SYSTEM, startInstalled, startReplica } from './compiler.ts'
 import { CRDS } from './crds.ts'
-import { type Look, lookAt } from './look.ts'
+import { type Anything, type Look, lookAt } from './look.ts'
 import { imported, namespace, service } from './objects.ts'
 
 const IMPORTS = 'serviceimports.multicluster.x-k8s.io'
@@ -208,4 +208,26 @@ test('kinds that go take nothing else with them, and are served again when they 
   })
   await until('and properties', async () => (await property('clusterset.k8s.io')) === 'f00', { timeout: 60_000 })
   expect(troubles()).toEqual([])
+})
+
+test('an export of a definition that serves v1alpha1 alone is served, and told nothing before there is v1beta1', async () => {
+  const serve = (value: boolean) =>
+    kubectl(api, [
+      ...['patch', 'crd', EXPORTS, '--type=json', '-p'],
+      JSON.stringify([{ op: 'replace', path: '/spec/versions/1/served', value }]),
+    ])
+  const served = async () =>
+    (await look.get<Anything>('configmap', SYSTEM, 'portolan-gateway'))?.data?.['table.json']?.includes('"shop/old"')
+  const conditions = async () =>
+    (await look.get<Anything>(EXPORTS.replace('.', '.v1alpha1.'), 'shop', 'old'))?.status?.conditions
+  await serve(false)
+  await look.apply(service('shop', 'old'), { ...exported('old'), apiVersion: 'multicluster.x-k8s.io/v1alpha1' })
+  await until('it is served', served, { timeout: 60_000 })
+  await look.settled()
+  expect(await conditions()).toBeUndefined()
+  expect(troubles()).toEqual([])
+  await serve(true)
+  await compiler.stop()
+  compiler = await startReplica(api)
+  await until('it is told', async () => (await conditions())?.some(({ type }) => type === 'Valid'))
 })

@@ -312,6 +312,17 @@ describe('finds what is wrong', () => {
       0,
       () => run('apply', '-f', 'charts/portolan/files/crds-mcs/about.k8s.io_clusterproperties.yaml'),
     ],
+    [
+      'a definition of exports of the standard that serves v1alpha1 alone',
+      () =>
+        run(
+          ...['patch', 'crd', 'serviceexports.multicluster.x-k8s.io', '--type=json', '-p'],
+          '[{"op":"replace","path":"/spec/versions/1/served","value":false}]',
+        ),
+      ['definitions: warning DefinitionOfOthersReadOnly serviceexports.multicluster.x-k8s.io'],
+      0,
+      () => run('apply', '-f', 'charts/portolan/files/crds-mcs/multicluster.x-k8s.io_serviceexports.yaml'),
+    ],
   ])('%s', async (_, breakIt, expected, code, mend) => {
     await breakIt()
     try {
