@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { CA_SECRET, IDENTITY_CONFIGMAP, IDENTITY_SECRET, MANAGED_BY } from '../../api/names.ts'
 import { CONFIGMAPS, NAMESPACES, SECRETS, SERVICE_ACCOUNTS } from '../../api/resources.ts'
 import { runIdentity } from '../../certs/identity/main.ts'
@@ -14,15 +14,14 @@ import { type ApiServer, freePorts, startApiServer } from '../kube/apiserver.ts'
 import { kubectl, SYSTEM } from '../kube/compiler.ts'
 import {
   type Audit,
-  connectionAs,
   createAudit,
   createHolder,
+  describeRights,
   type Expectation,
-  failsWithout,
   type Holder,
-  holdsWithAll,
   type Right,
   rightsOf,
+  runAs,
   textOf,
 } from '../kube/rights.ts'
 import { LIVES } from './server.ts'
@@ -220,29 +219,28 @@ let made = 0
 const holderOf = (name: string, rights: readonly Right[]) => createHolder(client, api.connection, SYSTEM, name, rights)
 
 async function start({ ports }: Pick<World, 'ports'>, holder: Holder): Promise<() => Promise<void>> {
-  const stop = new AbortController()
-  const own = createClient(connectionAs(holder, api.connection), { timeoutMs: 5_000 })
-  const finished = runIdentity(
-    {
-      namespace: SYSTEM,
-      identity: holder.user,
-      meshName: 'portolan',
-      clusterKey: 'default/default/default/east',
-      trustDomain: 'portolan.local',
-      lease: 'portolan-identity',
-      leaseSeconds: 3,
-      lives: LIVES,
-      healthPort: ports.health,
-      metricsPort: ports.metrics,
-    },
-    own,
-    pino({ level: 'silent' }),
-    stop.signal,
+  const { stop, finished } = runAs(holder, api.connection, (own, signal) =>
+    runIdentity(
+      {
+        namespace: SYSTEM,
+        identity: holder.user,
+        meshName: 'portolan',
+        clusterKey: 'default/default/default/east',
+        trustDomain: 'portolan.local',
+        lease: 'portolan-identity',
+        leaseSeconds: 3,
+        lives: LIVES,
+        healthPort: ports.health,
+        metricsPort: ports.metrics,
+      },
+      own,
+      pino({ level: 'silent' }),
+      signal,
+    ),
   )
   return async () => {
-    stop.abort()
+    stop()
     await finished
-    await own.close()
   }
 }
 
@@ -254,17 +252,4 @@ async function trial(expectation: Expectation<World>, rights: readonly Right[]) 
   return { expectation, audit, holder, world, start: () => start(world, holder) }
 }
 
-describe('with all its rights the identity server', () => {
-  const all = new Map(RIGHTS.map(expectationOf).map((each) => [each.name, each]))
-  test.each([...all])('%s', async (_, expectation) => holdsWithAll(await trial(expectation, RIGHTS)))
-})
-
-describe('is needed:', () => {
-  test.each(RIGHTS.map((right) => [textOf(right), `the identity server ${expectationOf(right).name}`, right] as const))(
-    '%s: %s',
-    async (_, __, right) => {
-      const others = RIGHTS.filter((each) => each !== right)
-      await failsWithout(right, await trial(expectationOf(right), others))
-    },
-  )
-})
+describeRights('the identity server', RIGHTS, expectationOf, trial)

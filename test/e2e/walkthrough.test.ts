@@ -1,41 +1,16 @@
 /** The published four-cluster walkthrough and what goes beyond it, as `./demo` runs it: every outcome is checked. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CLUSTERS, raise, type Scene, setScene } from '../demo/clusters.ts'
+import { describe, expect, test } from 'vitest'
+import { CLUSTERS } from '../demo/clusters.ts'
 import { clean, installing } from '../demo/install.ts'
-import { type Stage, stage } from '../demo/stage.ts'
 import { walkthrough } from '../demo/walkthrough.ts'
-import { type ClusterProvider, chooseProvider } from '../lab/provider.ts'
+import { chooseProvider } from '../lab/provider.ts'
+import { playChapters } from './chapters.ts'
 import { CONTROL_PLANE } from './mesh.ts'
 
+const clusters = await chooseProvider()
+
 describe('the four-cluster walkthrough', { timeout: 300_000 }, () => {
-  let clusters: ClusterProvider
-  let scene: Scene
-  let terminal: Stage
-  let typed = ''
-  /** Each chapter builds on those before it. */
-  let broken = false
-
-  beforeAll(async () => {
-    clusters = await chooseProvider()
-    await raise(clusters)
-    scene = await setScene(clusters)
-    terminal = stage(scene.env, (text) => {
-      typed += text
-    })
-  })
-  afterAll(() => clusters.down(CLUSTERS))
-
-  test.each([installing(), ...walkthrough()])('$title', async ({ run }) => {
-    expect(broken, 'an earlier chapter failed').toBe(false)
-    typed = ''
-    try {
-      await run(terminal, scene)
-    } catch (error) {
-      broken = true
-      console.error(typed)
-      throw error
-    }
-  })
+  playChapters(clusters, CLUSTERS, [installing(), ...walkthrough()])
 
   test('what it made can be removed, and the clusters are as before', async () => {
     await clean(clusters)

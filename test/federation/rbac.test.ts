@@ -40,7 +40,6 @@ import { kubectl, SYSTEM } from '../kube/compiler.ts'
 import { CRDS } from '../kube/crds.ts'
 import {
   type Audit,
-  connectionAs,
   createAudit,
   createHolder,
   type Expectation,
@@ -49,6 +48,7 @@ import {
   holdsWithAll,
   type Right,
   rightsOf,
+  runAs,
   type Trial,
   textOf,
 } from '../kube/rights.ts'
@@ -440,28 +440,27 @@ function expectationOf(right: Right, where: 'home' | 'member'): Expectation<Worl
 }
 
 async function start({ ports, home: holder }: World): Promise<() => Promise<void>> {
-  const stop = new AbortController()
-  const client = createClient(connectionAs(holder, sites.hub.api.connection), { timeoutMs: 5_000 })
-  const finished = runFederation(
-    {
-      namespace: SYSTEM,
-      identity: holder.user,
-      lease: 'portolan-federation',
-      leaseSeconds: 3,
-      createNamespaces: true,
-      trustDomain: DEFAULT_TRUST_DOMAIN,
-      healthPort: ports.health,
-      metricsPort: ports.metrics,
-      times: QUICK,
-    },
-    client,
-    pino({ level: 'silent' }),
-    stop.signal,
+  const { stop, finished } = runAs(holder, sites.hub.api.connection, (own, signal) =>
+    runFederation(
+      {
+        namespace: SYSTEM,
+        identity: holder.user,
+        lease: 'portolan-federation',
+        leaseSeconds: 3,
+        createNamespaces: true,
+        trustDomain: DEFAULT_TRUST_DOMAIN,
+        healthPort: ports.health,
+        metricsPort: ports.metrics,
+        times: QUICK,
+      },
+      own,
+      pino({ level: 'silent' }),
+      signal,
+    ),
   )
   return async () => {
-    stop.abort()
+    stop()
     await finished
-    await client.close()
   }
 }
 

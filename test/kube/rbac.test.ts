@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { CLUSTER_ID_PROPERTY, CLUSTERSET_PROPERTY, FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
 import {
   CLUSTER_PROPERTIES,
@@ -29,15 +29,14 @@ import { type Look, lookAt } from './look.ts'
 import { exported, imported, namespace, pod, policy, service } from './objects.ts'
 import {
   type Audit,
-  connectionAs,
   createAudit,
   createHolder,
+  describeRights,
   type Expectation,
-  failsWithout,
   type Holder,
-  holdsWithAll,
   type Right,
   rightsOf,
+  runAs,
   textOf,
 } from './rights.ts'
 
@@ -376,35 +375,34 @@ let made = 0
 const holderOf = (name: string, rights: readonly Right[]) => createHolder(client, api.connection, SYSTEM, name, rights)
 
 async function start({ ports }: Pick<World, 'ports'>, holder: Holder): Promise<() => Promise<void>> {
-  const stop = new AbortController()
-  const own = createClient(connectionAs(holder, api.connection), { timeoutMs: 5_000 })
-  const finished = runCompiler(
-    {
-      namespace: SYSTEM,
-      identity: holder.user,
-      meshName: 'portolan',
-      clusterKey: CLUSTER_KEY,
-      clusterDomain: 'cluster.local',
-      mtls: true,
-      vipRange: '240.240.0.0/16',
-      egressNamespace: SYSTEM,
-      meshConfig: { namespace: SYSTEM, name: 'portolan-mesh-config' },
-      lease: 'portolan-compiler',
-      leaseSeconds: 3,
-      nudge: true,
-      nudgesPerSecond: 50,
-      gatewayLinger: 0,
-      healthPort: ports.health,
-      metricsPort: ports.metrics,
-    },
-    own,
-    pino({ level: 'silent' }),
-    stop.signal,
+  const { stop, finished } = runAs(holder, api.connection, (own, signal) =>
+    runCompiler(
+      {
+        namespace: SYSTEM,
+        identity: holder.user,
+        meshName: 'portolan',
+        clusterKey: CLUSTER_KEY,
+        clusterDomain: 'cluster.local',
+        mtls: true,
+        vipRange: '240.240.0.0/16',
+        egressNamespace: SYSTEM,
+        meshConfig: { namespace: SYSTEM, name: 'portolan-mesh-config' },
+        lease: 'portolan-compiler',
+        leaseSeconds: 3,
+        nudge: true,
+        nudgesPerSecond: 50,
+        gatewayLinger: 0,
+        healthPort: ports.health,
+        metricsPort: ports.metrics,
+      },
+      own,
+      pino({ level: 'silent' }),
+      signal,
+    ),
   )
   return async () => {
-    stop.abort()
+    stop()
     await finished
-    await own.close()
   }
 }
 
@@ -416,17 +414,4 @@ async function trial(expectation: Expectation<World>, rights: readonly Right[]) 
   return { expectation, audit, holder, world, start: () => start(world, holder) }
 }
 
-describe('with all its rights the compiler', () => {
-  const all = new Map(RIGHTS.map(expectationOf).map((each) => [each.name, each]))
-  test.each([...all])('%s', async (_, expectation) => holdsWithAll(await trial(expectation, RIGHTS)))
-})
-
-describe('is needed:', () => {
-  test.each(RIGHTS.map((right) => [textOf(right), `the compiler ${expectationOf(right).name}`, right] as const))(
-    '%s: %s',
-    async (_, __, right) => {
-      const others = RIGHTS.filter((each) => each !== right)
-      await failsWithout(right, await trial(expectationOf(right), others))
-    },
-  )
-})
+describeRights('the compiler', RIGHTS, expectationOf, trial)

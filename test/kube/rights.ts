@@ -5,8 +5,9 @@
 import { open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Agent, request } from 'undici'
+import { describe, test } from 'vitest'
 import type { KubeObject } from '../../api/meta.ts'
-import type { KubeClient } from '../../kube/client.ts'
+import { createClient, type KubeClient } from '../../kube/client.ts'
 import type { Connection } from '../../kube/connection.ts'
 import { must } from '../../kube/failure.ts'
 import type { Resource } from '../../kube/object.ts'
@@ -276,3 +277,38 @@ const isFor = (asked: Asked, right: Right): boolean =>
   asked.group === right.group &&
   asked.resource === right.resource &&
   (right.name === undefined || asked.name === right.name)
+
+/** Runs a server as the holder. Returns how to end it, which returns before the server has. */
+export function runAs(
+  holder: Holder,
+  connection: Connection,
+  run: (client: KubeClient, stop: AbortSignal) => Promise<void>,
+): { readonly finished: Promise<void>; readonly stop: () => void } {
+  const stop = new AbortController()
+  const client = createClient(connectionAs(holder, connection), { timeoutMs: 5_000 })
+  const finished = run(client, stop.signal).finally(() => client.close())
+  return { finished, stop: () => stop.abort() }
+}
+
+/** Tests that a server's rights are enough, and that each of them is needed. */
+export function describeRights<W>(
+  server: string,
+  rights: readonly Right[],
+  expectationOf: (right: Right) => Expectation<W>,
+  trial: (expectation: Expectation<W>, rights: readonly Right[]) => Promise<Trial<W>>,
+): void {
+  describe(`with all its rights ${server}`, () => {
+    const all = new Map(rights.map(expectationOf).map((each) => [each.name, each]))
+    test.each([...all])('%s', async (_, expectation) => holdsWithAll(await trial(expectation, rights)))
+  })
+
+  describe('is needed:', () => {
+    test.each(rights.map((right) => [textOf(right), `${server} ${expectationOf(right).name}`, right] as const))(
+      '%s: %s',
+      async (_, __, right) => {
+        const others = rights.filter((each) => each !== right)
+        await failsWithout(right, await trial(expectationOf(right), others))
+      },
+    )
+  })
+}

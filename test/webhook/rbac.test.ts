@@ -4,7 +4,7 @@ import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { afterAll, beforeAll } from 'vitest'
 import { MUTATING, VALIDATING } from '../../certs/publish.ts'
 import { createClient, type KubeClient } from '../../kube/client.ts'
 import { mustOrMissing } from '../../kube/failure.ts'
@@ -18,10 +18,9 @@ import {
   connectionAs,
   createAudit,
   createHolder,
+  describeRights,
   type Expectation,
-  failsWithout,
   type Holder,
-  holdsWithAll,
   type Right,
   rightsOf,
   textOf,
@@ -194,17 +193,4 @@ async function trial(expectation: Expectation<World>, rights: readonly Right[]) 
   return { expectation, audit, holder, world, start }
 }
 
-describe('with all its rights the webhook', () => {
-  const all = new Map(RIGHTS.map(expectationOf).map((each) => [each.name, each]))
-  test.each([...all])('%s', async (_, expectation) => holdsWithAll(await trial(expectation, RIGHTS)))
-})
-
-describe('is needed:', () => {
-  test.each(RIGHTS.map((right) => [textOf(right), `the webhook ${expectationOf(right).name}`, right] as const))(
-    '%s: %s',
-    async (_, __, right) => {
-      const others = RIGHTS.filter((each) => each !== right)
-      await failsWithout(right, await trial(expectationOf(right), others))
-    },
-  )
-})
+describeRights('the webhook', RIGHTS, expectationOf, trial)
