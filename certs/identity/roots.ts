@@ -1,3 +1,5 @@
+import { SKEW_MS } from '../issue.ts'
+
 /**
  * How far a root has come.
  *
@@ -56,8 +58,11 @@ const renewalAt = ({ bornAt, notAfter }: RootRecord): number => bornAt + ((notAf
 const byAge = (a: RootRecord, b: RootRecord): number =>
   a.bornAt - b.bornAt || Number(b.phase === 'signing') - Number(a.phase === 'signing') || (a.id < b.id ? -1 : 1)
 
+/** From when it is accepted. Ours say so a little before they are made, as clocks differ; those of cert-manager do not. */
+const acceptedAt = ({ bornAt }: RootRecord): number => bornAt - SKEW_MS
+
 /** Clocks that have been set back leave roots behind that nobody accepts yet. */
-const isLive = (root: RootRecord, now: number): boolean => root.bornAt <= now && root.notAfter > now
+const isLive = (root: RootRecord, now: number): boolean => acceptedAt(root) <= now && root.notAfter > now
 
 /** The root that signs, or is to sign next: the youngest, or the one that is offered whatever its age. */
 const newestOf = (
@@ -142,7 +147,7 @@ export const planRoots = (now: number, roots: readonly RootRecord[], circumstanc
 
   const times = [
     renewalAt(newest),
-    ...roots.flatMap(({ bornAt, notAfter }) => [bornAt, notAfter]),
+    ...roots.flatMap((root) => [acceptedAt(root), root.notAfter]),
     ...retired.map(({ since }) => since + settleMs),
     ...(newest.phase === 'signing' || newest.phase === 'new' ? [] : [settledAt]),
   ]

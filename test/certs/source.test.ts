@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Secret } from '../../api/resources.ts'
 import { SECRETS } from '../../api/resources.ts'
 import { readOffered } from '../../certs/identity/source.ts'
+import { SKEW_MS } from '../../certs/issue.ts'
 import { fingerprintOf, issueIdentity, issueRoot, type KeyPair } from '../../certs/spiffe.ts'
 import { must } from '../../kube/failure.ts'
 import { portolan } from '../cli/session.ts'
@@ -70,7 +71,8 @@ describe('the identity server', () => {
   test('waits for the Secret and says so; makes no root of its own', async () => {
     await until('said', async () => replica.log().includes('CaSecretUnusable'))
     expect(await stage.mounted('shop', 'pay')).toBeUndefined()
-    const first = await newRoot('first')
+    // It makes certificates that are valid from now on, and not from some minutes ago as ours.
+    const first = await newRoot('first', Date.now() + SKEW_MS)
     await write(first)
     const { certificate } = await stage.identity('shop', 'pay')
     expect(certificate.verify(new X509Certificate(first.cert).publicKey)).toBe(true)
