@@ -2,6 +2,7 @@
  * `node test/bench/balance.bench.ts`: what the ways of spreading calls cost an Envoy, in memory and per call. Real Envoys on loopback with one worker;
  * CPU time is the kernel's count for the process, which other loads on the machine hardly touch.
  */
+
 import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import type { LoadBalancer } from '../../api/service-export.ts'
@@ -12,9 +13,10 @@ import type { GatewayTable, SidecarTable } from '../../compiler/tables.ts'
 import * as build from '../compiler/build.ts'
 import { startBackend } from '../envoy/backend.ts'
 import { call } from '../envoy/call.ts'
-import { freePort, Mount, type RunningEnvoy, startEnvoy } from '../envoy/proxy.ts'
+import { Mount, type RunningEnvoy, startEnvoy } from '../envoy/proxy.ts'
 import { startSession } from '../envoy/sessions.ts'
 import { startSidecar, VIP_RANGE } from '../envoy/site.ts'
+import { freePort } from '../lab/ports.ts'
 
 const SERVICES = 100
 const CALLS = 20_000

@@ -2,6 +2,7 @@
  * `node test/bench/calls.bench.ts [CALLS]`: what a call between clusters costs the proxies on its way, by how it goes. Real Envoys on loopback with one
  * worker, all rows from one run; CPU time is the kernel's count for the processes, which other loads on the machine hardly touch.
  */
+
 import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import { connect, createServer } from 'node:net'
@@ -14,8 +15,9 @@ import * as build from '../compiler/build.ts'
 import { bundleMap, startAuthority } from '../envoy/authority.ts'
 import { startBackend } from '../envoy/backend.ts'
 import { call } from '../envoy/call.ts'
-import { freePort, Mount, type RunningEnvoy, startEnvoy } from '../envoy/proxy.ts'
+import { Mount, type RunningEnvoy, startEnvoy } from '../envoy/proxy.ts'
 import { capturedAt, Identity, startEgress, startGateway, startSidecar, VIP_RANGE } from '../envoy/site.ts'
+import { freePort } from '../lab/ports.ts'
 
 const CALLS = Number(process.argv[2] ?? 5_000)
 /** Connections are dearer than calls on one. */

@@ -6,6 +6,7 @@
  * Two shapes: every service exported by all members (shared), and services of one member each, for two others (own). The first
  * round of each has a tenth of the exports, so that what a change costs can be compared with a set ten times as large.
  */
+
 import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -14,9 +15,10 @@ import { CLUSTERS, NAMESPACES, SERVICE_EXPORTS, SERVICE_IMPORTS, SERVICES } from
 import { createClient, type KubeClient } from '../../kube/client.ts'
 import { must } from '../../kube/failure.ts'
 import type { Resource } from '../../kube/object.ts'
-import { type ApiServer, freePorts, startApiServer, startEtcd } from '../kube/apiserver.ts'
+import { type ApiServer, startApiServer, startEtcd } from '../kube/apiserver.ts'
 import { SYSTEM } from '../kube/compiler.ts'
 import { CRDS } from '../kube/crds.ts'
+import { freePorts } from '../lab/ports.ts'
 import { until } from '../lab/run.ts'
 
 const [MEMBERS = 50, EXPORTS = 200] = process.argv.slice(2, 4).map(Number)

@@ -2,6 +2,7 @@
  * `node test/bench/mtls.bench.ts [SERVICE-PORTS]`: what mutual TLS costs a sidecar that knows many services, each in this and in two other clusters.
  * Real Envoys with one worker; nobody calls. Both rows come from one run.
  */
+
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { ROUTES_MOUNT } from '../../api/names.ts'
 import { bundleMapText, issueIdentity, issueRoot, spiffeBundle, spiffeId } from '../../certs/spiffe.ts'
@@ -11,8 +12,9 @@ import { sidecarBootstrap, sidecarCds } from '../../compiler/render-sidecar.ts'
 import { sidecarTlsFiles } from '../../compiler/render-tls.ts'
 import type { SidecarTable, Trust } from '../../compiler/tables.ts'
 import * as build from '../compiler/build.ts'
-import { freePort, Mount, startEnvoy } from '../envoy/proxy.ts'
+import { Mount, startEnvoy } from '../envoy/proxy.ts'
 import { Identity } from '../envoy/site.ts'
+import { freePort } from '../lab/ports.ts'
 
 const COUNT = Number(process.argv[2] ?? 1_000)
 const LIFE = { now: Date.now(), lifeMs: 3_600_000 }

@@ -1,10 +1,12 @@
 /** `node test/bench/names.bench.ts`: how large zones grow, and how soon mesh DNS answers out of a new one. */
+
 import { compile } from '../../compiler/compile.ts'
 import { dnsFiles } from '../../compiler/files.ts'
 import * as build from '../compiler/build.ts'
 import { derived, standard } from '../dns/build.ts'
 import { ask, startMeshDns } from '../dns/coredns.ts'
-import { freePort, Mount, until } from '../envoy/proxy.ts'
+import { Mount, until } from '../envoy/proxy.ts'
+import { freePort } from '../lab/ports.ts'
 
 const CHANGES = 10
 const kB = (bytes: number) => `${Math.ceil(bytes / 1000)} kB`

@@ -1,4 +1,5 @@
 /** The identity server's rights: enough, and each of them needed. */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +11,7 @@ import { runIdentity } from '../../certs/identity/main.ts'
 import { createClient, type KubeClient } from '../../kube/client.ts'
 import { must, mustOrMissing } from '../../kube/failure.ts'
 import { render } from '../chart/helm.ts'
-import { type ApiServer, freePorts, startApiServer } from '../kube/apiserver.ts'
+import { type ApiServer, startApiServer } from '../kube/apiserver.ts'
 import { kubectl, SYSTEM } from '../kube/compiler.ts'
 import {
   type Audit,
@@ -24,6 +25,7 @@ import {
   runAs,
   textOf,
 } from '../kube/rights.ts'
+import { freePorts } from '../lab/ports.ts'
 import { LIVES } from './server.ts'
 
 const RIGHTS = rightsOf(await render('--show-only', 'templates/identity/rbac.yaml'), 'portolan-identity')

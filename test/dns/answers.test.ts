@@ -1,4 +1,5 @@
 /** What the real CoreDNS answers, with the chart's configuration: from mesh DNS, and from the cluster's own by way of it. */
+
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { withForwarding } from '../../cli/corefile.ts'
@@ -6,7 +7,8 @@ import { compile } from '../../compiler/compile.ts'
 import { dnsFiles } from '../../compiler/files.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
 import * as build from '../compiler/build.ts'
-import { freePort, Mount, until } from '../envoy/proxy.ts'
+import { Mount, until } from '../envoy/proxy.ts'
+import { freePort } from '../lab/ports.ts'
 import { derived, headless, slice, standard } from './build.ts'
 import { ask, askForAll, lifeOf, type MeshDns, type RunningDns, startCoreDns, startMeshDns } from './coredns.ts'
 

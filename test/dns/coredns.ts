@@ -1,4 +1,5 @@
 /** The real CoreDNS, and questions to it. */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { Resolver } from 'node:dns/promises'
 import { once } from 'node:events'
@@ -7,7 +8,8 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseManifests, render } from '../chart/helm.ts'
-import { freePort, until } from '../envoy/proxy.ts'
+import { until } from '../envoy/proxy.ts'
+import { freePort } from '../lab/ports.ts'
 import { binary } from '../lab/toolchain.ts'
 
 export interface RunningDns {

@@ -1,11 +1,12 @@
 /** One cluster's gateway with exports of every sort, and callers of every sort. */
+
 import { bundleMapText, issueIdentity, issueRoot, type KeyPair, spiffeBundle, spiffeId } from '../../certs/spiffe.ts'
 import { compile } from '../../compiler/compile.ts'
 import type { Trust } from '../../compiler/tables.ts'
 import * as build from '../compiler/build.ts'
+import { freePort } from '../lab/ports.ts'
 import { type Backend, startBackend } from './backend.ts'
 import { oddCertificate } from './odd-certificate.ts'
-import { freePort } from './proxy.ts'
 import { type Gateway, Identity, type Sidecar, startGateway, startSidecar, VIP_RANGE } from './site.ts'
 
 const HOUR = 3_600_000

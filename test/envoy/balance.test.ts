@@ -1,13 +1,14 @@
 /** How two gateways of one cluster spread calls over pods, by each of the policies. */
+
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { LOAD_BALANCERS, type LoadBalancer } from '../../api/service-export.ts'
 import { compile } from '../../compiler/compile.ts'
 import { CALLER } from '../../compiler/render-envoy.ts'
 import type { GatewayTable } from '../../compiler/tables.ts'
 import * as build from '../compiler/build.ts'
+import { freePort } from '../lab/ports.ts'
 import { type Backend, startBackend, type Verdict } from './backend.ts'
 import { type Answer, call, startLoad } from './call.ts'
-import { freePort } from './proxy.ts'
 import { countNames } from './sessions.ts'
 import { type Gateway, startGateway } from './site.ts'
 

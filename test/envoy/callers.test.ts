@@ -1,12 +1,13 @@
 /** Pods of one namespace read one table, and each calls what TrafficTargets allow its own service account. */
+
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { compile } from '../../compiler/compile.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
 import type { SidecarTable } from '../../compiler/tables.ts'
 import * as build from '../compiler/build.ts'
+import { freePort } from '../lab/ports.ts'
 import { type Backend, startBackend } from './backend.ts'
 import { call } from './call.ts'
-import { freePort } from './proxy.ts'
 import { type Sidecar, startSidecar, VIP_RANGE } from './site.ts'
 
 let west: Backend

@@ -1,4 +1,5 @@
 /** Pods without a sidecar: what they call at ports of the egress, run by real Envoys. */
+
 import http from 'node:http'
 import { connect } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -7,10 +8,11 @@ import { compile } from '../../compiler/compile.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
 import type { EgressTable, Trust } from '../../compiler/tables.ts'
 import * as build from '../compiler/build.ts'
+import { freePort } from '../lab/ports.ts'
 import { type Authority, bundleMap, startAuthority } from './authority.ts'
 import { type Backend, startBackend } from './backend.ts'
 import { call, callH2, startLoad } from './call.ts'
-import { freePort, until } from './proxy.ts'
+import { until } from './proxy.ts'
 import { countNames, startSession } from './sessions.ts'
 import { type Egress, type Gateway, Identity, startEgress, startGateway, VIP_RANGE } from './site.ts'
 import { Stream, type StreamServer, startStreamServer, whoGreets } from './streams.ts'

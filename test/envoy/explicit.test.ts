@@ -1,13 +1,15 @@
 /** A sidecar that applications are told of, a real Envoy with real callers. */
+
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { explicitBootstrap, explicitNames } from '../../compiler/render-explicit.ts'
 import { sidecarCds } from '../../compiler/render-sidecar.ts'
 import type { ImportName, ServiceRoute, SidecarTable } from '../../compiler/tables.ts'
+import { freePort } from '../lab/ports.ts'
 import { type Backend, startBackend } from './backend.ts'
 import { converse, startLoad } from './call.ts'
-import { freePort, Mount, type RunningEnvoy, startEnvoy } from './proxy.ts'
+import { Mount, type RunningEnvoy, startEnvoy } from './proxy.ts'
 
 let east: Backend
 let local: Backend

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { compile } from '../../compiler/compile.ts'
 import * as build from '../compiler/build.ts'
+import { freePort } from '../lab/ports.ts'
 import { type Backend, startBackend } from './backend.ts'
 import { call, startLoad } from './call.ts'
-import { freePort } from './proxy.ts'
 import { type Gateway, startGateway } from './site.ts'
 
 let pods: readonly Backend[]

@@ -1,4 +1,5 @@
 /** Why the proxies of a node are spread over uids: what a sidecar takes of the instances of inotify that a uid has. */
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
@@ -9,7 +10,8 @@ import { compile } from '../../compiler/compile.ts'
 import { sidecarBootstrap, sidecarCds } from '../../compiler/render-sidecar.ts'
 import { sidecarTlsFiles } from '../../compiler/render-tls.ts'
 import * as build from '../compiler/build.ts'
-import { freePort, Mount, type RunningEnvoy, startEnvoy } from './proxy.ts'
+import { freePort } from '../lab/ports.ts'
+import { Mount, type RunningEnvoy, startEnvoy } from './proxy.ts'
 import { Identity } from './site.ts'
 
 const LIMIT = Number(readFileSync('/proc/sys/fs/inotify/max_user_instances', 'utf8'))

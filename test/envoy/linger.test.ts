@@ -1,4 +1,5 @@
 /** A path moves, and callers in other clusters hear of it two seconds after the gateway. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { compile } from '../../compiler/compile.ts'
@@ -6,9 +7,9 @@ import { withdrawnSince } from '../../compiler/controller/withdrawn.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
 import type { GatewayTable, SidecarTable } from '../../compiler/tables.ts'
 import * as build from '../compiler/build.ts'
+import { freePort } from '../lab/ports.ts'
 import { type Backend, startBackend } from './backend.ts'
 import { startLoad } from './call.ts'
-import { freePort } from './proxy.ts'
 import { startGateway, startSidecar, VIP_RANGE } from './site.ts'
 
 let app: Backend

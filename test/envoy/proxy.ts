@@ -1,7 +1,5 @@
 /** Real Envoys for tests: started on loopback addresses, fed by a folder that is swapped as the kubelet swaps a ConfigMap's. */
 import { spawn } from 'node:child_process'
-import { randomInt } from 'node:crypto'
-import { once } from 'node:events'
 import {
   chmodSync,
   lstatSync,
@@ -14,25 +12,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { copyFile, link } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { envoy } from '../lab/toolchain.ts'
-
-/** A port that nobody listens on, and that the kernel gives to nobody who connects out. */
-export const freePort = async (): Promise<number> => {
-  for (;;) {
-    const port = randomInt(10_000, 32_000)
-    const server = createServer().listen(port, '0.0.0.0')
-    const free = await once(server, 'listening').then(
-      () => true,
-      () => false,
-    )
-    server.close()
-    if (free) return port
-  }
-}
 
 /** A mounted ConfigMap: files are links into `..data`, which a rename moves from one version to the next. */
 export class Mount {

@@ -1,13 +1,15 @@
 /** Certificates and roots of both ends change under load, with a handshake of its own for each request. */
+
 import { X509Certificate } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bundleMapText, issueIdentity, issueRoot, type KeyPair, spiffeBundle, spiffeId } from '../../certs/spiffe.ts'
 import { compile } from '../../compiler/compile.ts'
 import type { SidecarTable, Trust } from '../../compiler/tables.ts'
 import * as build from '../compiler/build.ts'
+import { freePort } from '../lab/ports.ts'
 import { type Backend, startBackend } from './backend.ts'
 import { startLoad } from './call.ts'
-import { freePort, until } from './proxy.ts'
+import { until } from './proxy.ts'
 import { type Gateway, Identity, type Sidecar, startGateway, startSidecar, VIP_RANGE } from './site.ts'
 
 const HOUR = 3_600_000

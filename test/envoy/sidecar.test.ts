@@ -3,9 +3,9 @@ import { compile } from '../../compiler/compile.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
 import type { SidecarTable } from '../../compiler/tables.ts'
 import * as build from '../compiler/build.ts'
+import { freePort } from '../lab/ports.ts'
 import { type Backend, startBackend } from './backend.ts'
 import { call, startLoad } from './call.ts'
-import { freePort } from './proxy.ts'
 import { type Sidecar, startSidecar, VIP_RANGE } from './site.ts'
 
 /** Remote clusters are played by applications that answer at any path: what a sidecar does needs no gateway. */

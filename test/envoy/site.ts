@@ -7,7 +7,8 @@ import { gatewayBootstrap, gatewayCds, gatewayRds } from '../../compiler/render-
 import { sidecarBootstrap, sidecarCds } from '../../compiler/render-sidecar.ts'
 import { gatewayTlsFiles, sidecarTlsFiles } from '../../compiler/render-tls.ts'
 import type { EgressTable, GatewayTable, SidecarTable } from '../../compiler/tables.ts'
-import { freePort, Mount, type RunningEnvoy, startEnvoy, until } from './proxy.ts'
+import { freePort } from '../lab/ports.ts'
+import { Mount, type RunningEnvoy, startEnvoy, until } from './proxy.ts'
 
 /** The range that tests take VIPs from: loopback, so that a proxy can listen on every one of them. */
 export const VIP_RANGE = '127.240.0.0/16'

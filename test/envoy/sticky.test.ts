@@ -1,13 +1,14 @@
 /** Sessions: west calls through a sidecar and has pods of its own, east and north serve through gateways, east through two. */
+
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { compile } from '../../compiler/compile.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
 import type { GatewayTable, SidecarTable, Tables } from '../../compiler/tables.ts'
 import { whereTo } from '../../compiler/where-to.ts'
 import * as build from '../compiler/build.ts'
+import { freePort } from '../lab/ports.ts'
 import { type Backend, startBackend, startH2Backend } from './backend.ts'
 import { type Answer, call, callH2, type Load, startLoad } from './call.ts'
-import { freePort } from './proxy.ts'
 import { countNames, type Session, setCookies, startSession } from './sessions.ts'
 import { type Gateway, type Sidecar, startGateway, startSidecar, VIP_RANGE } from './site.ts'
 

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { compile } from '../../compiler/compile.ts'
 import type { GatewayTable, SidecarTable } from '../../compiler/tables.ts'
 import * as build from '../compiler/build.ts'
+import { freePort } from '../lab/ports.ts'
 import { type Backend, startBackend } from './backend.ts'
 import { call, startLoad } from './call.ts'
-import { freePort } from './proxy.ts'
 import { startGateway, startSidecar, VIP_RANGE } from './site.ts'
 
 let apps: readonly Backend[]

@@ -1,10 +1,11 @@
 /** Three clusters on loopback: west calls through a sidecar, east and north serve through gateways. */
+
 import { compile } from '../../compiler/compile.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
 import type { Tables } from '../../compiler/tables.ts'
 import * as build from '../compiler/build.ts'
+import { freePort } from '../lab/ports.ts'
 import { type Backend, startBackend, startH2Backend } from './backend.ts'
-import { freePort } from './proxy.ts'
 import { type Gateway, type Sidecar, startGateway, startSidecar, VIP_RANGE } from './site.ts'
 
 export interface World {

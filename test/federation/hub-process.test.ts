@@ -1,9 +1,10 @@
 /** The hub as a process: flags, readiness, SIGTERM. */
+
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { freePorts } from '../kube/apiserver.ts'
 import { kubectl, SYSTEM } from '../kube/compiler.ts'
+import { freePorts } from '../lab/ports.ts'
 import { until } from '../lab/run.ts'
 import { type Stage, startStage } from './hub.ts'
 

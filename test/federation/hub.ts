@@ -1,4 +1,5 @@
 /** A hub and members on real API servers without nodes: the chart's CRDs, and no more rights than the chart gives. */
+
 import { pino } from 'pino'
 import type { Cluster } from '../../api/cluster.ts'
 import type { Namespace, Service } from '../../api/core.ts'
@@ -14,9 +15,10 @@ import type { Connection } from '../../kube/connection.ts'
 import { must, mustOrMissing } from '../../kube/failure.ts'
 import type { Ref, Resource } from '../../kube/object.ts'
 import { render } from '../chart/helm.ts'
-import { type ApiServer, type Etcd, freePorts, startApiServer, startEtcd, type User } from '../kube/apiserver.ts'
+import { type ApiServer, type Etcd, startApiServer, startEtcd, type User } from '../kube/apiserver.ts'
 import { kubectl, SYSTEM } from '../kube/compiler.ts'
 import { CRDS } from '../kube/crds.ts'
+import { freePorts } from '../lab/ports.ts'
 import { until } from '../lab/run.ts'
 
 const account = (name: string): User => ({

@@ -1,4 +1,5 @@
 /** The hub's rights, at home and in a member: enough for all that it does, and each of them needed for something. */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,7 +36,7 @@ import { must, mustOrMissing } from '../../kube/failure.ts'
 import { LEASES } from '../../kube/lease.ts'
 import type { KubeObject, Ref, Resource } from '../../kube/object.ts'
 import { render } from '../chart/helm.ts'
-import { type ApiServer, type Etcd, freePorts, startApiServer, startEtcd } from '../kube/apiserver.ts'
+import { type ApiServer, type Etcd, startApiServer, startEtcd } from '../kube/apiserver.ts'
 import { kubectl, SYSTEM } from '../kube/compiler.ts'
 import { CRDS } from '../kube/crds.ts'
 import {
@@ -52,6 +53,7 @@ import {
   type Trial,
   textOf,
 } from '../kube/rights.ts'
+import { freePorts } from '../lab/ports.ts'
 import { until } from '../lab/run.ts'
 import { QUICK } from './hub.ts'
 

@@ -3,10 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { openSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Connection, connect } from '../../kube/connection.ts'
+import { freePorts } from '../lab/ports.ts'
 import { type RunResult, tryRun, until } from '../lab/run.ts'
 import { binary } from '../lab/toolchain.ts'
 
@@ -178,20 +178,6 @@ async function ended(child: ChildProcess): Promise<void> {
 async function logTail(dir: string, name: string): Promise<string> {
   const log = await readFile(join(dir, `${name}.log`), 'utf8')
   return `${name} ended: ${log.trim().split('\n').slice(-5).join('\n')}`
-}
-
-/** Held open together, so that none is handed out twice. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer()
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-      return server
-    }),
-  )
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
 }
 
 function kubeconfigOf(server: string, ca: string, token: string) {

@@ -1,4 +1,5 @@
 /** What the port says when the API server says no: one sentence that names verb and object. */
+
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CONFIGMAPS, type ConfigMap, NAMESPACES } from '../../api/resources.ts'
@@ -8,7 +9,8 @@ import { createRecorder } from '../../kube/events.ts'
 import { must, type Result } from '../../kube/failure.ts'
 import type { KubeObject } from '../../kube/object.ts'
 import { readEvents } from '../../kube/watch.ts'
-import { ADMIN, type ApiServer, freePorts, startApiServer } from './apiserver.ts'
+import { freePorts } from '../lab/ports.ts'
+import { ADMIN, type ApiServer, startApiServer } from './apiserver.ts'
 
 const GUEST = { name: 'guest', groups: ['system:authenticated'] }
 const in_ = (name: string) => ({ namespace: 'default', name })

@@ -1,11 +1,13 @@
 /** The compiler as its Deployment runs it, against a real API server: the chart's CRDs, the chart's permissions, no node. */
+
 import { pino } from 'pino'
 import { runCompiler } from '../../compiler/main.ts'
 import { createClient } from '../../kube/client.ts'
 import type { Connection } from '../../kube/connection.ts'
 import { render } from '../chart/helm.ts'
+import { freePorts } from '../lab/ports.ts'
 import { until } from '../lab/run.ts'
-import { type ApiServer, freePorts, startApiServer, type User } from './apiserver.ts'
+import { type ApiServer, startApiServer, type User } from './apiserver.ts'
 import { CRDS } from './crds.ts'
 
 export const SYSTEM = 'portolan-system'

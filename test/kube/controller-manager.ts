@@ -1,8 +1,10 @@
 /** Kubernetes' own controllers beside an API server without nodes, where a test needs what one of them does. */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { dirname, join } from 'node:path'
+import { freePorts } from '../lab/ports.ts'
 import { binary } from '../lab/toolchain.ts'
-import { type ApiServer, freePorts } from './apiserver.ts'
+import type { ApiServer } from './apiserver.ts'
 
 export interface ControllerManager {
   readonly stop: () => Promise<void>

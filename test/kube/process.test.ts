@@ -1,9 +1,11 @@
 /** The compiler as a process: flags, readiness, SIGTERM. */
+
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { freePorts } from '../lab/ports.ts'
 import { until } from '../lab/run.ts'
-import { type ApiServer, freePorts } from './apiserver.ts'
+import type { ApiServer } from './apiserver.ts'
 import { kubectl, SYSTEM, startInstalled } from './compiler.ts'
 
 const MAIN = join(import.meta.dirname, '../../cli/main.ts')

@@ -1,4 +1,5 @@
 /** `Programmed` says what proxies run: a real Envoy is asked, and the ConfigMap reaches it only when the test lets it. */
+
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import {
   afterJudging,
@@ -12,8 +13,9 @@ import {
 import { sidecarBootstrap } from '../../compiler/render-sidecar.ts'
 import type { SidecarTable } from '../../compiler/tables.ts'
 import { Mount, type RunningEnvoy, startEnvoy } from '../envoy/proxy.ts'
+import { freePorts } from '../lab/ports.ts'
 import { until } from '../lab/run.ts'
-import { type ApiServer, freePorts } from './apiserver.ts'
+import type { ApiServer } from './apiserver.ts'
 import { CLUSTER_KEY, kubectl, type Replica, startInstalled, startReplica } from './compiler.ts'
 import { type Look, lookAt } from './look.ts'
 import { imported, namespace, pod, policy, service } from './objects.ts'

@@ -1,4 +1,5 @@
 /** The compiler's rights: enough, and each of them needed. */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,7 +23,8 @@ import { createClient, type KubeClient } from '../../kube/client.ts'
 import { must, mustOrMissing } from '../../kube/failure.ts'
 import type { KubeObject, Ref, Resource } from '../../kube/object.ts'
 import { render } from '../chart/helm.ts'
-import { type ApiServer, freePorts, startApiServer } from './apiserver.ts'
+import { freePorts } from '../lab/ports.ts'
+import { type ApiServer, startApiServer } from './apiserver.ts'
 import { CLUSTER_KEY, kubectl, SYSTEM } from './compiler.ts'
 import { ALL_CRDS } from './crds.ts'
 import { type Look, lookAt } from './look.ts'

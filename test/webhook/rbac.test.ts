@@ -1,4 +1,5 @@
 /** The webhook's rights: enough, and each of them needed. */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
@@ -10,7 +11,7 @@ import { createClient, type KubeClient } from '../../kube/client.ts'
 import { mustOrMissing } from '../../kube/failure.ts'
 import { runWebhook } from '../../webhook/main.ts'
 import { render } from '../chart/helm.ts'
-import { type ApiServer, freePorts, startApiServer } from '../kube/apiserver.ts'
+import { type ApiServer, startApiServer } from '../kube/apiserver.ts'
 import { CLUSTER_KEY, kubectl, SYSTEM } from '../kube/compiler.ts'
 import { CRDS } from '../kube/crds.ts'
 import {
@@ -25,6 +26,7 @@ import {
   rightsOf,
   textOf,
 } from '../kube/rights.ts'
+import { freePorts } from '../lab/ports.ts'
 
 const RIGHTS = rightsOf(await render('--show-only', 'templates/webhook/rbac.yaml'), 'portolan-webhook')
 const SECRET = { namespace: SYSTEM, name: 'portolan-webhook-tls' }

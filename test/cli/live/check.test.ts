@@ -1,13 +1,14 @@
 /** `portolan check`, on an API server with everything that the chart installs: a webhook and a compiler run in this process. */
+
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createClient } from '../../../kube/client.ts'
 import { runWebhook } from '../../../webhook/main.ts'
 import { parseManifests, render } from '../../chart/helm.ts'
 import { slice } from '../../dns/build.ts'
-import { freePorts } from '../../kube/apiserver.ts'
 import { kubectl, type Replica, SYSTEM, startReplica } from '../../kube/compiler.ts'
 import { exported, imported, namespace, pod, policy, service } from '../../kube/objects.ts'
+import { freePorts } from '../../lab/ports.ts'
 import { until } from '../../lab/run.ts'
 import { type Installed, installed } from './installed.ts'
 

@@ -1,4 +1,5 @@
 /** What `portolan routes` makes of a real Envoy, fed by a folder that only the test changes. */
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ROUTES_MOUNT } from '../../../api/names.ts'
 import { type ClusterFile, type ProxyReport, proxyReport, type RouteFile } from '../../../cli/live/proxy-report.ts'
@@ -11,7 +12,8 @@ import { sidecarBootstrap, sidecarCds } from '../../../compiler/render-sidecar.t
 import { sidecarTlsFiles } from '../../../compiler/render-tls.ts'
 import * as build from '../../compiler/build.ts'
 import { cases } from '../../compiler/cases.ts'
-import { freePort, Mount, type RunningEnvoy, startEnvoy } from '../../envoy/proxy.ts'
+import { Mount, type RunningEnvoy, startEnvoy } from '../../envoy/proxy.ts'
+import { freePort } from '../../lab/ports.ts'
 
 const file = (text: string) => JSON.parse(text) as ClusterFile
 
@@ -34,10 +36,11 @@ const settings = async (mount: Mount) => ({
 describe('a sidecar', () => {
   const mount = new Mount()
   let envoy: RunningEnvoy
+  let mounted: Readonly<Record<string, string>> = {
+    'cds.json': sidecarCds({ namespace: 'shop', version: 'none', tcpRange: '240.240.128.0/17', routes: [] }),
+  }
   beforeAll(async () => {
-    mount.swap({
-      'cds.json': sidecarCds({ namespace: 'shop', version: 'none', tcpRange: '240.240.128.0/17', routes: [] }),
-    })
+    mount.swap(mounted)
     const given = await settings(mount)
     envoy = await startEnvoy(
       sidecarBootstrap({ ...given, capturePort: await freePort(), tcpRange: '240.240.128.0/17' }),
@@ -52,9 +55,11 @@ describe('a sidecar', () => {
   const tables = cases.flatMap(({ name, tables: { sidecars } }) => sidecars.map((table) => ({ name, table })))
   test.each(tables)('runs what was written: $name, $table.namespace', async ({ table }) => {
     const cds = sidecarCds(table).replaceAll(ROUTES_MOUNT, mount.directory)
-    // Envoy refuses a cluster whose files are not there.
+    // Envoy refuses a cluster whose files are not there yet: in a pod they are another volume's.
     const tls = table.trust ? sidecarTlsFiles(table.trust, mount.directory, mount.directory) : {}
-    mount.swap({ 'cds.json': cds, ...tls })
+    mount.swap({ ...mounted, ...tls })
+    mounted = { 'cds.json': cds, ...tls }
+    mount.swap(mounted)
     const report = async () =>
       proxyReport({ running: await ask(envoy), compiled: file(cds), written: file(cds), isGateway: false })
     await expect
