@@ -41,7 +41,7 @@ export const pathHolders = (claims: readonly PathClaim[]): ((claim: PathClaim) =
   const holderOf = ({ path, pathType, service }: PathClaim): Holder | undefined => {
     const namespace = namespaceOf(service)
     const same = served.get(path)
-    if (same !== undefined) return same.service === service ? undefined : same
+    if (same !== undefined && same.service !== service) return same
     const around = above(path)
       .flatMap((each) => served.get(each) ?? [])
       .find((each) => each.pathType === 'Prefix' && namespaceOf(each.service) !== namespace)
@@ -51,8 +51,9 @@ export const pathHolders = (claims: readonly PathClaim[]): ((claim: PathClaim) =
 
   const isOwn = ({ path, service }: PathClaim) => isOwnArea(path, namespaceOf(service))
   for (const claim of [...claims.filter(isOwn), ...claims.filter((each) => !isOwn(each))]) {
-    if (served.has(claim.path) || holderOf(claim) !== undefined) continue
-    served.set(claim.path, claim)
+    if (holderOf(claim) !== undefined) continue
+    // Of one export's claims to a path a Prefix says more than an Exact.
+    if (served.get(claim.path)?.pathType !== 'Prefix') served.set(claim.path, claim)
     for (const each of above(claim.path)) {
       const holders = below.get(each) ?? new Map<string, Holder>()
       below.set(each, holders)
