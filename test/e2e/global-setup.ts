@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { leaveLabs, RUN_VARIABLE } from './worker-lab.ts'
 
-/** Around all tests on real clusters. KEEP_CLUSTERS=1 leaves the clusters up for the next run. */
-export async function setup(): Promise<() => Promise<void>> {
+/** Around all tests on real clusters, once for their projects. KEEP_CLUSTERS=1 leaves the clusters up for the next run. */
+export async function setup(): Promise<(() => Promise<void>) | undefined> {
+  if (process.env[RUN_VARIABLE] !== undefined) return undefined
   const run = await mkdtemp(join(tmpdir(), 'portolan-clusters-'))
   process.env[RUN_VARIABLE] = run
   return async () => {
