@@ -7,8 +7,8 @@ const ROOMS = '{api,certs,chart,cli,compiler,conformance,demo,dns,docs,envoy,fed
 const lacking = await lacksForClusters()
 for (const line of lacking) console.warn(`skipped: every test of projects calls and clusters: ${line}`)
 
-/** They count calls that fail, or measure delays: what is measured must be the system's and not the neighbour's. */
-const ALONE = 'test/e2e/{egress,federation,propagation,resilience,rotation,walkthrough}.test.ts'
+/** They count calls that fail, or measure delays, or have many clusters: what shows must be the system's and not the neighbour's. */
+const ALONE = 'test/e2e/{dapr,egress,federation,propagation,resilience,rotation,walkthrough}.test.ts'
 
 const onClusters = {
   globalSetup: 'test/e2e/global-setup.ts',
