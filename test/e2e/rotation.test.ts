@@ -90,10 +90,14 @@ afterAll(async () => {
 async function calling(work: () => Promise<unknown>): Promise<void> {
   relay.sent.length = 0
   const loop = await loadAlone(west, NS, 'deploy/client', URL, CALLS_PER_SECOND)
-  const problem = await work().then(
-    () => undefined,
-    (error: unknown) => error,
-  )
+  const [problem] = await Promise.all([
+    work().then(
+      () => undefined,
+      (error: unknown) => error,
+    ),
+    // However soon it is done, there are calls to count.
+    new Promise((resolve) => setTimeout(resolve, 3_000)),
+  ])
   const { failed, failures, total } = await loop.stop()
   if (problem !== undefined)
     throw new Error(`${String(problem)}; of ${total} calls ${failed} failed: ${JSON.stringify(failures)}`, {
