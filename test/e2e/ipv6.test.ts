@@ -2,7 +2,6 @@
  * Two clusters beside those of all other tests: six has IPv6 alone, both has IPv4 first and IPv6 too, and is the hub. Each
  * is known to the other by its gateway's IPv6 address.
  */
-import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { hasIpv6 } from '../lab/network.ts'
 import { chooseProvider } from '../lab/provider.ts'
@@ -18,7 +17,8 @@ import {
   policy,
   serviceExport,
 } from './manifests.ts'
-import { describeSites, GATEWAY_NODE_PORT, installMesh, siteNamed, terminalEnv } from './mesh.ts'
+import { memberOf } from './member.ts'
+import { describeSites, installMesh, siteNamed, terminalEnv } from './mesh.ts'
 import { apply, exec, get, kubectl, type Loose, rolledOut, type Site } from './site.ts'
 
 const NS = 'families'
@@ -35,16 +35,7 @@ if (!possible) console.warn('skipped: the tests of IPv6 between clusters need a 
 let six: Site
 let both: Site
 
-const member = async ({ name }: Site) => ({
-  apiVersion: 'flomesh.io/v1alpha1',
-  kind: 'Cluster',
-  metadata: { name },
-  spec: {
-    gatewayHost: await clusters.nodeAddress(name, 6),
-    gatewayPort: GATEWAY_NODE_PORT,
-    kubeconfig: await readFile(await clusters.kubeconfig(name), 'utf8'),
-  },
-})
+const member = async (site: Site) => memberOf(clusters, site, { host: await clusters.nodeAddress(site.name, 6) })
 
 beforeAll(async () => {
   if (!possible) return

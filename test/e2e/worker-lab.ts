@@ -1,5 +1,4 @@
-/** Test files run side by side in several workers: each has two clusters of its own, as large ones are dear, in a lab of its own. */
-import { existsSync } from 'node:fs'
+/** Test files run side by side in several workers. Each worker has a lab of its own with two clusters, for all of its files. */
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CACHE } from '../lab/cache.ts'
@@ -17,14 +16,16 @@ const labOf = (worker: string): string => `${process.env['PORTOLAN_LAB'] ?? join
 export async function enterLab(worker: string, run: string): Promise<void> {
   process.env['PORTOLAN_LAB'] = labOf(worker)
   const record = join(run, worker)
-  if (!existsSync(record)) {
+  let sites = await readFile(record, 'utf8').catch(() => '')
+  if (sites === '') {
     const clusters = await chooseProvider()
     // Before they are there: what a failed start has left is to be removed as well.
     await writeFile(record, '')
     await installMesh(clusters, NAMES)
-    await writeFile(record, await describeSites(clusters, NAMES))
+    sites = await describeSites(clusters, NAMES)
+    await writeFile(record, sites)
   }
-  process.env[SITES_VARIABLE] = await readFile(record, 'utf8')
+  process.env[SITES_VARIABLE] = sites
 }
 
 /** Removes the clusters of all workers. */
