@@ -65,7 +65,7 @@ export const FEDERATION = {
   Forbidden: {
     level: 'warning',
     sentence: 'a permission is missing: {why}',
-    fix: 'Grant it; `portolan cluster join` grants all that is needed in a member',
+    fix: 'Grant it. In a member, `portolan install` brings the role portolan-member and `portolan cluster join` gives it to the hub',
   },
   TLSError: {
     level: 'warning',

@@ -7,6 +7,7 @@ import { type Failure, failed, ok, type Result } from '../../kube/failure.ts'
 import type { InformerEvent } from '../../kube/informer.ts'
 import type { Observed } from './observed.ts'
 import { isDefinite, type Trouble, troubleOf } from './reason.ts'
+import { lookAtSight } from './sight.ts'
 import { type Sources, startSources } from './sources.ts'
 
 export interface LinkTimes {
@@ -18,6 +19,8 @@ export interface LinkTimes {
   readonly requestTimeoutMs: number
   /** Longest wait between two tries of anything. */
   readonly mostRetryMs: number
+  /** Between two questions whether the hub may still see what it has to, while it may; a heartbeat at least. */
+  readonly sightMs: number
 }
 
 export const LINK_TIMES: LinkTimes = {
@@ -25,6 +28,7 @@ export const LINK_TIMES: LinkTimes = {
   heartbeatTimeoutMs: 5_000,
   requestTimeoutMs: 10_000,
   mostRetryMs: 15_000,
+  sightMs: 30_000,
 }
 
 export interface LinkOptions {
@@ -89,6 +93,8 @@ export function startLink(options: LinkOptions): Link {
   let sources: Sources | undefined
   let renewing: Sources | undefined
   let slicesWanted = false
+  let sightDue = performance.now()
+  let looking = false
 
   function note(source: string, failure: Failure | undefined) {
     const before = troubles.get(source)?.message
@@ -133,6 +139,19 @@ export function startLink(options: LinkOptions): Link {
     return failed({ reason: 'Unreachable', message: 'cannot get /version: what answers is no Kubernetes API server' })
   }
 
+  async function look() {
+    if (looking || performance.now() < sightDue) return
+    looking = true
+    // Whoever is behind the address may say anything: what cannot be read tells nothing.
+    const looked = await lookAtSight(pulse, namespace).catch(() => ok(undefined))
+    looking = false
+    if (stopping.signal.aborted || (!looked.ok && !MISSING.has(looked.failure.reason))) return
+    const refused = looked.ok ? looked.value : undefined
+    note('sight', refused)
+    // What is given back is worth asking for at every heartbeat.
+    if (refused === undefined) sightDue = performance.now() + times.sightMs
+  }
+
   async function run() {
     for (let failures = 0; !stopping.signal.aborted; ) {
       const answer = await beat()
@@ -144,6 +163,7 @@ export function startLink(options: LinkOptions): Link {
         else if (failures >= PATIENCE) void renew()
         note('heartbeat', undefined)
         failures = 0
+        void look()
       } else {
         failures += 1
         const trouble = troubleOf(answer.failure) ?? 'Unreachable'

@@ -73,7 +73,7 @@ describe('reasons', () => {
   test('an account without rights: Forbidden, naming what is missing', async () => {
     await enlist(stage, east, { change: { user: STRANGER } })
     await managed(stage, 'east', 'Forbidden')
-    expect((await told('east'))?.message).toMatch(/cannot (list|watch) resource/)
+    expect((await told('east'))?.message).toMatch(/cannot list (.*, )?services, .*, nor watch /)
     await enlist(stage, east)
     await managed(stage, 'east', 'Connected')
   })
@@ -93,6 +93,42 @@ describe('reasons', () => {
     await imports(west, 'shop/more', ['east'])
     await kubectl(north.api, ['patch', 'clusterrole', 'portolan-member', '--type=json', '-p', GRANT_ALL])
     await imports(north, 'shop/more', ['east'])
+  })
+
+  test.each([
+    ['its ClusterRole is deleted', ['clusterrole', 'portolan-member']],
+    ['the binding of it is deleted', ['clusterrolebinding', 'portolan-hub']],
+    ['the binding of the Role is deleted', ['rolebinding', 'portolan-hub', '-n', SYSTEM]],
+  ])('%s while watches are open: Forbidden, nothing is withdrawn, and healed once granted', async (_, what) => {
+    const { metadata, ...rest } = JSON.parse(await kubectl(east.api, ['get', ...what, '-o', 'json']))
+    await kubectl(east.api, ['delete', ...what])
+    const { message } = conditionOf(await managed(stage, 'east', 'Forbidden'), 'Managed') ?? {}
+    expect(message).toMatch(
+      what.includes(SYSTEM)
+        ? /list configmaps portolan-system\/portolan-cluster/
+        : /list .*serviceexports\.flomesh\.io/,
+    )
+    if (what.includes('clusterrole')) expect(message).toContain('"portolan-member" not found')
+    await event(stage.hub, 'east', 'Forbidden')
+    if (what.includes('clusterrole')) {
+      const refusals = () =>
+        replica.log.filter(({ resource, reason }) => resource === 'serviceexports' && reason === 'Forbidden').length
+      const before = refusals()
+      await east.api.kill()
+      await east.api.start()
+      await until('watches are refused as well', () => refusals() > before)
+      await managed(stage, 'east', 'Forbidden')
+    }
+    expect([(await told('west'))?.reason, (await told('north'))?.reason]).toEqual(['Connected', 'Connected'])
+    await west.apply(...offer('shop/unmoved'))
+    await imports(north, 'shop/unmoved', ['west'])
+    expect(givers(await west.importOf('shop/pay'))).toEqual([keyOf('east')])
+    const { name, namespace } = metadata
+    await kubectl(east.api, ['create', '-f', '-'], JSON.stringify({ ...rest, metadata: { name, namespace } }))
+    await managed(stage, 'east', 'Connected')
+    await imports(east, 'shop/unmoved', ['west'])
+    await west.remove(SERVICE_EXPORTS, { namespace: 'shop', name: 'unmoved' })
+    await importsNot(east, 'shop/unmoved')
   })
 
   test('nothing there at all: Unreachable, since when', async () => {

@@ -177,7 +177,13 @@ export interface ReplicaOptions extends Partial<FederationOptions> {
 }
 
 /** Heartbeats and retries much faster than in earnest. */
-export const QUICK = { heartbeatMs: 500, heartbeatTimeoutMs: 1_000, requestTimeoutMs: 2_000, mostRetryMs: 1_000 }
+export const QUICK = {
+  heartbeatMs: 500,
+  heartbeatTimeoutMs: 1_000,
+  requestTimeoutMs: 2_000,
+  mostRetryMs: 1_000,
+  sightMs: 1_000,
+}
 
 async function startReplica(hub: Site, { connection, onLog, ...options }: ReplicaOptions = {}): Promise<Replica> {
   const [healthPort = 0, metricsPort = 0] = await freePorts(2)
