@@ -99,8 +99,13 @@ export const GlobalTrafficPolicyStatusSchema = Type.Object(
             }),
             reason: Type.String({
               description:
-                'Active = takes calls. Standby = takes over when those before it have gone. Drained = its weight is 0. ExportsNothing = it does not export the service (yet). WithoutIdentity = it has no identity that this cluster knows, and identity.required is set. NoReadyEndpoint = no pod of the Service is ready. NotUsed = Locality uses no target.',
+                'Active = takes calls. Standby = takes over when those before it have gone. Drained = its weight is 0. ExportsNothing = it does not export the service (yet). KeyChanged = no cluster goes by this key any more. WithoutIdentity = it has no identity that this cluster knows, and identity.required is set. NoReadyEndpoint = no pod of the Service is ready. NotUsed = Locality uses no target.',
             }),
+            keyNow: Type.Optional(
+              Type.String({
+                description: 'Key that the cluster goes by now, when region, zone or group have changed.',
+              }),
+            ),
           },
           { description: 'What became of one target.' },
         ),

@@ -193,6 +193,7 @@ const routed = (
     }
   }
 
+  const members = Object.keys(world.trust?.clusters ?? {})
   const leadsHere = plan.type !== 'Locality' && !acrossOnly(plan) && imports && vip !== undefined
   if (plan.type !== 'Locality' && !imports) {
     issues.push({ code: spread ? 'NothingShared' : 'NothingToRoute', object, path: 'spec.ports' })
@@ -203,7 +204,7 @@ const routed = (
     keepsPlain: plan.keepsPlain,
     headless: isHeadless(imported),
     routes,
-    targets: policy ? targetStates(plan, policy, ownKey, routes, exporting, nameless, localReady) : [],
+    targets: policy ? targetStates(plan, policy, ownKey, routes, exporting, nameless, members, localReady) : [],
     issues,
   }
 }

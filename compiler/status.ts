@@ -98,18 +98,23 @@ export const policyIssues = (object: GlobalTrafficPolicy, routed: RoutedImport |
   if (lbType !== undefined && routed.routes.some((route) => route.policy !== lbType)) {
     return [{ code: 'FailOverNeedsTargets', object: reference, path: 'spec.targets' }]
   }
-  const silent = new Set(routed.targets.filter((row) => row.reason === 'ExportsNothing').map((row) => row.clusterKey))
+  const rows = new Map(routed.targets.map((row) => [row.clusterKey, row]))
   return [
     ...targets.flatMap(({ clusterKey }, index): readonly Issue<Code>[] => {
-      if (!silent.has(clusterKey)) return []
-      const path = `spec.targets[${index}].clusterKey`
-      return [{ code: 'TargetExportsNothing', object: reference, path, value: clusterKey, params: { namespace, name } }]
+      const row = rows.get(clusterKey)
+      const at = { object: reference, path: `spec.targets[${index}].clusterKey`, value: clusterKey }
+      if (row?.keyNow !== undefined) return [{ code: 'ClusterKeyChanged', ...at, params: { now: row.keyNow } }]
+      return row?.reason === 'ExportsNothing'
+        ? [{ code: 'TargetExportsNothing', ...at, params: { namespace, name } }]
+        : []
     }),
     ...routed.issues
       .filter((issue) => issue.code === 'NoBackend' || issue.code === 'NothingToRoute')
       .map((issue) => ({ ...issue, object: reference, path: '' })),
   ]
 }
+
+const UNRESOLVED: ReadonlySet<Code> = new Set(['TargetExportsNothing', 'ClusterKeyChanged', 'NoBackend'])
 
 const REFUSING: ReadonlySet<Code> = new Set([
   'PolicyWithoutImport',
@@ -135,9 +140,7 @@ export const policyStatus = (object: GlobalTrafficPolicy, routed: RoutedImport |
       ? { code: 'AcceptedUnsteered', object: reference, path: 'spec.lbType' }
       : { code: 'Accepted', object: reference, path: '', params: { policy: steering } }
   const accepted = verdict('Accepted', 'True', [good, ...ignored, ...required])
-  const unresolved = nonEmpty(
-    issues.filter((issue) => issue.code === 'TargetExportsNothing' || issue.code === 'NoBackend'),
-  )
+  const unresolved = nonEmpty(issues.filter((issue) => UNRESOLVED.has(issue.code)))
   const resolved: Said = [{ code: 'TargetsResolved', object: reference, path: '' }]
   if (steering === undefined || steering === 'Locality') return statusOf(object, [accepted], extra)
   return statusOf(object, [accepted, verdict('Resolved', unresolved ? 'False' : 'True', unresolved ?? resolved)], extra)

@@ -1,4 +1,5 @@
 import type { GlobalTrafficPolicy } from '../api/global-traffic-policy.ts'
+import { keyNow } from './key-now.ts'
 import { compare } from './order.ts'
 import { DEFAULT_WEIGHT, type Plan } from './plan.ts'
 import type { ServiceRoute } from './tables.ts'
@@ -10,6 +11,8 @@ export interface TargetState {
   readonly weight: number
   readonly readyEndpoints: number
   readonly reason: TargetReason
+  /** What the cluster goes by now, when its key has changed. */
+  readonly keyNow?: string
 }
 
 export type TargetReason =
@@ -18,6 +21,8 @@ export type TargetReason =
   | 'Standby'
   | 'Drained'
   | 'ExportsNothing'
+  /** No cluster goes by this key any more. */
+  | 'KeyChanged'
   /** The mesh calls nobody without one. */
   | 'WithoutIdentity'
   | 'NoReadyEndpoint'
@@ -27,6 +32,7 @@ export type TargetReason =
 /**
  * @param exporting endpoints by clusterKey, of other clusters that export the service
  * @param nameless those of them that some port does not call, as they have no identity
+ * @param others keys of more clusters that are there
  * @param localReady ready pods of this cluster's Service; undefined when it has none
  */
 export const targetStates = (
@@ -36,6 +42,7 @@ export const targetStates = (
   routes: readonly ServiceRoute[],
   exporting: ReadonlyMap<string, number>,
   nameless: ReadonlySet<string>,
+  others: readonly string[],
   localReady: number | undefined,
 ): readonly TargetState[] => {
   const rows = plan.remotes && plan.type !== 'Locality' ? plan.remotes : undefined
@@ -52,6 +59,8 @@ export const targetStates = (
   )
   const used = new Map(routes.flatMap((route) => route.backends.map((backend) => [backend.clusterKey, backend.weight])))
 
+  const known = [ownKey, ...exporting.keys(), ...others]
+
   const rowOf = (clusterKey: string): TargetState => {
     const own = clusterKey === ownKey
     const ready = own ? (localReady ?? 0) : (exporting.get(clusterKey) ?? 0)
@@ -62,6 +71,8 @@ export const targetStates = (
       reason,
     })
     if (plan.type === 'Locality' && !own) return row('NotUsed')
+    const now = keyNow(clusterKey, known)
+    if (now !== undefined) return { ...row('KeyChanged'), keyNow: now }
     if ((own ? plan.localWeight : (rows?.get(clusterKey)?.weight ?? DEFAULT_WEIGHT)) === 0) return row('Drained')
     if (ready === 0) return row(own ? 'NoReadyEndpoint' : 'ExportsNothing')
     if (nameless.has(clusterKey) && !used.has(clusterKey)) return row('WithoutIdentity')

@@ -3,6 +3,7 @@ import type { Issue } from '../api/issue.ts'
 import type { Door, ServiceImport } from '../api/service-import.ts'
 import { referenceOf } from '../compiler/conditions.ts'
 import { exportReference } from '../compiler/doors.ts'
+import { keyNow } from '../compiler/key-now.ts'
 import { by } from '../compiler/order.ts'
 import type { ObjectStatus } from '../compiler/tables.ts'
 import { conflictsOf, tell } from './conflict.ts'
@@ -105,11 +106,16 @@ const unusableWords = ({ offer: { object }, properties: { words } }: Constituent
 
 /** Clusters that an export is for and that nobody knows. */
 const strangers = ({ offer }: Constituent, sites: readonly Site[]): readonly Issue<Code>[] => {
-  const known = new Set(sites.map(clusterKeyOf))
+  const known = sites.map(clusterKeyOf)
   return (offer.object.spec.targetClusters ?? []).flatMap((key, index): readonly Issue<Code>[] => {
-    if (known.has(key)) return []
-    const path = `spec.targetClusters[${index}]`
-    return [{ code: 'TargetClusterUnknown', object: exportReference(offer.object), path, value: key }]
+    if (known.includes(key)) return []
+    const at = { object: exportReference(offer.object), path: `spec.targetClusters[${index}]`, value: key }
+    const now = keyNow(key, known)
+    return [
+      now === undefined
+        ? { code: 'TargetClusterUnknown', ...at }
+        : { code: 'ClusterKeyChanged', ...at, params: { now } },
+    ]
   })
 }
 

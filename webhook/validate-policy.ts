@@ -1,5 +1,6 @@
 /** Rules for GlobalTrafficPolicy. */
 import type { ObjectRef } from '../api/issue.ts'
+import { keyNow } from '../compiler/key-now.ts'
 import { clusterKeyRules } from './validate-fields.ts'
 import { type At, at, type Finding, field, found, foundAbout, items, repeated, text } from './validate-read.ts'
 import type { World } from './world.ts'
@@ -62,6 +63,8 @@ function* importRules(targets: readonly At[], ref: ObjectRef, world: World): Ite
   for (const target of targets) {
     const key = keyOf(target)
     if (key === undefined || exporters.has(key) || key === world.clusterKey) continue
-    yield found('TargetExportsNothing', field(target, 'clusterKey'), { namespace, name })
+    const now = keyNow(key, [world.clusterKey, ...exporters])
+    if (now === undefined) yield found('TargetExportsNothing', field(target, 'clusterKey'), { namespace, name })
+    else yield found('ClusterKeyChanged', field(target, 'clusterKey'), { now })
   }
 }

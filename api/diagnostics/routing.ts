@@ -29,6 +29,11 @@ export const ROUTING = {
     sentence: 'cluster {value} does not export {namespace}/{name} (yet), so calls go to the others',
     fix: 'Export the service there, or correct the cluster key',
   },
+  ClusterKeyChanged: {
+    level: 'warning',
+    sentence: 'no cluster goes by the key {value} any more: the cluster of that name has the key {now}',
+    fix: 'Write {now} in its place',
+  },
   NoBackend: {
     level: 'warning',
     sentence:

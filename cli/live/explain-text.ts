@@ -116,6 +116,7 @@ const TARGET_MEANS: Readonly<Record<TargetState['reason'], string>> = {
   Standby: 'takes over when those before it have gone',
   Drained: 'drained: its weight is 0, so it gets no new calls',
   ExportsNothing: 'exports nothing of this name (yet)',
+  KeyChanged: 'no cluster goes by this key any more',
   WithoutIdentity: 'has no identity that this cluster knows, and the chart requires one',
   NoReadyEndpoint: 'no pod is ready',
   NotUsed: 'not used: Locality keeps calls here',

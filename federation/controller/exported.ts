@@ -16,6 +16,9 @@ export type Held =
   /** Keys of the clusters that the import leads to; none when there is no import. */
   | readonly string[]
 
+/** What is said of an export whoever imports it. */
+const BESIDES: ReadonlySet<Code> = new Set(['ImportFull', 'TargetClusterUnknown', 'ClusterKeyChanged'])
+
 /** Clusters that a message names before it only counts them. */
 const MOST_NAMED = 5
 
@@ -49,10 +52,10 @@ export function exportedStatus(
           ...issue,
           params: { ...issue.params, missing: `${listed(missing)} (${listed(foreign)}: an import of its own)` },
         }
-  const crowdedOut = said.issues.filter(({ code }) => code === 'ImportFull' && code !== issue.code)
+  const besides = said.issues.filter(({ code }) => BESIDES.has(code) && code !== issue.code)
   const exported = verdict('Exported', issue.code === 'Exported' ? 'True' : 'False', [
     { ...explained, object },
-    ...crowdedOut,
+    ...besides,
   ])
   const conflict = said.status.conditions.filter(({ type }) => type === 'Conflict')
   return {

@@ -277,8 +277,18 @@ test('a region is renamed: the member has a new key, and so have all endpoints',
     const told = await east.get(CONFIGMAPS, { namespace: SYSTEM, name: 'portolan-cluster' })
     return told?.data?.['clusterKey'] === key
   })
+  await west.apply(...offer('shop/moved', { spec: { targetClusters: [keyOf('east'), keyOf('north')] } }))
+  await until('an export that names the former one is told', async () =>
+    conditionOf(await west.exportOf('shop/moved'), 'Exported')?.message.includes(`Write ${key} in its place`),
+  )
   await stage.hub.apply(clusterObject('east', { region: 'default' }))
   await imports(west, 'shop/pay', ['east'])
+  await imports(east, 'shop/moved', ['west'])
+  await until('and no longer than it is wrong', async () => {
+    const { message } = conditionOf(await west.exportOf('shop/moved'), 'Exported') ?? {}
+    return message?.includes('in its place') === false
+  })
+  await west.remove(SERVICE_EXPORTS, ref('shop/moved'))
 })
 
 test('a gateway moves: endpoints follow', async () => {

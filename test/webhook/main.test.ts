@@ -234,14 +234,16 @@ test('knows this cluster by the name that its hub gives it', async () => {
   const target = { host: '10.9.0.1', port: 80, path: '/pay' }
   const endpoints = [{ clusterKey: 'default/default/default/east', target }]
   done(await apply(ours('ServiceImport', { ports: [{ port: 8080, endpoints }] })))
-  const said = async () => {
-    const policy = ours('GlobalTrafficPolicy', { lbType: 'ActiveActive', targets: [{ clusterKey: north }] })
+  const said = async (clusterKey = north) => {
+    const policy = ours('GlobalTrafficPolicy', { lbType: 'ActiveActive', targets: [{ clusterKey }] })
     return (await apply(policy, '--dry-run=server')).stderr
   }
   await until('it is taken for another cluster', async () => (await said()).includes(`"${north}" does not export`))
   const metadata = { namespace: SYSTEM, name: 'portolan-cluster' }
   done(await apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { clusterKey: north } }))
   await until('it is known for this one', async () => (await said()) === '')
+  expect(await said('default/default/default/north')).toContain(`the cluster of that name has the key ${north}`)
+  expect(await said('eu/eu-1/shop/east')).toContain('Write default/default/default/east in its place')
 })
 
 test('counts what it decided, and serves the counts', async () => {
