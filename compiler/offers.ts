@@ -195,7 +195,7 @@ const otherPorts = ({ spec: { rules = [] } }: ServiceExport, service: Service): 
 const said = (port: ServicePort & Spoken): Issue['params'] => ({ port: port.port, spoken: spokenAt(port) })
 
 /** Rules that need a path: those of a port that is known for a stream need none. */
-const claimsOf = (object: ServiceExport, service: Service | undefined): readonly PathClaim[] =>
+export const claimsOf = (object: ServiceExport, service: Service | undefined): readonly PathClaim[] =>
   claims.get(object, [service], () =>
     rulesOf(object, service).flatMap(({ port, path, pathType }) => {
       const known = portOf(service, port)

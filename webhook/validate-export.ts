@@ -1,8 +1,10 @@
 /** Rules for ServiceExport. */
 import type { Service, ServicePort } from '../api/core.ts'
 import type { ObjectRef } from '../api/issue.ts'
-import type { ServiceExport } from '../api/service-export.ts'
-import { isJustOlder } from '../compiler/path-owners.ts'
+import type { ServiceExportSpec } from '../api/service-export.ts'
+import { byKey, keyOf, oldestFirst } from '../compiler/keys.ts'
+import { claimsOf } from '../compiler/offers.ts'
+import { isJustOlder, type PathClaim, pathHolders } from '../compiler/path-owners.ts'
 import { isStream, spokenAt } from '../compiler/protocol.ts'
 import { isTcp } from '../compiler/world.ts'
 import { clientRules } from './validate-clients.ts'
@@ -87,31 +89,43 @@ function* protocolRules(rule: At, service: Service): Iterable<Finding> {
 }
 
 function* takenPaths(root: At, rules: readonly At[], ref: ObjectRef, world: World): Iterable<Finding> {
-  const created = at(root, 'metadata', 'creationTimestamp')
-  // A new object has no timestamp yet: everything that exists is older.
-  const self = { created: text(created) ?? '9999', namespace: ref.namespace ?? '', name: ref.name }
-  const owners = new Map<string, string>()
-  for (const { metadata, spec } of (world.exports ?? []).filter((other) => isOlder(other, self))) {
-    for (const { path } of spec.rules ?? [])
-      if (path !== undefined) owners.set(path, `${metadata.namespace}/${metadata.name}`)
-  }
-  for (const path of rules.map((rule) => field(rule, 'path'))) {
-    const value = text(path) ?? ''
-    const owner = owners.get(value)
-    if (owner !== undefined && isJustOlder({ path: value, service: owner }, value, `${self.namespace}/${self.name}`))
-      yield found('PathTaken', path, { owner })
+  const { namespace = 'default', name } = ref
+  const service = `${namespace}/${name}`
+  const others = (world.exports ?? []).filter((other) => keyOf(other) !== service)
+  if (others.length === 0) return
+  const created = text(at(root, 'metadata', 'creationTimestamp'))
+  const metadata = { namespace, name, ...(created === undefined ? {} : { creationTimestamp: created }) }
+  const services = byKey(world.services ?? [])
+  const claims = (spec: ServiceExportSpec): readonly PathClaim[] =>
+    claimsOf({ ...SKELETON, metadata, spec }, services.get(service))
+  // Of each rule by itself, so that what is said of it can be said at its place.
+  const own = rules.map((rule) => {
+    const read = readRule(rule)
+    return { path: field(rule, 'path'), claims: read === undefined ? [] : claims({ rules: [read] }) }
+  })
+  const self = { ...SKELETON, metadata, spec: {} }
+  const holderOf = pathHolders(
+    oldestFirst([...others, self]).flatMap((each) =>
+      each === self ? own.flatMap((rule) => rule.claims) : claimsOf(each, services.get(keyOf(each))),
+    ),
+  )
+  for (const { path, claims } of own) {
+    for (const claim of claims) {
+      const holder = holderOf(claim)
+      if (holder === undefined) continue
+      const owner = holder.service
+      if (isJustOlder(holder, claim.path, service)) yield found('PathTaken', path, { owner })
+      else yield found('PathOverlaps', path, { owner, path: holder.path, namespace })
+    }
   }
 }
 
-interface Age {
-  readonly created: string
-  readonly namespace: string
-  readonly name: string
-}
+const SKELETON = { apiVersion: 'flomesh.io/v1alpha1', kind: 'ServiceExport' } as const
 
-function isOlder({ metadata }: ServiceExport, self: Age): boolean {
-  const { creationTimestamp = '9999', namespace = '', name } = metadata
-  if (namespace === self.namespace && name === self.name) return false
-  if (creationTimestamp !== self.created) return creationTimestamp < self.created
-  return namespace === self.namespace ? name < self.name : namespace < self.namespace
+/** A rule that asks for a path in so many words, as far as it can be read. */
+function readRule(rule: At): NonNullable<ServiceExportSpec['rules']>[number] | undefined {
+  const path = text(field(rule, 'path'))
+  const portNumber = field(rule, 'portNumber').value
+  if (path === undefined || typeof portNumber !== 'number') return undefined
+  return { portNumber, path, pathType: field(rule, 'pathType').value === 'Exact' ? 'Exact' : 'Prefix' }
 }

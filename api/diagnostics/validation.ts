@@ -104,6 +104,12 @@ export const VALIDATION = {
     sentence: '{value} is a path of ServiceExport {owner} too, which is older, so the rule is not served',
     fix: 'Choose another path, or remove the other export',
   },
+  PathOverlaps: {
+    level: 'warning',
+    sentence:
+      '{value} would take calls of {path}, which ServiceExport {owner} of another namespace has, so the rule is not served',
+    fix: 'Choose a path that is neither inside nor around it: those below /{namespace} are yours',
+  },
   RewriteInvalid: {
     level: 'error',
     sentence: '{value} is not a regular expression of RE2: {problem}',
