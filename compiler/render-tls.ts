@@ -32,7 +32,7 @@ const peerSecret = (clusterKey: string, { gateway }: Peer): Secret => ({
  * Kubelets link a new file only after they have swapped the directory in which the table that names it is, and Envoy would
  * refuse that table for good. Beside the table itself it is there as soon as the table is.
  */
-const inTheSameVersion = ({ name, file }: Secret): Secret => ({ name, file: `..data/${file}` })
+const inTheSameVersion = (file: string): string => `..data/${file}`
 
 const secretFile = ({ name }: Secret, value: Json): string =>
   response('1', JSON.stringify(typed(`${TLS}.Secret`, { name, ...value })))
@@ -42,10 +42,18 @@ const validation = (directory: string, names: Json = {}): Json => ({
   validation_context: {
     ...names,
     custom_validator_config: extension('envoy.tls.cert_validator.spiffe', `${TLS}.SPIFFECertValidatorConfig`, {
-      trust_bundles: { filename: `${directory}/${TRUST_FILE}`, watched_directory: { path: directory } },
+      trust_bundles: {
+        filename: `${directory}/${inTheSameVersion(TRUST_FILE)}`,
+        watched_directory: { path: directory },
+      },
     }),
   },
 })
+
+/** Believes nobody: no certificate has this digest. */
+const NOBODY: Json = { validation_context: { verify_certificate_hash: ['0'.repeat(64)] } }
+
+const hasRoots = ({ bundle }: Trust): boolean => Object.keys(JSON.parse(bundle).trust_domains).length > 0
 
 const ownFiles = (trust: Trust, identity: string): Readonly<Record<string, string>> => ({
   [TRUST_FILE]: trust.bundle,
@@ -60,11 +68,13 @@ const ownFiles = (trust: Trust, identity: string): Readonly<Record<string, strin
 
 /**
  * What a gateway reads beside its tables to speak TLS: roots, where its own certificate is, and that any member may call.
+ * As long as there are no roots that has to be said in another way: Envoy refuses a map without any, and would not look at
+ * a file again that has not changed itself.
  * @param directory where the gateway has these files
  */
 export const gatewayTlsFiles = (trust: Trust, directory = GATEWAY_MOUNT, identity = IDENTITY_MOUNT) => ({
   ...ownFiles(trust, identity),
-  [ANY_MEMBER.file]: secretFile(ANY_MEMBER, validation(directory)),
+  [ANY_MEMBER.file]: secretFile(ANY_MEMBER, hasRoots(trust) ? validation(directory) : NOBODY),
 })
 
 /** What a sidecar reads beside its tables to speak TLS: a file for each cluster says whom alone to take for its gateway. */
@@ -84,7 +94,6 @@ export const sidecarTlsFiles = (trust: Trust, directory = ROUTES_MOUNT, identity
  * @param protocols ALPN, the preferred first
  */
 export const gatewaySocket = (directory: string, protocols: readonly string[]): Json => {
-  // Roots that could not be read at first, as when there are none yet, are read again with the next tables.
   const from = ({ name, file }: Secret): Json => ({ name, sds_config: fileSource(directory, file) })
   return extension(SOCKET, `${TLS}.DownstreamTlsContext`, {
     require_client_certificate: true,
@@ -103,7 +112,7 @@ export const gatewaySocket = (directory: string, protocols: readonly string[]): 
 /** Written out for each gateway of each service-port, hence as short as it can be. */
 const briefly = ({ name, file }: Secret): Json => ({
   name,
-  sds_config: { path_config_source: { path: `${ROUTES_MOUNT}/${file}` } },
+  sds_config: { path_config_source: { path: `${ROUTES_MOUNT}/${inTheSameVersion(file)}` } },
 })
 
 /**
@@ -115,7 +124,7 @@ const sidecarSocket = (clusterKey: string, peer: Peer, stream?: Stream): Json =>
     ...(stream ? { sni: stream.sni } : {}),
     common_tls_context: {
       tls_certificate_sds_secret_configs: [briefly(OWN)],
-      validation_context_sds_secret_config: briefly(inTheSameVersion(peerSecret(clusterKey, peer))),
+      validation_context_sds_secret_config: briefly(peerSecret(clusterKey, peer)),
       ...(stream ? { alpn_protocols: [stream.protocol] } : {}),
       // As a client Envoy would go no further than 1.2.
       tls_params: { tls_maximum_protocol_version: NEWEST },

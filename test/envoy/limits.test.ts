@@ -167,7 +167,9 @@ describe('where statistics are', () => {
     await gone(connect(metricsPort, '127.0.0.1'))
     // Nobody but the pod itself gets at what captures its calls.
     await expect(once(connect(capturePort, '127.0.0.2'), 'connect')).rejects.toThrow('ECONNREFUSED')
-    await once(connect(capturePort, '127.0.0.1'), 'connect')
+    const captured = connect(capturePort, '127.0.0.1')
+    await once(captured, 'connect')
+    sockets.push(captured)
     for (const socket of sockets) socket.destroy()
     await proxy.stop()
   })

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import {
   chmodSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -17,7 +18,13 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { envoy } from '../lab/toolchain.ts'
 
-/** A mounted ConfigMap: files are links into `..data`, which a rename moves from one version to the next. */
+/** How long a busy kubelet takes from the rename to the links. */
+const LINKS_LATE_MS = 100
+
+/**
+ * A mounted ConfigMap: files are links into `..data`, which a rename moves from one version to the next. Files that the
+ * version before lacked are linked only after it.
+ */
 export class Mount {
   readonly directory = mkdtempSync(join(tmpdir(), 'portolan-envoy-'))
   #version = 0
@@ -29,10 +36,18 @@ export class Mount {
     symlinkSync(version, join(this.directory, '..data_tmp'))
     const old = this.#version > 1 ? readlinkSync(join(this.directory, '..data')) : undefined
     renameSync(join(this.directory, '..data_tmp'), join(this.directory, '..data'))
+    if (old === undefined) this.#link(files)
+    else {
+      rmSync(join(this.directory, old), { recursive: true })
+      setTimeout(() => this.#link(files), LINKS_LATE_MS).unref()
+    }
+  }
+
+  #link(files: Readonly<Record<string, string>>): void {
+    if (!existsSync(this.directory)) return
     for (const name of Object.keys(files))
       if (lstatSync(join(this.directory, name), { throwIfNoEntry: false }) === undefined)
         symlinkSync(`..data/${name}`, join(this.directory, name))
-    if (old !== undefined) rmSync(join(this.directory, old), { recursive: true })
   }
 
   remove(): void {
