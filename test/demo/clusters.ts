@@ -28,13 +28,18 @@ export function file(name: string): string {
   return join(relative(ROOT, import.meta.dirname), name)
 }
 
-/** The clusters with the images of the working tree; in those that were up already, Portolan's pods are replaced. */
-export async function raise(clusters: ClusterProvider, names = CLUSTERS): Promise<void> {
+/**
+ * The clusters with the images of the working tree; in those that were up already, Portolan's pods are replaced.
+ *
+ * @returns whether any was up already
+ */
+export async function raise(clusters: ClusterProvider, names = CLUSTERS): Promise<boolean> {
   const before = (await clusters.running()).filter((name) => names.includes(name))
   await clusters.up(names)
   await loadImages(clusters, names, [IMAGE.portolan])
   for (const name of before)
     await clusters.kubectl(name, ['-n', CONTROL_PLANE, 'rollout', 'restart', 'deploy', '-l', PART_OF_PORTOLAN])
+  return before.length > 0
 }
 
 const PART_OF_PORTOLAN = 'app.kubernetes.io/part-of=portolan'

@@ -58,13 +58,17 @@ const BY_ANNOTATION: Play = {
 }
 const play = which === 'dapr' ? BESIDE_DAPR : which === 'global' ? BY_ANNOTATION : FSM
 
-let chapter = 0
+/** Each chapter that was shown, and how long it took. */
+const shown: { readonly title: string; readonly ms: number }[] = []
+
 async function perform(chapters: readonly Chapter[]): Promise<void> {
   const scene = await setScene(clusters, play.clusters)
   const on = stage(scene.env, (text) => process.stdout.write(text))
   for (const { title, run } of chapters) {
-    on.title(`${++chapter}. ${title}`)
+    on.title(`${shown.length + 1}. ${title}`)
+    const start = performance.now()
     await run(on, scene)
+    shown.push({ title, ms: performance.now() - start })
   }
 }
 
@@ -74,20 +78,29 @@ async function requireClusters(): Promise<void> {
   if (missing.length > 0) throw new Error(`${missing.join(', ')}: not up; ${play.command} -i makes the clusters`)
 }
 
+/** Whether there may be something of an earlier walkthrough. */
+let played = true
+
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   async install() {
     console.log(
       `${play.clusters.length} clusters (${clusters.kind}). The first time on a machine this takes minutes; then it is cached.`,
     )
-    await raise(clusters, play.clusters)
+    played = await raise(clusters, play.clusters)
     await play.load?.()
     await perform(play.installing)
   },
   async run() {
     await requireClusters()
-    await play.clean()
+    if (played) await play.clean()
+    played = true
     await perform(play.chapters())
+    const summary = shown.map(({ title, ms }) => `  ✓ ${(ms / 1000).toFixed(0).padStart(3)} s  ${title}`)
     console.log(`
+What you have seen, each with the outcome that was expected:
+
+${summary.join('\n')}
+
 The clusters are still up. To go on:
 
   . ${await writeEnvironment(clusters, play.clusters)}

@@ -11,7 +11,7 @@ export function installing(values: readonly string[] = [], before: readonly stri
     `portolan install --context ${name} --cluster-name ${name} ${flags} ${[file('values.yaml'), ...values].map((each) => `-f ${each}`).join(' ')}`
   const ofMember = (name: Member) => install(name, `--no-hub --gateway-host-port ${GATEWAY_PORT[name]}`)
   /** It takes no part in traffic. */
-  const ofHub = install(HUB, '--hub --set gateway.enabled=false')
+  const ofHub = install(HUB, '--hub --set gateway.enabled=false,egress.enabled=false')
   return {
     title: 'Four clusters, Portolan in each',
     async run({ show, showAll }) {

@@ -90,17 +90,13 @@ function gatewayCalls({ address }: Scene, name: Member): readonly string[] {
 
 export const federate: Chapter = {
   title: 'Federate: cluster-1, cluster-2 and cluster-3 come under the control plane',
-  async run({ show, say }, { address }) {
-    for (const name of MEMBERS) {
+  async run({ show, showAll, say }, { address }) {
+    const clusterOf = (name: Member) => {
       const values = { CLUSTER_NAME: name, HOST_IP: address[name], PORT: String(GATEWAY_PORT[name]) }
       const kubeconfig = `kubectl config view --raw --minify --context ${name} | sed 's/^/    /'`
-      await show(
-        `{ ${filled(printed('cluster.yaml'), values)}; ${kubeconfig}; } | kubectl --context ${HUB} apply -f -`,
-        {
-          output: new RegExp(`cluster.*/${name} created`),
-        },
-      )
+      return `{ ${filled(printed('cluster.yaml'), values)}; ${kubeconfig}; } | kubectl --context ${HUB} apply -f -`
     }
+    await showAll(MEMBERS.map(clusterOf), { output: /cluster.flomesh.io\/cluster-\d created/ })
     say('The control plane connects to each of them:')
     await show(`kubectl --context ${HUB} wait --for=condition=Managed clusters --all --timeout=60s`)
     await show(`kubectl --context ${HUB} get clusters`)
@@ -110,17 +106,18 @@ export const federate: Chapter = {
 const deploy: Chapter = {
   title: 'httpbin in cluster-1 and cluster-3, curl in cluster-2',
   async run(stage) {
-    const { show, showAll, assign } = stage
-    await showAll(EXPORTERS.map((name) => `kubectl --context ${name} create namespace httpbin`))
-    await showAll(EXPORTERS.map((name) => `portolan namespace add httpbin --context ${name}`))
+    const { show, showAll, assign, say } = stage
+    const places = [...EXPORTERS.map((name) => [name, 'httpbin']), [CALLER, 'curl']]
+    await showAll(places.map(([name, namespace]) => `kubectl --context ${name} create namespace ${namespace}`))
+    await showAll(places.map(([name, namespace]) => `portolan namespace add ${namespace} --context ${name}`))
     await deployApp(stage, EXPORTERS, 'httpbin-mesh.yaml')
-    await show(`kubectl --context ${CALLER} create namespace curl`)
-    await show(`portolan namespace add curl --context ${CALLER}`)
     await show(`kubectl --context ${CALLER} apply -n curl -f ${printed('curl.yaml')}`)
     await showAll([
       ...EXPORTERS.map((name) => rolledOut(name, 'httpbin', 'httpbin')),
       rolledOut(CALLER, 'curl', 'curl'),
     ])
+    say('The webhook has given the pod of curl a sidecar: a second container.')
+    await show(`kubectl --context ${CALLER} -n curl get pods`, { output: /2\/2/ })
     await assign(
       'curl_client',
       `kubectl --context ${CALLER} get pod -n curl -l app=curl -o jsonpath='{.items[0].metadata.name}'`,
@@ -130,13 +127,12 @@ const deploy: Chapter = {
 
 const exporting: Chapter = {
   title: 'Exports in cluster-1 and cluster-3, and calls to their gateways from outside',
-  async run({ show, settle, say }, scene) {
-    for (const name of EXPORTERS)
-      await show(exportIn(name), { output: /httpbin created[\s\S]*httpbin-cluster-\d created/ })
+  async run({ show, showAll, settle, say }, scene) {
+    await showAll(EXPORTERS.map(exportIn), { output: /httpbin created[\s\S]*httpbin-cluster-\d created/ })
     for (const name of EXPORTERS) {
-      await show(`kubectl --context ${name} get serviceexports.flomesh.io -A`)
       const calls = gatewayCalls(scene, name)
       await settle(calls.join(' && '), { problem: answeredBy(name) })
+      await show(`kubectl --context ${name} get serviceexports.flomesh.io -A`)
       for (const call of calls) await show(call, { problem: answeredBy(name) })
     }
     say('One of the exports, read back. Defaults are filled in, and nothing else:')

@@ -1,4 +1,5 @@
 /** The whole session: what was published, and then what else there is to see. A loop of calls runs all along. */
+import { CONTROL_PLANE } from '../e2e/mesh.ts'
 import { file, GATEWAY_PORT, HUB, MEMBERS, type Member } from './clusters.ts'
 import { FAILED, keepCalling, type Loop } from './loop.ts'
 import {
@@ -90,12 +91,21 @@ const refused: Chapter = {
 
 const overview: Chapter = {
   title: 'What there is, and why',
-  async run({ show }) {
-    await show(`kubectl --context ${HUB} get clusters`)
-    await show('kubectl --context cluster-1 -n httpbin get serviceexports')
-    await show(`kubectl --context ${CALLER} -n httpbin get serviceimports,globaltrafficpolicies`)
-    await show(`portolan explain httpbin/httpbin --context ${CALLER} --from curl/\${curl_client}`)
-    await show(`portolan check --context ${CALLER}`)
+  async run({ show, showAll, say }) {
+    await showAll([
+      `kubectl --context ${HUB} get clusters`,
+      'kubectl --context cluster-1 -n httpbin get serviceexports',
+      `kubectl --context ${CALLER} -n httpbin get serviceimports,globaltrafficpolicies`,
+      `kubectl --context ${CALLER} -n ${CONTROL_PLANE} get meshconfigs`,
+    ])
+    say("What curl's sidecar reads: Envoy's own file, and the same as a table for people.")
+    const table = `kubectl --context ${CALLER} -n curl get configmap portolan-routes`
+    await show(table, { output: /portolan-routes/ })
+    await show(`${table} -o jsonpath='{.data.table\\.json}' | jq`, { output: /"policy": "ActiveActive"/ })
+    await showAll([
+      `portolan explain httpbin/httpbin --context ${CALLER} --from curl/\${curl_client}`,
+      `portolan check --context ${CALLER}`,
+    ])
   },
 }
 

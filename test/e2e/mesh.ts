@@ -49,7 +49,13 @@ export async function loadImages(
   images: readonly string[] = [IMAGE.portolan, IMAGE.demoApp],
 ): Promise<void> {
   const others = clusters.kind === 'kind' ? [IMAGE.envoy, IMAGE.coredns] : []
-  for (const name of names) for (const each of [...images, ...others]) await clusters.loadImage(name, each)
+  const load = async (name: string) => {
+    for (const each of [...images, ...others]) await clusters.loadImage(name, each)
+  }
+  // What has to be built is built for the first.
+  const [first, ...rest] = names
+  if (first !== undefined) await load(first)
+  await Promise.all(rest.map(load))
 }
 
 /**
