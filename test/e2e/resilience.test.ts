@@ -94,7 +94,7 @@ test("a gateway's pods are replaced under load: no idempotent request fails", as
 })
 
 test('the control plane is gone: calls go on, and a new pod with a sidecar starts and routes', async () => {
-  const names = ['webhook', 'compiler']
+  const names = ['webhook', 'compiler', 'identity', 'federation']
   await kubectl(west, '-n', CONTROL_PLANE, 'scale', ...names.map((name) => `deploy/portolan-${name}`), '--replicas=0')
   try {
     await until('the control plane has no pods', async () => {
