@@ -1,5 +1,3 @@
-import { X509Certificate } from 'node:crypto'
-import { request } from 'node:https'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { NAMESPACES, PODS, SECRETS, type Secret } from '../../api/resources.ts'
@@ -14,6 +12,7 @@ import { listen, type WebhookServer } from '../../webhook/server.ts'
 import { type ApiServer, startApiServer } from '../kube/apiserver.ts'
 import { until } from '../lab/run.ts'
 import { MESH } from '../webhook/cases.ts'
+import { postAnew } from './handshake.ts'
 
 const NAMESPACE = 'certs-test'
 
@@ -92,26 +91,11 @@ const trustedBy = async (name: string): Promise<readonly string[]> => {
   return webhooks.map(({ clientConfig }) => Buffer.from(clientConfig?.caBundle ?? '', 'base64').toString())
 }
 
-/** A call with a handshake of its own, as from a client that trusts `ca` and no more. */
-const call = (port: number, ca: string): Promise<{ readonly status: number; readonly serial: string }> =>
-  new Promise((resolve, reject) => {
-    const options = {
-      host: '127.0.0.1',
-      port,
-      path: '/inject',
-      method: 'POST',
-      servername: 'localhost',
-      ca,
-      agent: false,
-    }
-    const asked = request(options, (answer) => {
-      const { raw } = (answer.socket as import('node:tls').TLSSocket).getPeerCertificate()
-      answer.resume()
-      resolve({ status: answer.statusCode ?? 0, serial: new X509Certificate(raw).serialNumber })
-    })
-    asked.on('error', reject)
-    asked.end()
-  })
+/** As from an API server that trusts `ca` and no more; the webhook turns a body without a type away. */
+const call = async (port: number, ca: string): Promise<{ readonly status: number; readonly serial: string }> => {
+  const { status, leaf } = await postAnew({ host: '127.0.0.1', port, path: '/inject', servername: 'localhost', ca })
+  return { status, serial: leaf.serialNumber }
+}
 
 test('replicas that start together agree on one root, and every webhook is told to trust it', async () => {
   const name = 'race'

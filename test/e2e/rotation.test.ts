@@ -2,12 +2,21 @@
  * Certificates, roots and the hub's credentials are renewed while west calls east, each call with a handshake of its own.
  * East is the hub too.
  */
+import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { IDENTITY_SECRET } from '../../api/names.ts'
+import { SECRETS, type Secret } from '../../api/resources.ts'
+import { issueRoot } from '../../certs/issue.ts'
+import { DEFAULT_LIVES } from '../../certs/plan.ts'
+import { type Authority, authorityOf, writeAuthorities } from '../../certs/secret.ts'
+import { createClient } from '../../kube/client.ts'
+import { connect } from '../../kube/connection.ts'
+import { must } from '../../kube/failure.ts'
 import { chooseProvider } from '../lab/provider.ts'
 import { run, until } from '../lab/run.ts'
+import { loadAdmission, rootsIn } from './admission-load.ts'
 import { curl, loadAlone } from './load.ts'
 import { app, client, documents, meshNamespace, plainNamespace, policy, serviceExport } from './manifests.ts'
 import { disband } from './member.ts'
@@ -38,8 +47,10 @@ async function register(site: Site, host: string, port: number, remark = ''): Pr
   )
 }
 
-const settleWithin = (seconds: number) =>
-  Promise.all(['east', 'west'].map((name) => helm(name, '--set', `identity.settleSeconds=${seconds}`)))
+const settings = (settleSeconds: number, failurePolicy: 'Fail' | 'Ignore') => {
+  const values = `identity.settleSeconds=${settleSeconds},webhook.validation.failurePolicy=${failurePolicy}`
+  return Promise.all(['east', 'west'].map((name) => helm(name, '--set', values)))
+}
 
 const exported = (extra: object = {}) =>
   serviceExport(NS, NAME, {
@@ -58,7 +69,8 @@ const leafOf = async (site: Site, namespace: string, account: string): Promise<s
 
 beforeAll(async () => {
   tapped = await relay.listen()
-  await settleWithin(SETTLE_SECONDS)
+  // Nothing gets by a webhook that does not answer.
+  await settings(SETTLE_SECONDS, 'Fail')
   await Promise.all([
     apply(east, documents(plainNamespace(NS), ...app({ namespace: NS, name: NAME, says: 'east' }), exported())),
     apply(west, documents(meshNamespace(NS), policy(NS, NAME, 'ActiveActive'), client(NS, 'client'))),
@@ -83,7 +95,7 @@ afterAll(async () => {
   relay.close()
   await disband(east, [east, west])
   await Promise.all([east, west].map((site) => kubectl(site, 'delete', 'namespace', NS, '--wait=false')))
-  await settleWithin(300)
+  await settings(300, 'Ignore')
 })
 
 /** Calls all the time while `work` is done, each by a connection of its own: none may fail. */
@@ -161,4 +173,53 @@ test('the credentials by which the hub manages both', async () => {
       return spec.serviceAccountName === 'renewed'
     })
   })
+})
+
+test('the certificate of the webhook, and its root in both phases', async () => {
+  const client = createClient(await connect({ kubeconfig: await clusters.kubeconfig(east.name) }))
+  const secret = { namespace: CONTROL_PLANE, name: 'portolan-webhook-tls' }
+  const stored = async () => must(await client.get<Secret>(SECRETS, secret))
+  const store = async (authorities: readonly Authority[]) =>
+    must(await client.replace(SECRETS, { ...(await stored()), data: writeAuthorities(authorities) }))
+  const rootBorn = async (now: number) =>
+    authorityOf(await issueRoot({ commonName: secret.name, now, lifeMs: DEFAULT_LIVES.rootMs }))
+  // That of a cluster made just now would be younger than its successor below.
+  const old = await rootBorn(Date.now() - 3 * DEFAULT_LIVES.settleMs)
+  await store([old])
+  const load = await loadAdmission(east, client, NS)
+  const trusted = (count: number) =>
+    until(`${count} roots are trusted`, async () => rootsIn(await load.bundle()).length === count)
+  /** Twenty answers in a row: of two replicas, both. */
+  const signedBy = async ({ pair }: Authority) => {
+    const root = new X509Certificate(pair.cert)
+    let good = 0
+    await until(
+      'each replica shows a leaf of that root',
+      async () => {
+        const leaf = load.leaf()
+        good = leaf?.verify(root.publicKey) ? good + 1 : 0
+        return good === 20
+      },
+      { every: 100 },
+    )
+  }
+
+  await signedBy(old)
+  load.count()
+  // As the webhook makes it at two thirds of the old one's life; an hour later it signs. That hour is over in five seconds.
+  const next = await rootBorn(Date.now() - DEFAULT_LIVES.settleMs + 5_000)
+  await store([old, next])
+  await trusted(2)
+  const before = load.leaf()
+  expect(before?.verify(new X509Certificate(next.pair.cert).publicKey)).toBe(false)
+  await signedBy(next)
+  // A week later, when the last leaf of the old one has expired.
+  await store([next])
+  await trusted(1)
+  await signedBy(next)
+  const { applied, answered, failures } = await load.stop()
+  await client.close()
+  expect(failures).toEqual([])
+  expect(answered).toBeGreaterThan(100)
+  expect(applied).toBeGreaterThan(20)
 })
