@@ -103,7 +103,9 @@ export function destination(backend: Backend, paint: Paint): readonly [key: stri
 
 /** Where gateways take a call. @param id whom they must be, when they are called with mutual TLS */
 export function atGateway(endpoints: Backend['endpoints'], path: string, id: string | undefined): string {
-  const urls = endpoints.map(({ host, port }) => `${id === undefined ? 'http' : 'https'}://${host}:${port}${path}`)
+  const urls = endpoints.map(
+    ({ host, port }) => `${id === undefined ? 'http' : 'https'}://${hostAndPort(host, port)}${path}`,
+  )
   return urls.join(', ') + (id === undefined ? '' : `  mTLS with ${id}`)
 }
 

@@ -4,6 +4,7 @@ import { CLUSTER_IDENTITY_KEY } from '../../api/cluster-identity.ts'
 import { formatProblem, levelOf } from '../../api/diagnostics.ts'
 import { API_VERSION, CLUSTER_CONFIGMAP, FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
 import { CLUSTERS, CONFIGMAPS, NAMESPACES, SECRETS, SERVICE_ACCOUNTS, SERVICES } from '../../api/resources.ts'
+import { hostAndPort } from '../../api/vip-range.ts'
 import { validateObject } from '../../webhook/validate.ts'
 import { type ExitCode, type Io, UsageError } from '../io.ts'
 import { type Format, serialize } from '../print.ts'
@@ -123,7 +124,7 @@ export async function join(
   const made = must(await hub.client.apply<Cluster>(CLUSTERS, cluster, { manager }), hub.name)
   must(await keep(made), hub.name)
   say(`${hub.name}: Cluster ${name} and its kubeconfig, Secret ${hub.portolanNamespace}/${secret}, to ${server}`)
-  say(`${member.name}: gateway at ${cluster.spec.gatewayHost}:${cluster.spec.gatewayPort}${found}`)
+  say(`${member.name}: gateway at ${hostAndPort(cluster.spec.gatewayHost, cluster.spec.gatewayPort)}${found}`)
 
   const settled = options.wait ? await waitFor(options.timeout, () => takenUp(hub, name, kubeconfig)) : undefined
   if (settled !== undefined) await removeTokens(member, before)

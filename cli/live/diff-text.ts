@@ -118,7 +118,7 @@ function backendFacts(backend: PlacedBackend | undefined): Readonly<Record<strin
     order: `${priority + 1}.`,
     share: `${Math.round(100 * share)} % (weight ${weight})`,
     where: local
-      ? `this cluster's Service at ${endpoints.map((each) => `${each.host}:${each.port}`).join(', ')}`
+      ? `this cluster's Service at ${endpoints.map((each) => hostAndPort(each.host, each.port)).join(', ')}`
       : atGateway(endpoints, pathPrefix, tls?.gateway),
   }
 }

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { hasIpv6 } from '../lab/network.ts'
 import { chooseProvider } from '../lab/provider.ts'
-import { tryRun, until } from '../lab/run.ts'
+import { run, tryRun, until } from '../lab/run.ts'
 import { curl } from './load.ts'
 import {
   app,
@@ -17,8 +17,7 @@ import {
   policy,
   serviceExport,
 } from './manifests.ts'
-import { memberOf } from './member.ts'
-import { describeSites, installMesh, siteNamed, terminalEnv } from './mesh.ts'
+import { describeSites, GATEWAY_NODE_PORT, installMesh, siteNamed, terminalEnv } from './mesh.ts'
 import { apply, exec, get, kubectl, type Loose, rolledOut, type Site } from './site.ts'
 
 const NS = 'families'
@@ -35,7 +34,12 @@ if (!possible) console.warn('skipped: the tests of IPv6 between clusters need a 
 let six: Site
 let both: Site
 
-const member = async (site: Site) => memberOf(clusters, site, { host: await clusters.nodeAddress(site.name, 6) })
+let joined: string
+
+const join = async (name: string, ...flags: readonly string[]): Promise<string> => {
+  const args = ['cluster', 'join', name, '--context', name, '--hub-context', 'both', ...flags]
+  return run(process.execPath, ['cli/main.ts', ...args], { env: await terminalEnv(clusters, NAMES) })
+}
 
 beforeAll(async () => {
   if (!possible) return
@@ -45,7 +49,9 @@ beforeAll(async () => {
   ])
   const described = await describeSites(clusters, NAMES)
   ;[six, both] = [siteNamed('six', described), siteNamed('both', described)]
-  await apply(both, documents(await member(six), await member(both)))
+  joined = await join('six')
+  // Its node has an IPv4 address too, which comes first and which the other one cannot call.
+  await join('both', '--gateway-host', await clusters.nodeAddress('both', 6))
   await Promise.all(
     [six, both].map(async (site) => {
       const own = `web-${site.name}`
@@ -92,6 +98,20 @@ test.skipIf(!possible)('nodes, pods and Services of one cluster have IPv6 alone'
   ]
   expect(addresses.filter((each: string) => !each.includes(':'))).toEqual([])
 })
+
+test.skipIf(!possible)(
+  'a cluster with IPv6 alone joins by its context, and one with both by the address that all can call',
+  async () => {
+    const host = await clusters.nodeAddress('six', 6)
+    expect(joined).toContain(`six: gateway at [${host}]:${GATEWAY_NODE_PORT} (the node port`)
+    expect(joined).toMatch(/six is managed by both as default\/default\/default\/six: .*https:\/\/\[/)
+    for (const name of NAMES) {
+      const { spec } = await get(both, 'clusters.flomesh.io', name)
+      expect(spec).toMatchObject({ gatewayHost: await clusters.nodeAddress(name, 6), gatewayPort: GATEWAY_NODE_PORT })
+      expect(spec.kubeconfig).toBeUndefined()
+    }
+  },
+)
 
 test.skipIf(!possible)('names of imports resolve to addresses of the one family that is captured', async () => {
   for (const { site, theirs, family } of sitesUnderTest()) {
