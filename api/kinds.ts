@@ -239,6 +239,7 @@ export const KINDS: readonly Kind[] = [
         why('Valid'),
         condition('Conflict', 'Conflict', 'Whether exporting clusters differ.'),
         condition('Exported', 'Exported', 'Whether other clusters import the service from here.'),
+        condition('Ready', 'EndpointsReady', 'Whether ready pods answer the calls that the gateway takes.'),
         {
           name: 'Imported by',
           type: 'string',
@@ -248,6 +249,7 @@ export const KINDS: readonly Kind[] = [
         AGE,
         why('Conflict', 'Why conflict', 1),
         why('Exported', 'Why exported', 1),
+        why('EndpointsReady', 'Why ready', 1),
         inWords('Valid'),
       ],
     },

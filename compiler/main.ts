@@ -16,6 +16,8 @@ export interface CompilerOptions extends MeshSettings, CandidateOptions {
   readonly mtls: boolean
   /** Seconds that gateways serve on what nobody asks for any more. */
   readonly gatewayLinger: number
+  /** Seconds that an export may be without ready pods before it is told. */
+  readonly patienceSeconds?: number
   /** Where sidecars answer /stats. */
   readonly statsPort?: number
 }
@@ -49,6 +51,7 @@ export const runCompiler = async (
       mtls: options.mtls,
       isLeader,
       gatewayLingerSeconds: options.gatewayLinger,
+      ...(options.patienceSeconds === undefined ? {} : { patienceSeconds: options.patienceSeconds }),
       recorder,
       metrics,
       log,

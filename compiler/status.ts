@@ -13,7 +13,11 @@ import type { RoutedImport } from './routes.ts'
 import { standardStatus } from './standard-status.ts'
 import type { ObjectStatus } from './tables.ts'
 
-type Served = Offer & Pick<ServedExport, 'sources'>
+/** Condition of an export: whether pods answer the calls that its gateway takes. */
+export const ENDPOINTS_READY = 'EndpointsReady'
+
+/** Who sees no gateway, as the hub does, says nothing of what it passes on. */
+type Served = Offer & Pick<ServedExport, 'sources'> & Partial<Pick<ServedExport, 'routes' | 'passed'>>
 
 /** Of each object that offers the service and has a status: a Service that does so by annotation has none. */
 export const exportStatuses = (offer: Served): readonly ObjectStatus[] => {
@@ -25,7 +29,8 @@ export const exportStatuses = (offer: Served): readonly ObjectStatus[] => {
 }
 
 /** Of the ServiceExport; of a service that is offered without one, of what offers it in its place. */
-export const exportStatus = ({ object, rules, tcp, faults, remarks, sources }: Served): ObjectStatus => {
+export const exportStatus = (served: Served): ObjectStatus => {
+  const { object, rules, tcp, faults, remarks, sources } = served
   const reference = exportReference(object)
   const wrong = nonEmpty(faults)
   const paths = [...rules.map((rule) => rule.path), ...tcp.map(({ port }) => `${port}/TCP`)]
@@ -36,7 +41,17 @@ export const exportStatus = ({ object, rules, tcp, faults, remarks, sources }: S
   const params = { paths: paths.join(', ') }
   const good: Issue<Code> = { code: 'Valid', object: reference, path: '', params }
   const valid = verdict('Valid', wrong ? 'False' : 'True', [...(wrong ?? ([good] as const)), ...remarks])
-  return { ...statusOf(object, [valid], extra), object: reference }
+  return { ...statusOf(object, [valid, ...readyVerdict(served, reference)], extra), object: reference }
+}
+
+/** Of what the gateway serves. Counts would change with every pod. */
+const readyVerdict = ({ routes = [], passed = [] }: Served, object: Issue['object']) => {
+  const all = [...routes, ...passed]
+  if (all.length === 0) return []
+  const silent = [...new Set(all.filter(({ endpoints }) => endpoints.length === 0).map(({ port }) => port))]
+  if (silent.length === 0) return [verdict(ENDPOINTS_READY, 'True', [{ code: 'PodsReady', object, path: '' }])]
+  const params = { ports: silent.toSorted((a, b) => a - b).join(', ') }
+  return [verdict(ENDPOINTS_READY, 'False', [{ code: 'NoReadyPods', object, path: '', params }])]
 }
 
 /** @param ownKey of the cluster that the import is in */

@@ -127,6 +127,17 @@ export const ROUTING = {
     sentence: 'the gateway serves {paths}',
     fix: 'Import the service in another cluster to call it by name',
   },
+  PodsReady: {
+    level: 'info',
+    sentence: 'ready pods answer on every port that the gateway serves',
+    fix: 'Nothing to do',
+  },
+  NoReadyPods: {
+    level: 'warning',
+    sentence:
+      'no pod of the Service is ready on port {ports}, so the gateway answers calls there with 503, and closes connections that are not HTTP',
+    fix: 'Look at the pods that the Service selects, and at their readiness; callers who may use other clusters do so meanwhile',
+  },
   NothingToServe: {
     level: 'error',
     sentence: 'no port of the Service can be served, so the gateway serves nothing',

@@ -1,6 +1,7 @@
 import type { Namespace } from '../../api/core.ts'
 import { levelOf } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
+import type { Condition } from '../../api/meta.ts'
 import { DNS_CONFIGMAP, EGRESS_CONFIGMAP, GATEWAY_CONFIGMAP, INJECTION, ROUTES_CONFIGMAP } from '../../api/names.ts'
 import type { ConfigMap } from '../../api/resources.ts'
 import { familyOf } from '../../api/vip-range.ts'
@@ -11,6 +12,7 @@ import { dnsFiles } from '../../compiler/files.ts'
 import { byKey } from '../../compiler/keys.ts'
 import { scopesOf } from '../../compiler/scope.ts'
 import type { Snapshot } from '../../compiler/snapshot.ts'
+import { ENDPOINTS_READY } from '../../compiler/status.ts'
 import type { Tables } from '../../compiler/tables.ts'
 import { clusterAddress } from '../../compiler/world.ts'
 import { interceptionOf } from '../../webhook/interception.ts'
@@ -161,13 +163,16 @@ const services: Check = {
           ...issues.filter(isWrong).map(foundIssue),
           ...exports.flatMap((each) =>
             (each.status?.conditions ?? [])
-              .filter(({ type, status }) => type === 'Conflict' && status === 'True')
+              .filter(({ type, status }) => status === BAD[type])
               .map((condition) => foundCondition(each, condition)),
           ),
         ],
       }
     }),
 }
+
+/** What is to be told of an export, beside what compiling it says. */
+const BAD: Readonly<Record<string, Condition['status']>> = { Conflict: 'True', [ENDPOINTS_READY]: 'False' }
 
 /** Of policies their conditions tell. */
 const isWrong = (issue: Issue): boolean => levelOf(issue) !== 'info' && issue.object.kind !== 'GlobalTrafficPolicy'

@@ -18,6 +18,7 @@ import { firstEnd, servedUntil } from './linger.ts'
 import { type Components, isComponent, mountsIn, staleNudges } from './nudge.ts'
 import { type NudgerOptions, startNudger } from './nudger.ts'
 import { takenNames } from './objects.ts'
+import { nextWord, type Patient, withPatience } from './patience.ts'
 import { type Action, plan, tableHolders } from './plan.ts'
 import { isOver, type MeshPod } from './pods.ts'
 import { watchProxies } from './proxies.ts'
@@ -37,6 +38,8 @@ export interface ControllerOptions extends NudgerOptions {
   readonly mtls?: boolean
   /** How long gateways serve on what nobody asks for any more, and sidecars the addresses of imports that are gone; default 30. */
   readonly gatewayLingerSeconds?: number
+  /** How long an export may be without ready pods before it is told; default 30. */
+  readonly patienceSeconds?: number
   readonly auditMs?: number
   /** Where sidecars answer /stats. */
   readonly statsPort?: number
@@ -71,6 +74,7 @@ export function startController(options: ControllerOptions): Controller {
     components = { gateway: 'gateway', egress: 'egress', dns: 'dns' },
     auditMs = 20_000,
     gatewayLingerSeconds = 30,
+    patienceSeconds = 30,
   } = options
   const passes = startPasses(reconcile, {
     quietMs: 50,
@@ -96,6 +100,8 @@ export function startController(options: ControllerOptions): Controller {
   let nextEnd: NodeJS.Timeout | undefined
   let imports: readonly ServiceImport[] = []
   let withdrawn: readonly Withdrawn[] = []
+  let untold: Patient['since'] = new Map()
+  let nextTelling: NodeJS.Timeout | undefined
 
   const sources = startSources({
     client,
@@ -166,11 +172,14 @@ export function startController(options: ControllerOptions): Controller {
       const held = withdrawn.map(({ object }) => object)
       tables = compile({ ...snapshot, explicit, ...(trust ? { trust } : {}), leaving, served, withdrawn: held }, tables)
       stale = false
-      waitForEnd(nextEndOf(tables.gateway, withdrawn), now)
+      nextEnd = waitFor(nextEnd, nextEndOf(tables.gateway, withdrawn), now)
     }
     const pods = sources.pods().filter((pod) => !isOver(pod))
+    const { statuses, since } = withPatience(tables.statuses, observed.exports, untold, now, patienceSeconds)
+    untold = since
+    nextTelling = waitFor(nextTelling, nextWord(untold, patienceSeconds), now)
     const { desired, refusals } = desire({
-      tables,
+      tables: { ...tables, statuses },
       observed,
       place,
       renderer,
@@ -224,9 +233,9 @@ export function startController(options: ControllerOptions): Controller {
       },
     })
 
-  function waitForEnd(end: number, now: number) {
-    clearTimeout(nextEnd)
-    if (Number.isFinite(end)) nextEnd = setTimeout(passes.touch, end - now)
+  function waitFor(before: NodeJS.Timeout | undefined, end: number, now: number) {
+    clearTimeout(before)
+    return Number.isFinite(end) ? setTimeout(passes.touch, end - now) : undefined
   }
 
   function rememberGateway(table: GatewayTable) {
@@ -248,7 +257,7 @@ export function startController(options: ControllerOptions): Controller {
     touch: passes.touch,
     stop: async () => {
       await passes.stop()
-      clearTimeout(nextEnd)
+      for (const timer of [nextEnd, nextTelling]) clearTimeout(timer)
       await Promise.all([nudger.stop(), proxies.stop(), sources.stop()])
     },
   }

@@ -51,7 +51,7 @@ test.each<[string, Partial<Snapshot>, readonly string[]]>([
   [
     'both, each of its own generation',
     { exports: [ours], mcsExports: [standard()], services: [shared({ ports: [http] })] },
-    ['ServiceExport 3 Valid=True Valid', `${MCS} Valid=True Valid`],
+    ['ServiceExport 3 Valid=True Valid EndpointsReady=False NoReadyPods', `${MCS} Valid=True Valid`],
   ],
   ['no Service', { mcsExports: [standard()] }, [`${MCS} Valid=False NoService`]],
   [

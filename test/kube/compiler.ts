@@ -49,6 +49,7 @@ export interface ReplicaOptions {
   /** Default: the API server as the compiler's service account. */
   readonly connection?: Connection
   readonly statsPort?: number
+  readonly patienceSeconds?: number
   readonly nudge?: boolean
   readonly leaseSeconds?: number
   /** Default 0: tests see the end of things at once. */
@@ -83,6 +84,7 @@ export async function startReplica(api: ApiServer, options: ReplicaOptions = {})
       healthPort,
       metricsPort,
       ...(options.statsPort === undefined ? {} : { statsPort: options.statsPort }),
+      ...(options.patienceSeconds === undefined ? {} : { patienceSeconds: options.patienceSeconds }),
     },
     client,
     pino({ level: 'debug' }, { write: (line: string) => void log.push(JSON.parse(line)) }),
