@@ -7,14 +7,16 @@ import { clustersetNames, isHeadless } from './dns-names.ts'
 import { egressOf } from './egress.ts'
 import { hasIpv6 } from './families.ts'
 import { gatewayRoutes, gatewayTcp, serveExports } from './gateway.ts'
+import { gatewayThatFits } from './gateway-room.ts'
 import { keyOf } from './keys.ts'
 import { standardImports } from './mcs-import.ts'
 import { importNames } from './names.ts'
 import { by } from './order.ts'
 import { carriesStreams, routeImport } from './routes.ts'
 import { type Scope, scopesOf } from './scope.ts'
+import { leftOutOf, sidecarThatFits } from './sidecar-room.ts'
 import type { Snapshot } from './snapshot.ts'
-import { exportStatuses, importStatus, policyIssues, policyStatus } from './status.ts'
+import { exportStatuses, importStatus, notProgrammed, policyIssues, policyStatus } from './status.ts'
 import type { ServiceRoute, SidecarTable, Tables, VipAssignment } from './tables.ts'
 import { tableVersion } from './version.ts'
 import { tcpRangeOf, vipsFrom } from './vips.ts'
@@ -90,16 +92,21 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
       (route) => route.port,
     ),
   )
-  const sidecars = scopes.map(({ namespace, includes }): SidecarTable => {
+  const { clusterKey } = snapshot.mesh
+  const sidecars = scopes.map(({ namespace, includes }) => {
     const routes = includes ? everything.filter(({ service }) => includes(service)) : everything
     const names = explicit.has(namespace) ? { names: namesFor(includes) } : {}
     const version = tableVersion(routes, snapshot.trust, names.names)
-    return { namespace, version, ...ipv6, ...trust, ...names, tcpRange, routes }
+    const table: SidecarTable = { namespace, version, ...ipv6, ...trust, ...names, tcpRange, routes }
+    return sidecarThatFits(table, clusterKey, (service) => there.has(service))
   })
+  const uncalled = leftOutOf(sidecars)
 
   const served = serveExports(world)
   const routes = gatewayRoutes(world, served, snapshot.served ?? [])
   const tcp = gatewayTcp(served)
+  const version = tableVersion([...routes, ...tcp], snapshot.trust)
+  const gateway = gatewayThatFits({ version, ...ipv6, ...trust, routes, tcp }, clusterKey)
 
   const issues: readonly Issue<Code>[] = [
     ...served.flatMap((each) => [...each.faults, ...each.remarks]),
@@ -111,12 +118,14 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
     ...policies.flatMap((policy) => policyIssues(policy, routedOf.get(keyOf(policy)))),
     ...scopes.flatMap((scope) => scope.issues),
     ...(world.grants?.issues ?? []),
+    ...gateway.leftOut.values(),
+    ...uncalled.values(),
   ]
 
   return {
-    cluster: { key: snapshot.mesh.clusterKey, domain: snapshot.mesh.clusterDomain },
-    sidecars,
-    gateway: { version: tableVersion([...routes, ...tcp], snapshot.trust), ...ipv6, ...trust, routes, tcp },
+    cluster: { key: clusterKey, domain: snapshot.mesh.clusterDomain },
+    sidecars: sidecars.map(({ table }) => table),
+    gateway: gateway.table,
     ...(egress ? { egress: egress.table } : {}),
     dns: dnsRecords(named, snapshot.mesh),
     clusterset: clustersetNames({
@@ -129,7 +138,7 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
     objects: [
       ...(egress?.objects ?? []),
       ...standardImports(snapshot, world, imports),
-      ...clusterProperties(snapshot.mesh.clusterKey, snapshot.membership),
+      ...clusterProperties(clusterKey, snapshot.membership),
     ].sort(
       by(
         ({ kind }) => kind,
@@ -138,9 +147,11 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
       ),
     ),
     statuses: [
-      ...served.flatMap(exportStatuses),
-      ...imports.map(({ object, routed }) => importStatus(object, routed, snapshot.mesh.clusterKey)),
-      ...policies.map((policy) => policyStatus(policy, routedOf.get(keyOf(policy)))),
+      ...served.flatMap(exportStatuses).map((status) => notProgrammed(status, gateway.leftOut)),
+      ...[
+        ...imports.map(({ object, routed }) => importStatus(object, routed, clusterKey)),
+        ...policies.map((policy) => policyStatus(policy, routedOf.get(keyOf(policy)))),
+      ].map((status) => notProgrammed(status, uncalled)),
     ].sort(
       by(
         ({ object }) => object.kind,

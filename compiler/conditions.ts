@@ -9,6 +9,9 @@ type Verdict = ObjectStatus['conditions'][number]
 /** At least one issue: the first gives the reason of a condition. */
 export type Said = readonly [Issue<Code>, ...Issue<Code>[]]
 
+/** The condition that says whether proxies run what an object asks for. */
+export const PROGRAMMED = 'Programmed'
+
 export const referenceOf = ({ apiVersion, kind, metadata }: KubeObject): Issue['object'] => ({
   kind,
   ...(apiVersion.startsWith(`${MCS_GROUP}/`) ? { group: MCS_GROUP } : {}),

@@ -2,7 +2,7 @@ import type { Code } from '../api/diagnostics.ts'
 import { type GlobalTrafficPolicy, steeringOf } from '../api/global-traffic-policy.ts'
 import type { Issue } from '../api/issue.ts'
 import type { ServiceImport } from '../api/service-import.ts'
-import { nonEmpty, referenceOf, type Said, statusOf, verdict } from './conditions.ts'
+import { nonEmpty, PROGRAMMED, referenceOf, type Said, statusOf, verdict } from './conditions.ts'
 import { isHeadless } from './dns-names.ts'
 import { exportReference } from './doors.ts'
 import { exportersOf } from './exporters.ts'
@@ -63,6 +63,15 @@ export const importStatus = (object: ServiceImport, routed: RoutedImport, ownKey
     ports: listed(object.spec.ports.map(({ port }) => port)),
     callers: callersListed(routed.routes),
   })
+}
+
+/** What proxies have no room for they do not run. @param leftOut why, by `namespace/name` */
+export const notProgrammed = (status: ObjectStatus, leftOut: ReadonlyMap<string, Issue<Code>>): ObjectStatus => {
+  const { namespace, name } = status.object
+  const why = leftOut.get(`${namespace}/${name}`)
+  if (why === undefined) return status
+  const condition = { ...verdict(PROGRAMMED, 'False', [why]), observedGeneration: status.generation }
+  return { ...status, conditions: [...status.conditions, condition] }
 }
 
 const routedVerdict = (object: ServiceImport, { routed, localService, keepsPlain, routes, issues }: RoutedImport) => {

@@ -261,6 +261,12 @@ export const ROUTING = {
       'the gateway has no room for its {size} kB: its ConfigMap holds {limit} kB, and the exports of namespace {namespace} take most of them, so this one gets no calls',
     fix: 'List fewer rules and clients, or export less',
   },
+  SidecarsFull: {
+    level: 'error',
+    sentence:
+      'the sidecars of {callers} have no room for it: their ConfigMap holds {limit} kB, and imports of namespace {namespace} take most of them, so calls from there fail',
+    fix: 'Narrow what these namespaces import by annotation flomesh.io/imports, or export less',
+  },
   NobodyMayCall: {
     level: 'warning',
     sentence:

@@ -1,6 +1,7 @@
 import { type Code, formatProblem } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
 import type { Condition } from '../../api/meta.ts'
+import { PROGRAMMED } from '../conditions.ts'
 import {
   dnsFiles,
   egressFiles,
@@ -11,7 +12,6 @@ import {
   sidecarFiles,
   tableFile,
 } from '../files.ts'
-import { gatewayThatFits } from '../gateway-room.ts'
 import { LastAnswers } from '../memo.ts'
 import type { EgressTable, GatewayTable, ObjectStatus, SidecarTable, Tables } from '../tables.ts'
 import { hashesOf, type Observed, type ObservedTable } from './observed.ts'
@@ -92,8 +92,7 @@ export function desire(situation: Situation): { readonly desired: Desired; reado
   const { tables, place, renderer, readersOf } = situation
   renderer.keepOnly(tables.sidecars)
   const sidecars = tables.sidecars.map((table) => ({ table, set: sidecarThatFits(table, readersOf(table), renderer) }))
-  const fitted = gatewayThatFits(tables.gateway, place)
-  const gateway = renderGateway(fitted.table, situation)
+  const gateway = renderGateway(tables.gateway, situation)
   const egress = tables.egress && renderEgress(tables.egress, place)
   const dns = hashed(dnsFiles(tables, place.namespace))
 
@@ -110,7 +109,6 @@ export function desire(situation: Situation): { readonly desired: Desired; reado
   if (gateway?.refusal !== undefined)
     for (const { service } of [...tables.gateway.routes, ...tables.gateway.tcp])
       tooLarge.set(`ServiceExport ${service}`, gateway.refusal)
-  for (const [service, issue] of fitted.leftOut) tooLarge.set(`ServiceExport ${service}`, issue)
 
   return {
     desired: {
@@ -177,6 +175,7 @@ function withProgrammed(
   { observed, judge }: Situation,
   tooLarge: ReadonlyMap<string, Issue<Code>>,
 ): ObjectStatus {
+  if (status.conditions.some(({ type }) => type === PROGRAMMED)) return status
   const { kind, namespace = '', name } = status.object
   const key = `${namespace}/${name}`
   const refusal = tooLarge.get(`${kind} ${key}`)
@@ -196,8 +195,6 @@ function withProgrammed(
     params: verdict.params,
   })
 }
-
-const PROGRAMMED = 'Programmed'
 
 const withCondition = (status: ObjectStatus, value: Condition['status'], issue: Issue<Code>): ObjectStatus => ({
   ...status,

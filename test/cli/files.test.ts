@@ -306,3 +306,37 @@ test('colours appear on a terminal, not elsewhere, and --color decides otherwise
   expect(await colored(true, '--color', 'never')).toBe(false)
   expect(await colored(false, '--color', 'always')).toBe(true)
 })
+
+describe('what does not fit', () => {
+  const many = Array.from(
+    { length: 500 },
+    (_, index) => `apiVersion: flomesh.io/v1alpha1
+kind: ServiceImport
+metadata: { name: s${index}, namespace: vast }
+spec:
+  ports:
+    - port: 8080
+      protocol: TCP
+      endpoints:
+${[1, 2, 3].map((n) => `        - clusterKey: default/default/default/c${n}\n          target: { host: 192.0.2.${n}, port: 80, path: /vast/s${index} }\n`).join('')}---
+apiVersion: flomesh.io/v1alpha1
+kind: GlobalTrafficPolicy
+metadata: { name: s${index}, namespace: vast }
+spec: { lbType: ActiveActive }
+`,
+  ).join('---\n')
+  const MEMBER =
+    'apiVersion: v1\nkind: Namespace\nmetadata: { name: app, labels: { flomesh.io/monitored-by: portolan } }\n'
+
+  test('compile leaves it out, says so, and writes the rest, as the compiler does', async () => {
+    const { dir, on } = await folder({ 'many.yaml': `${MEMBER}---\n${many}` })
+    const { code, out } = await on('compile', '-o', 'json', '--out', join(dir, 'out'))
+    const { findings } = JSON.parse(out) as { findings: { code: string; file: string }[] }
+    const full = findings.filter((each) => each.code === 'SidecarsFull')
+    expect(code).toBe(1)
+    expect(full.length).toBeGreaterThan(0)
+    expect(new Set(full.map(({ file }) => file))).toEqual(new Set(['many.yaml']))
+    const table = JSON.parse(await readFile(join(dir, 'out/sidecars/app/table.json'), 'utf8')) as { routes: object[] }
+    expect(table.routes.length + full.length).toBe(500)
+  })
+})

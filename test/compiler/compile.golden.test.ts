@@ -10,7 +10,7 @@ import { hostsFile } from '../../compiler/render-hosts.ts'
 import { sidecarCds } from '../../compiler/render-sidecar.ts'
 import { cases, GOLDEN } from './cases.ts'
 
-/** Of what the hub says, of what has changed, of files that are written and of proxies that read them, not of tables. */
+/** Of what the hub says, of what has changed, of files that are written or would be too large, and of proxies that read them. */
 const SAID_LATER = [
   'ExporterJoined',
   'ExporterLeft',
@@ -19,6 +19,7 @@ const SAID_LATER = [
   'SidecarWithoutIdentity',
   'TableTooLarge',
   'GatewayFull',
+  'SidecarsFull',
   'Programmed',
   'NoProxies',
   'Propagating',

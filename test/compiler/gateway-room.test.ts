@@ -9,13 +9,14 @@ import * as build from './build.ts'
 
 const place = { namespace: 'portolan-system', clusterKey: 'a/b/c/d' }
 
-const tableOf = (exports: Readonly<Record<string, object>>): GatewayTable =>
+const tablesOf = (exports: Readonly<Record<string, object>>) =>
   compile(
     build.snapshot({
       services: Object.keys(exports).map((key) => build.service(key)),
       exports: Object.entries(exports).map(([key, spec]) => build.serviceExport(key, spec)),
     }),
-  ).gateway
+  )
+const tableOf = (exports: Readonly<Record<string, object>>): GatewayTable => tablesOf(exports).gateway
 
 const names = (count: number, letters: number) =>
   Array.from({ length: count }, (_, index) => `${index}-${'n'.repeat(letters)}`)
@@ -30,17 +31,18 @@ const served = ({ routes, tcp }: GatewayTable) => [...new Set([...routes, ...tcp
 describe('gateways serve', () => {
   test('all, where all fit', () => {
     const table = tableOf({ 'shop/web': {}, 'shop/api': {} })
-    expect(gatewayThatFits(table, place)).toEqual({ table, leftOut: new Map() })
+    expect(gatewayThatFits(table, place.clusterKey)).toEqual({ table, leftOut: new Map() })
   })
 
   test('all others, when one export takes all the room there is', () => {
-    const table = tableOf({ 'shop/web': {}, 'evil/small': {}, 'evil/greedy': GREEDY })
-    expect(gatewayFiles(table, undefined, place).refusal).toBeDefined()
-    const { table: fitting, leftOut } = gatewayThatFits(table, place)
-    expect(served(fitting)).toEqual(['evil/small', 'shop/web'])
-    expect(gatewayFiles(fitting, undefined, place).refusal).toBeUndefined()
-    expect(fitting.version).not.toBe(table.version)
-    expect([...leftOut].map(([service, { code }]) => [service, code])).toEqual([['evil/greedy', 'GatewayFull']])
+    const { gateway, issues, statuses } = tablesOf({ 'shop/web': {}, 'evil/small': {}, 'evil/greedy': GREEDY })
+    expect(served(gateway)).toEqual(['evil/small', 'shop/web'])
+    expect(gateway).toEqual(tableOf({ 'shop/web': {}, 'evil/small': {} }))
+    expect(gatewayFiles(gateway, undefined, place).refusal).toBeUndefined()
+    const [full, ...others] = issues.filter(({ code }) => code === 'GatewayFull')
+    expect([full?.object, others]).toEqual([{ kind: 'ServiceExport', namespace: 'evil', name: 'greedy' }, []])
+    const unprogrammed = statuses.filter(({ conditions }) => conditions.some(({ reason }) => reason === 'GatewayFull'))
+    expect(unprogrammed.map(({ object }) => object.name)).toEqual(['greedy'])
   })
 
   test('of the namespace that takes most, not its largest; nor one of any other', () => {
@@ -53,15 +55,16 @@ describe('gateways serve', () => {
       'evil/b': { rules: rules(9, 8) },
     })
     const almost = bytesOf(gatewayFiles(table, undefined, place).files) / 1000 - 1
-    expect([...gatewayThatFits(table, place, almost).leftOut.keys()]).toEqual(['evil/b'])
+    expect([...gatewayThatFits(table, place.clusterKey, almost).leftOut.keys()]).toEqual(['evil/b'])
   })
 
   test('what is wanted rather than what lingers', () => {
-    const table = tableOf({ 'shop/web': {}, 'evil/greedy': GREEDY })
+    const table = tableOf({ 'shop/web': {}, 'evil/greedy': { rules: GREEDY.rules } })
+    const almost = bytesOf(gatewayFiles(table, undefined, place).files) / 1000 - 1
     const lingering = table.routes.map((route) =>
       route.service === 'shop/web' ? route : { ...route, until: '2026-01-01T00:00:30Z' },
     )
-    const { table: fitting, leftOut } = gatewayThatFits({ ...table, routes: lingering }, place)
+    const { table: fitting, leftOut } = gatewayThatFits({ ...table, routes: lingering }, place.clusterKey, almost)
     expect([served(fitting), leftOut.size]).toEqual([['shop/web'], 0])
   })
 
@@ -77,7 +80,7 @@ describe('gateways serve', () => {
             ]),
           ),
         )
-        const { table: fitting, leftOut } = gatewayThatFits(table, place, limitKb)
+        const { table: fitting, leftOut } = gatewayThatFits(table, place.clusterKey, limitKb)
         const bytes = bytesOf(gatewayFiles(fitting, undefined, place).files)
         expect(bytes <= limitKb * 1000 || served(fitting).length === 0).toBe(true)
         expect([...served(fitting), ...leftOut.keys()].sort()).toEqual(served(table))

@@ -354,45 +354,14 @@ describe('the gateway’s files', () => {
     expect(clusters(wanted(table('c', 'd'), seen(third?.data ?? {}))?.data)).toEqual(['c', 'd'])
   })
 
-  test('over the limit without what is kept: the exports say so, and are left out', () => {
+  test('what was removed is let go when it does not fit beside what stays', () => {
     const path = `/a${'a'.repeat(400_000)}`
-    const wide = { version: 'wide', tcp: [], routes: table('a').routes.map((route) => ({ ...route, path })) }
-    const status = { object: { kind: 'ServiceExport', namespace: 'shop', name: 'a' }, generation: 1, conditions: [] }
-    const { desired, refusals } = desire({
-      tables: {
-        cluster: { key: '', domain: '' },
-        sidecars: [],
-        gateway: wide,
-        dns: [],
-        objects: [],
-        clusterset: [],
-        vips: [],
-        statuses: [status],
-        issues: [],
-      },
-      observed: NOTHING,
-      place,
-      renderer: createRenderer(place),
-      recentGateways: [],
-      readersOf: newcomers,
-      judge: () => undefined,
-    })
-    expect(refusals).toEqual([])
-    expect(desired.kept).toEqual(new Set())
-    const [condition] = desired.statuses[0]?.conditions ?? []
-    expect(condition).toMatchObject({ type: 'Programmed', status: 'False', reason: 'GatewayFull' })
-    // What was removed is let go when it does not fit beside what stays.
     const many = Array.from({ length: 3 }, (_, i) => ({
-      ...wide,
       version: `${i}`,
-      routes: wide.routes.map((route) => ({ ...route, path: `${path}${i}` })),
+      tcp: [],
+      routes: table('a').routes.map((route) => ({ ...route, path: `${path}${i}` })),
     }))
     expect(clusters(wanted(table('b'), NOTHING, many)?.data)).toEqual(['b'])
-    // So is what is served on although nobody asks for it any more.
-    const lingering = wide.routes.map((route) => ({ ...route, until: '2026-01-01T00:00:30Z' }))
-    const files = wanted({ version: 'both', tcp: [], routes: [...lingering, ...table('b').routes] }, NOTHING)?.data
-    expect(clusters(files)).toEqual(['b'])
-    expect(JSON.parse(files?.['table.json'] ?? '').routes).toEqual(table('b').routes)
   })
 
   test('files edited by hand are put right', () => {
