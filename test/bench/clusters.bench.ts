@@ -26,7 +26,7 @@ import {
 import { propagate } from '../e2e/propagation.ts'
 import { apply, exec, get, kubectl, type Loose, rolledOut, type Site } from '../e2e/site.ts'
 import { CACHE } from '../lab/cache.ts'
-import { chooseProvider } from '../lab/provider.ts'
+import { type ClusterProvider, chooseProvider } from '../lab/provider.ts'
 import { until } from '../lab/run.ts'
 
 const NS = 'bench'
@@ -136,9 +136,17 @@ async function sidecarMemory(west: Site): Promise<void> {
   row('allocated by Envoy, one import', (Number(allocated) / 2 ** 20).toFixed(1))
 }
 
+async function start(clusters: ClusterProvider, count: number): Promise<void> {
+  const names = Array.from({ length: count }, (_, index) => `c${index + 1}`)
+  row(`up, cached: ${count}`, (await timed(() => clusters.up(names))).toFixed(1))
+  row(`down: ${count}`, (await timed(() => clusters.down(names))).toFixed(1))
+}
+
 process.env['PORTOLAN_LAB'] ??= join(CACHE, 'lab-bench')
 const clusters = await chooseProvider()
 table('clusters', 's')
+await start(clusters, 1)
+await start(clusters, 4)
 row('two clusters up, cached', (await timed(() => clusters.up(NAMES, { sync: '1m' }))).toFixed(1))
 row('chart in both, every pod Ready', (await timed(() => installMesh(clusters, NAMES))).toFixed(1))
 process.env[SITES_VARIABLE] = await describeSites(clusters, NAMES)
