@@ -38,6 +38,7 @@ try: setup ## the offline commands on examples/, in ten seconds, without root or
 bench: setup ## the figures of docs/benchmarks.md
 	@node --expose-gc test/bench/compile.bench.ts
 	@node test/bench/admission.bench.ts
+	@node test/bench/mtls.bench.ts
 	@node test/bench/balance.bench.ts
 	@node test/bench/calls.bench.ts
 	@node test/bench/clusters.bench.ts

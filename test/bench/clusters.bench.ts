@@ -48,9 +48,9 @@ const timed = async (body: () => Promise<unknown>) => {
 }
 
 /** Seconds from `kubectl create` to Ready, as the API server stamps cannot tell: they are whole seconds. */
-async function createToReady(site: Site, namespace: string, name: string): Promise<number> {
+async function createToReady(site: Site, namespace: string, name: string, annotations = {}): Promise<number> {
   const { spec } = client(namespace, name).spec.template
-  const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace }, spec }
+  const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace, annotations }, spec }
   const seconds = await timed(async () => {
     await apply(site, documents(pod))
     await kubectl(site, '-n', namespace, 'wait', '--for=condition=Ready', `pod/${name}`, '--timeout=60s')
@@ -60,15 +60,23 @@ async function createToReady(site: Site, namespace: string, name: string): Promi
 }
 
 async function podStart(site: Site): Promise<void> {
-  const samples: Record<'plain' | 'injected', number[]> = { plain: [], injected: [] }
+  const samples: Record<'plain' | 'injected' | 'injected, without capture', number[]> = {
+    plain: [],
+    injected: [],
+    'injected, without capture': [],
+  }
   for (let n = 0; n < 10; n++) {
     samples.plain.push(await createToReady(site, `${NS}-plain`, `p${n}`))
     samples.injected.push(await createToReady(site, NS, `i${n}`))
+    const explicit = { 'flomesh.io/interception': 'explicit' }
+    samples['injected, without capture'].push(await createToReady(site, NS, `e${n}`, explicit))
   }
   table('pod create → Ready (10 each, in turn)', 'p50 s', 'max s')
   for (const [name, values] of Object.entries(samples))
     row(name, quantile(values, 0.5).toFixed(2), quantile(values, 1).toFixed(2))
-  row('injection adds', (quantile(samples.injected, 0.5) - quantile(samples.plain, 0.5)).toFixed(2), '')
+  const added = (values: readonly number[]) => (quantile(values, 0.5) - quantile(samples.plain, 0.5)).toFixed(2)
+  row('injection adds', added(samples.injected), '')
+  row('and without capture', added(samples['injected, without capture']), '')
 }
 
 async function latency(west: Site, direct: string): Promise<void> {

@@ -162,7 +162,7 @@ describe('an injected pod lives as it did', () => {
               {
                 name: 'fetch',
                 image: APP_IMAGE,
-                command: ['curl', '-sf', '--retry', '3', 'http://httpbin.injection:8080/'],
+                command: ['curl', '-sf', 'http://httpbin.injection:8080/'],
               },
             ],
           },

@@ -59,7 +59,7 @@ export async function loadImages(
 }
 
 /**
- * Brings the clusters up with Portolan as the working tree has it; in those that were up already its pods are replaced.
+ * Brings the clusters up with Portolan as the working tree has it; where it was already, its pods are replaced.
  *
  * @param flags of helm, beside the usual
  */
@@ -69,8 +69,10 @@ export async function installMesh(
   options: UpOptions = {},
   flags = '',
 ): Promise<void> {
-  const before = new Set(await clusters.running())
   await clusters.up(names, options)
+  const parts = (name: string) => clusters.kubectl(name, ['-n', CONTROL_PLANE, 'get', 'deployments', '-o', 'name'])
+  const found = await Promise.all(names.map(async (name) => ({ name, deployments: (await parts(name)).stdout })))
+  const before = new Set(found.filter(({ deployments }) => deployments !== '').map(({ name }) => name))
   await loadImages(clusters, names)
   const env = await terminalEnv(clusters, names)
   const terminal = (command: string) => run('bash', ['-c', command], { cwd: ROOT, env })
