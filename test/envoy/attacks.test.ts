@@ -26,6 +26,21 @@ const USUAL = new Set(['host', 'x-request-id', 'x-forwarded-proto', 'connection'
 
 test(`there are ${ATTACKS.length} of them, each with a name of its own`, () => {
   expect(new Set(ATTACKS.map(({ name }) => name)).size).toBe(ATTACKS.length)
+  expect(ATTACKS.length).toBeGreaterThanOrEqual(60)
+})
+
+// Each is refused, leads nowhere, or leads where it would without; by which the table says.
+test.each([
+  ['dot segments', /^GET [^ ]*\/\.\.?[/; ]/],
+  ['escaped dot segments', /^GET [^ ]*%2e/i],
+  ['escaped slashes', /^GET [^ ]*%2f/i],
+  ['double slashes', /^GET \/[^ ]*\/\/|^GET \/\//],
+  ['parameters of a segment', /^GET [^ ]*;/],
+  ['a claimed identity', /\r\nx-forwarded-client-cert:/i],
+  ['a claim of ours', /\r\nx-portolan-/i],
+  ['another Host', /\r\nhost: (?!x\r)/i],
+])('there are some with %s', (_, form) => {
+  expect(ATTACKS.filter(({ send }) => form.test(send)).length).toBeGreaterThan(0)
 })
 
 test.each(ATTACKS)('$name', async ({ by, send, answers, reaches = [], with: expected, log }) => {
