@@ -14,7 +14,7 @@ import { importNames } from './names.ts'
 import { by } from './order.ts'
 import { carriesStreams, routeImport } from './routes.ts'
 import { type Scope, scopesOf } from './scope.ts'
-import { leftOutOf, sidecarThatFits } from './sidecar-room.ts'
+import { leftOutOf, sidecarsThatFit } from './sidecar-room.ts'
 import type { Snapshot } from './snapshot.ts'
 import { exportStatuses, importStatus, notProgrammed, policyIssues, policyStatus } from './status.ts'
 import type { ServiceRoute, SidecarTable, Tables, VipAssignment } from './tables.ts'
@@ -93,13 +93,13 @@ export const compile = (snapshot: Snapshot, previous?: Tables): Tables => {
     ),
   )
   const { clusterKey } = snapshot.mesh
-  const sidecars = scopes.map(({ namespace, includes }) => {
+  const tables = scopes.map(({ namespace, includes }): SidecarTable => {
     const routes = includes ? everything.filter(({ service }) => includes(service)) : everything
     const names = explicit.has(namespace) ? { names: namesFor(includes) } : {}
     const version = tableVersion(routes, snapshot.trust, names.names)
-    const table: SidecarTable = { namespace, version, ...ipv6, ...trust, ...names, tcpRange, routes }
-    return sidecarThatFits(table, clusterKey, (service) => there.has(service))
+    return { namespace, version, ...ipv6, ...trust, ...names, tcpRange, routes }
   })
+  const sidecars = sidecarsThatFit(tables, clusterKey, (service) => there.has(service))
   const uncalled = leftOutOf(sidecars)
 
   const served = serveExports(world)

@@ -16,29 +16,37 @@ export interface FittedSidecar {
   readonly leftOut: readonly string[]
 }
 
-const NO_ROUTES: readonly ServiceRoute[] = []
+const textBytes = (routes: readonly ServiceRoute[]): number => {
+  const table = { namespace: '', version: '', tcpRange: '', routes }
+  return bytesOf({ cds: sidecarCds(table), table: tableFile(table) })
+}
+const NO_ROUTES_BYTES = textBytes([])
 
-const textBytes = (table: SidecarTable): number => bytesOf({ cds: sidecarCds(table), table: tableFile(table) })
-
-/** No less than it takes of the files. */
-const routeBytes = perObject((route: ServiceRoute) => {
-  const table = { namespace: '', version: '', tcpRange: '', routes: [route] }
-  return textBytes(table)
-})
+/** What a route takes of the files, without the commas around it. */
+const routeBytes = perObject((route: ServiceRoute) => textBytes([route]) - NO_ROUTES_BYTES)
+const COMMAS = 2
+const bytesOfRoutes = (routes: readonly ServiceRoute[]): number =>
+  routes.reduce((sum, route) => sum + routeBytes(route), 0)
 
 /** No less than all else takes: bootstraps, roots, and what is said of each name. */
 const OTHERS_BYTES = 150_000
 const NAME_BYTES = 600
-const most = ({ trust, names, routes }: SidecarTable): number =>
+
+/** No less than the files take, without making them. */
+export const mostBytes = ({ trust, names, routes }: SidecarTable): number =>
   OTHERS_BYTES +
   (trust ? 4 * trust.bundle.length + 1_000 * Object.keys(trust.clusters).length : 0) +
   (names ? NAME_BYTES * names.imports.length : 0) +
-  routes.reduce((sum, route) => sum + routeBytes(route), 0)
+  COMMAS * routes.length +
+  bytesOfRoutes(routes)
 
 const keeping = (table: SidecarTable, keeps: (service: string) => boolean): SidecarTable => {
   const routes = table.routes.filter(({ service }) => keeps(service))
   return { ...table, routes, version: tableVersion(routes, table.trust, table.names) }
 }
+
+/** As long as a namespace's name can be, so that one answer is good for all namespaces. */
+const LONGEST_NAME = 'n'.repeat(63)
 
 /**
  * The table without what it has no room for, for the sidecars that are made now. First go addresses of imports that are
@@ -53,20 +61,33 @@ export const sidecarThatFits = (
   limitKb: number = SIZE_LIMIT_KB,
 ): FittedSidecar => {
   const limit = limitKb * 1000
-  const sizeOf = (each: SidecarTable) => bytesOf(sidecarFiles(each, clusterKey).files)
-  if (most(table) <= limit || sizeOf(table) <= limit) return { table, leftOut: [] }
+  const sizeOf = (each: SidecarTable) => bytesOf(sidecarFiles({ ...each, namespace: LONGEST_NAME }, clusterKey).files)
+  if (mostBytes(table) <= limit || sizeOf(table) <= limit) return { table, leftOut: [] }
   const wanted = keeping(table, isThere)
-  const whole = sizeOf(wanted)
-  if (whole <= limit) return { table: wanted, leftOut: [] }
-  const nothing = textBytes({ ...wanted, routes: NO_ROUTES })
-  const sizes = new Map(
-    [...Map.groupBy(wanted.routes, ({ service }) => service)].map(([service, routes]) => [
-      service,
-      textBytes({ ...wanted, routes }) - nothing,
-    ]),
-  )
-  const gone = new Set(leavesRoom(sizes, whole - limit))
+  const over = sizeOf(wanted) - limit
+  if (over <= 0) return { table: wanted, leftOut: [] }
+  const byService = Map.groupBy(wanted.routes, ({ service }) => service)
+  const sizes = new Map([...byService].map(([service, routes]) => [service, bytesOfRoutes(routes)]))
+  const gone = new Set(leavesRoom(sizes, over))
   return { table: keeping(wanted, (service) => !gone.has(service)), leftOut: [...gone].sort() }
+}
+
+/** The same for the tables of one cluster: those who know the same routes lack the same, and it is worked out once. */
+export const sidecarsThatFit = (
+  tables: readonly SidecarTable[],
+  clusterKey: string,
+  isThere: (service: string) => boolean,
+): readonly FittedSidecar[] => {
+  const known = new Map<readonly ServiceRoute[], Map<boolean, FittedSidecar>>()
+  return tables.map((table) => {
+    const answers = known.get(table.routes) ?? new Map<boolean, FittedSidecar>()
+    known.set(table.routes, answers)
+    const isExplicit = table.names !== undefined
+    const fitted = answers.get(isExplicit) ?? sidecarThatFits(table, clusterKey, isThere)
+    answers.set(isExplicit, fitted)
+    const { routes, version } = fitted.table
+    return { ...fitted, table: { ...table, routes, version } }
+  })
 }
 
 /** What imports, by `namespace/name`, are told that the sidecars of some namespaces have no room for. Sorted by service. */

@@ -3,10 +3,11 @@ import { describe, expect, test } from 'vitest'
 import { levelOf } from '../../api/diagnostics.ts'
 import { compile } from '../../compiler/compile.ts'
 import { sidecarFiles } from '../../compiler/files.ts'
-import { sidecarThatFits } from '../../compiler/sidecar-room.ts'
+import { mostBytes, sidecarThatFits } from '../../compiler/sidecar-room.ts'
 import { bytesOf } from '../../compiler/size.ts'
 import type { SidecarTable } from '../../compiler/tables.ts'
 import * as build from './build.ts'
+import { cases } from './cases.ts'
 
 const KEY = 'a/b/c/d'
 
@@ -28,7 +29,9 @@ const tablesOf = (imported: Imported, namespaces = ['app']) =>
   )
 const tableOf = (imported: Imported): SidecarTable => tablesOf(imported).sidecars[0] ?? expect.unreachable()
 const known = ({ routes }: SidecarTable) => [...new Set(routes.map(({ service }) => service))].sort()
-const kilobytes = (table: SidecarTable) => bytesOf(sidecarFiles(table, KEY).files) / 1000
+/** In a namespace whose name is as long as any. */
+const kilobytes = (table: SidecarTable) =>
+  bytesOf(sidecarFiles({ ...table, namespace: 'n'.repeat(63) }, KEY).files) / 1000
 const all = () => true
 
 describe('sidecars know', () => {
@@ -74,6 +77,11 @@ describe('sidecars know', () => {
       ),
     )
     expect(known(sidecars[0] ?? expect.unreachable()).length + full.length).toBe(501)
+  })
+
+  test.each(cases)('$name: what it takes is never thought less than it is', ({ tables }) => {
+    for (const table of tables.sidecars)
+      expect(bytesOf(sidecarFiles(table, KEY).files)).toBeLessThanOrEqual(mostBytes(table))
   })
 
   test('law: what is left fits, and each that is not is told', () => {
