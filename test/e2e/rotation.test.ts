@@ -6,6 +6,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parse, stringify } from 'yaml'
 import { IDENTITY_SECRET } from '../../api/names.ts'
 import { SECRETS, type Secret } from '../../api/resources.ts'
 import { issueRoot } from '../../certs/issue.ts'
@@ -38,9 +39,10 @@ const CALLS_PER_SECOND = 5
 const relay = new Relay(east, gatewayPort, 80)
 let tapped = 0
 
-async function register(site: Site, host: string, port: number, remark = ''): Promise<void> {
-  const kubeconfig = await readFile(await clusters.kubeconfig(site.name), 'utf8')
-  const spec = { gatewayHost: host, gatewayPort: port, kubeconfig: `${kubeconfig}${remark}` }
+const adminKubeconfig = async (site: Site) => readFile(await clusters.kubeconfig(site.name), 'utf8')
+
+async function register(site: Site, host: string, port: number, kubeconfig?: string): Promise<void> {
+  const spec = { gatewayHost: host, gatewayPort: port, kubeconfig: kubeconfig ?? (await adminKubeconfig(site)) }
   await apply(
     east,
     documents({ apiVersion: 'flomesh.io/v1alpha1', kind: 'Cluster', metadata: { name: site.name }, spec }),
@@ -95,6 +97,9 @@ afterAll(async () => {
   relay.close()
   await disband(east, [east, west])
   await Promise.all([east, west].map((site) => kubectl(site, 'delete', 'namespace', NS, '--wait=false')))
+  await Promise.all(
+    [east, west].map((site) => kubectl(site, 'delete', 'clusterrolebinding', 'rotation-hub', '--ignore-not-found')),
+  )
   await settings(300, 'Ignore')
 })
 
@@ -163,14 +168,42 @@ test.each([
   300_000,
 )
 
+/** As the administrator's, by a token for an hour in place of a certificate for a year. */
+async function tokenKubeconfig(site: Site): Promise<string> {
+  const name = 'rotation-hub'
+  const account = { kind: 'ServiceAccount', name, namespace: NS }
+  await apply(
+    site,
+    documents(
+      { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: NS } },
+      {
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'ClusterRoleBinding',
+        metadata: { name },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+        subjects: [account],
+      },
+    ),
+  )
+  const token = (await kubectl(site, '-n', NS, 'create', 'token', name, '--duration=1h')).trim()
+  const admin = parse(await adminKubeconfig(site))
+  return stringify({ ...admin, users: admin.users.map((user: Loose) => ({ name: user.name, user: { token } })) })
+}
+
 test('the credentials by which the hub manages both', async () => {
+  const expiryOf = async ({ name }: Site) => (await get(east, 'clusters.flomesh.io', name)).status?.credentialsExpire
+  const before = await Promise.all([east, west].map(expiryOf))
   await calling(async () => {
-    await register(east, relay.host, tapped, '\n# renewed\n')
-    await register(west, west.address, gatewayPort, '\n# renewed\n')
+    await register(east, relay.host, tapped, await tokenKubeconfig(east))
+    await register(west, west.address, gatewayPort, await tokenKubeconfig(west))
     await apply(east, documents(exported({ serviceAccountName: 'renewed' })))
     await until('west hears of a change', async () => {
       const { spec } = await get(west, '-n', NS, 'serviceimports.flomesh.io', NAME)
       return spec.serviceAccountName === 'renewed'
+    })
+    await until('the hub goes by the new ones', async () => {
+      const after = await Promise.all([east, west].map(expiryOf))
+      return after.every((each, index) => each !== undefined && each !== before[index])
     })
   })
 })
