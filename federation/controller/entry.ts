@@ -7,6 +7,7 @@ import type { Published } from '../trust.ts'
 import type { Found } from './access.ts'
 import type { Declared } from './declared.ts'
 import type { Desired } from './desired.ts'
+import type { HeldPaths } from './held-paths.ts'
 import type { Member } from './member.ts'
 import type { Observed, ObservedImport } from './observed.ts'
 import type { View } from './view.ts'
@@ -22,6 +23,8 @@ export interface Entry {
   live?: View | undefined
   declared?: Declared | undefined
   made?: Pick<Observed, 'exports' | 'services' | 'mcsExports'> | undefined
+  /** Exports whose paths have just changed, as they count until callers may hear of it. */
+  held?: HeldPaths['held'] | undefined
   /** The view as remembered. */
   view?: View | undefined
   /** What `objects` were made of. */

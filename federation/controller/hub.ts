@@ -59,7 +59,7 @@ export function startHub(options: HubOptions): Hub {
     startMember: (name) => startMember({ name, instance, times, mayWrite, metrics, log, onChange: touch }),
     onLeft: (name) => holders.update(name, undefined),
   })
-  const ask = createAsking()
+  const ask = createAsking(touch)
   const merging = createMerging()
   const remember = createRemembering({ memories, teller, write })
   const assign = createAssigning({ hub: options, registry, memories, roster, holders, touch })

@@ -97,7 +97,7 @@ export function createRoster(options: RosterOptions): Roster {
   function know(entry: Entry, view: View | undefined) {
     entry.live = entry.view = view
     entry.declared = view && withoutEndpoints(view)
-    entry.made = entry.objects = entry.merged = undefined
+    entry.made = entry.held = entry.objects = entry.merged = undefined
   }
 
   function parse(name: string, text: string): Kubeconfig {

@@ -1,8 +1,10 @@
+import { keyOf } from '../../compiler/keys.ts'
 import { LastAnswers } from '../../compiler/memo.ts'
 import { sameItems } from '../differences.ts'
 import { globalIn } from '../global-services.ts'
 import { type Declared, declaredOf, servicesIn, standardIn } from './declared.ts'
 import { areGlobal, type Entry } from './entry.ts'
+import { firstRelease, holdPaths, NOTHING_HELD } from './held-paths.ts'
 import type { Observed } from './observed.ts'
 import { type Asked, type View, viewOf } from './view.ts'
 
@@ -12,11 +14,15 @@ const NOTHING_DECLARED: Declared = { exports: [], services: [] }
 function lookAtDeclared(entry: Entry): Declared | undefined {
   const observed = entry.member.seen()?.observed
   if (observed === undefined) return entry.declared
-  const { exports, services, mcsExports } = observed
-  const { made } = entry
+  const { services, mcsExports } = observed
+  const { made, declared } = entry
+  const before = made?.exports ?? new Map((declared?.exports ?? []).map((object) => [keyOf(object), object]))
+  const { exports, held } = holdPaths(before, entry.held ?? NOTHING_HELD, observed.exports, performance.now())
+  entry.held = held
   if (made?.exports !== exports || made.services !== services || made.mcsExports !== mcsExports) {
-    entry.declared = declaredOf(observed, entry.declared, made)
-    entry.made = observed
+    const shown = { exports, services, ...(mcsExports === undefined ? {} : { mcsExports }) }
+    entry.declared = declaredOf(shown, declared, made)
+    entry.made = shown
   }
   return entry.declared
 }
@@ -32,8 +38,10 @@ const views = new LastAnswers<Entry, View>()
 /**
  * Endpoints are of use for services that somebody exports by the standard, or shares by annotation. As long as these are
  * the same, the answer is the very same.
+ * @param touch what is held on to is over
  */
-export function createAsking(): (active: readonly Entry[]) => Asked {
+export function createAsking(touch: () => void): (active: readonly Entry[]) => Asked {
+  let release: NodeJS.Timeout | undefined
   let parts: readonly unknown[] = []
   let asked: Asked = { slices: new Set(), backends: new Set() }
   return (active) => {
@@ -41,6 +49,9 @@ export function createAsking(): (active: readonly Entry[]) => Asked {
       const declared = lookAtDeclared(entry)
       return declared === undefined ? [] : [{ declared, shared: areGlobal(entry.cluster, declared) }]
     })
+    clearTimeout(release)
+    const due = Math.min(...active.map(({ held }) => firstRelease(held ?? NOTHING_HELD)))
+    if (Number.isFinite(due)) release = setTimeout(touch, due - performance.now() + 1).unref()
     const now = all.flatMap(({ declared, shared }) => [declared, shared])
     if (sameItems(parts, now)) return asked
     parts = now

@@ -291,6 +291,21 @@ test('a region is renamed: the member has a new key, and so have all endpoints',
   await west.remove(SERVICE_EXPORTS, ref('shop/moved'))
 })
 
+test('a path changes: callers are told when its gateway has had time to serve it', async () => {
+  const at = (path: string) => ({ rules: [{ portNumber: 8080, path }] })
+  const told = async () => (await west.importOf('shop/path'))?.spec.ports[0]?.endpoints?.[0]?.target.path
+  await east.apply(...offer('shop/path', { spec: at('/shop/old') }))
+  await until('callers use it', async () => (await told()) === '/shop/old')
+  await east.apply(...offer('shop/later'), exportObject('shop/path', at('/shop/new')))
+  const later = await imports(west, 'shop/later', ['east'])
+  await until('they use the new one', async () => (await told()) === '/shop/new')
+  // What was asked for at the same time was written before.
+  const written = (object: KubeObject | undefined) => Number(object?.metadata.resourceVersion)
+  expect(written(await west.importOf('shop/path'))).toBeGreaterThan(written(later))
+  for (const service of ['shop/path', 'shop/later']) await east.remove(SERVICE_EXPORTS, ref(service))
+  await importsNot(west, 'shop/later')
+})
+
 test('a gateway moves: endpoints follow', async () => {
   await stage.hub.apply(clusterObject('east', { gatewayHost: '10.1.2.3', gatewayPort: 8443 }))
   await until('they do', async () => {

@@ -40,6 +40,15 @@ export const exported = (ns: string, name: string) => ({
   metadata: { namespace: ns, name },
   spec: { rules: [{ portNumber: 8080, path: `/${name}` }] },
 })
+/** One pod behind a Service of the name. */
+export const endpoints = (ns: string, name: string, ready = true) => ({
+  apiVersion: 'discovery.k8s.io/v1',
+  kind: 'EndpointSlice',
+  metadata: { namespace: ns, name: `${name}-1`, labels: { 'kubernetes.io/service-name': name } },
+  addressType: 'IPv4',
+  endpoints: [{ addresses: ['10.1.0.9'], conditions: { ready } }],
+  ports: [{ name: 'http', port: 8080 }],
+})
 export const pod = (ns: string, name: string, sidecar: boolean) => ({
   apiVersion: 'v1',
   kind: 'Pod',

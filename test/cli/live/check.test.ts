@@ -7,7 +7,7 @@ import { runWebhook } from '../../../webhook/main.ts'
 import { parseManifests, render } from '../../chart/helm.ts'
 import { slice } from '../../dns/build.ts'
 import { kubectl, type Replica, SYSTEM, startReplica } from '../../kube/compiler.ts'
-import { exported, imported, namespace, pod, policy, service } from '../../kube/objects.ts'
+import { endpoints, exported, imported, namespace, pod, policy, service } from '../../kube/objects.ts'
 import { freePorts } from '../../lab/ports.ts'
 import { until } from '../../lab/run.ts'
 import { type Installed, installed } from './installed.ts'
@@ -84,13 +84,14 @@ beforeAll(async () => {
   )
   for (const name of ['webhook', 'compiler', 'dns', 'gateway']) await nowReady(`portolan-${name}`, 2)
   await startWebhook(port)
-  compiler = await startReplica(west.api, { leaseSeconds: 15 })
+  compiler = await startReplica(west.api, { leaseSeconds: 15, patienceSeconds: 1 })
   await apply(
     namespace('shop'),
     service('shop', 'pay'),
     imported('shop', 'pay'),
     policy('shop', 'pay'),
     exported('shop', 'pay'),
+    endpoints('shop', 'pay'),
   )
   await until('the compiler has written its tables', async () => (await west.look.table('shop'))?.routes.length === 1)
   await west.look.settled()
@@ -175,6 +176,8 @@ const managed = (status: string, reason: string) => ({
   conditions: [{ type: 'Managed', status, reason, message: 'so it is.', lastTransitionTime: '2026-01-01T00:00:00Z' }],
 })
 
+const ready = () => west.look.condition('sexp', 'shop', 'pay', 'EndpointsReady')
+
 describe('finds what is wrong', () => {
   test.each<[string, () => Promise<unknown>, readonly string[], 0 | 1, () => Promise<unknown>]>([
     [
@@ -242,6 +245,19 @@ describe('finds what is wrong', () => {
       ['services: warning ExportWithoutService gone'],
       0,
       () => run('delete', 'sexp', '-n', 'shop', 'gone'),
+    ],
+    [
+      'an exporter without ready pods',
+      async () => {
+        await apply(endpoints('shop', 'pay', false))
+        await until('the compiler says so', async () => (await ready())?.status === 'False')
+      },
+      ['services: warning NoReadyPods pay'],
+      0,
+      async () => {
+        await apply(endpoints('shop', 'pay'))
+        await until('the compiler takes it back', async () => (await ready())?.status === 'True')
+      },
     ],
     [
       'nodes in the range of imports',
