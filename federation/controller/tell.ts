@@ -79,14 +79,16 @@ const UNREMARKABLE: ReadonlySet<string> = new Set<Code>([
   'RootsKnown',
 ])
 
-/** What a person would want to know of a change of an export's status: conflicts that begin and end, new importers. */
+/** What a person would want to know of a change of an export's status: conflicts that begin and end, importers that come and go, no room for it. */
 export function newsOf(before: ExportStatus | undefined, after: ExportStatus): readonly News[] {
   const find = (status: ExportStatus | undefined, type: string) =>
     status?.conditions?.find((each) => each.type === type)
   const was = find(before, 'Conflict')
   const is = find(after, 'Conflict')
-  const known = new Set(before?.clusters?.map(({ cluster }) => cluster))
-  const fresh = (after.clusters ?? []).map(({ cluster }) => cluster).filter((cluster) => !known.has(cluster))
+  const [known, now] = [importersOf(before), importersOf(after)]
+  const fresh = now.filter((cluster) => !known.includes(cluster))
+  const gone = known.filter((cluster) => !now.includes(cluster))
+  const exported = find(after, 'Exported')
   return [
     ...(is?.status === 'True' && (was?.status !== 'True' || was.message !== is.message)
       ? [{ type: 'Warning' as const, reason: firstOf(is.reason), note: is.message }]
@@ -97,8 +99,20 @@ export function newsOf(before: ExportStatus | undefined, after: ExportStatus): r
     ...(fresh.length > 0
       ? [{ type: 'Normal' as const, reason: 'Exported', note: `now imported by ${fresh.join(', ')}` }]
       : []),
+    ...(gone.length > 0
+      ? [{ type: 'Normal' as const, reason: 'Exported', note: `no longer imported by ${gone.join(', ')}` }]
+      : []),
+    ...(exported?.reason === FULL && find(before, 'Exported')?.reason !== FULL
+      ? [{ type: 'Warning' as const, reason: FULL, note: exported.message }]
+      : []),
   ]
 }
+
+const importersOf = (status: ExportStatus | undefined): readonly string[] =>
+  (status?.clusters ?? []).map(({ cluster }) => cluster)
+
+/** What else keeps an export from others is told with `Valid` or `Conflict`. */
+const FULL = 'ImportFull' satisfies Code
 
 /** The standard joins reasons by commas, to more than an Event's may be long. */
 const firstOf = (reason: string): string => reason.split(',')[0] ?? reason

@@ -497,7 +497,7 @@ describe('what is said of an export', () => {
     expect(unseen).toEqual(seen)
   })
 
-  test('news: conflicts that begin and end, and new importers; nothing else', () => {
+  test('news: conflicts that begin and end, importers that come and go, no room for it; nothing else', () => {
     const made = (conflict: string, ...clusters: readonly string[]) => ({
       conditions: [
         {
@@ -518,7 +518,19 @@ describe('what is said of an export', () => {
     expect(newsOf(made('NoConflicts', 'a'), made('NoConflicts', 'a', 'b'))).toMatchObject([
       { note: 'now imported by b' },
     ])
-    expect(reasons(made('NoConflicts', 'a', 'b'), made('NoConflicts', 'a'))).toEqual([])
+    expect(newsOf(made('NoConflicts', 'a', 'b'), made('NoConflicts', 'a'))).toMatchObject([
+      { type: 'Normal', reason: 'Exported', note: 'no longer imported by b' },
+    ])
+    expect(newsOf(made('NoConflicts', 'a'), made('NoConflicts', 'b'))).toHaveLength(2)
+    const exported = (reason: string) => {
+      const condition = { type: 'Exported', status: 'False' as const, reason, message: reason, lastTransitionTime: NOW }
+      return { conditions: [condition] }
+    }
+    expect(newsOf(exported('Exporting'), exported('ImportFull'))).toMatchObject([
+      { type: 'Warning', reason: 'ImportFull' },
+    ])
+    expect(reasons(exported('ImportFull'), exported('ImportFull'))).toEqual([])
+    expect(reasons(exported('Exporting'), exported('NotExported'))).toEqual([])
   })
 })
 
