@@ -15,7 +15,7 @@ export function callsText(explanation: Explanation, paint: Paint): readonly stri
     ...(imported && outOfScope.length > 0
       ? [
           line(
-            `Out of scope, by annotation flomesh.io/imports, in ${outOfScope.join(', ')}: sidecars there do not know it.`,
+            `Out of scope, by annotation flomesh.io/imports or for want of room (SidecarsFull), in ${outOfScope.join(', ')}: sidecars there do not know it.`,
           ),
         ]
       : []),

@@ -196,7 +196,7 @@ function caller({ caller: answer, local }: Explanation, paint: Paint): readonly 
     line(
       inScope
         ? 'Its sidecar knows the service.'
-        : 'Its sidecar does not know the service: its namespace is narrowed by annotation flomesh.io/imports, or nothing is imported.',
+        : 'Its sidecar does not know the service: its namespace is narrowed by annotation flomesh.io/imports, its table is full (the import says SidecarsFull), or nothing is imported.',
     ),
     ...(table === undefined ? [] : [line(tableText(table, paint))]),
   ]
