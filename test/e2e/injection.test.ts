@@ -271,5 +271,8 @@ describe('traffic that is no import', () => {
     expect(greeting.stdout).toContain('Hi, I am from plain!')
     expect(await counters()).toBe(before)
     expect(before).toContain('listener.outbound.downstream_cx_total: 0')
+    const imported = await curl(west, NS, 'deploy/watcher', 'http://httpbin.injection:8080/')
+    expect(imported.stdout).toContain('Hi, I am from east!')
+    expect(await counters()).toContain('listener.outbound.downstream_cx_total: 1')
   })
 })
