@@ -51,6 +51,12 @@ export function addServers(root: Command): void {
       seconds,
       30,
     )
+    .option(
+      '--patience-seconds <seconds>',
+      'how long an export may be without ready pods before its status says so, for a pod that is replaced is no news; 0 = not at all',
+      seconds,
+      30,
+    )
     .action(async (flags: CompilerFlags) => {
       const { runCompiler } = await import('../compiler/main.ts')
       await serve(flags, 'compiler', (tools) => runCompiler(flags, tools.client, tools.log, tools.stop))
@@ -158,6 +164,7 @@ interface CompilerFlags extends ClusterFlags {
   readonly nudge: boolean
   readonly nudgesPerSecond: number
   readonly gatewayLinger: number
+  readonly patienceSeconds: number
 }
 
 const NAMESPACE = process.env['POD_NAMESPACE'] ?? 'portolan-system'

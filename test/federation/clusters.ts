@@ -51,9 +51,13 @@ export async function startClusters(hubName: string, memberNames: readonly strin
   const all = [hub, ...members]
   const processes = [
     portolan('federation', hub, []),
-    // Their keys come from the hub. What gateways serve on for a while would only have to be waited for.
+    // Their keys come from the hub. What is held on to for a while would only have to be waited for.
     ...members.map((member) =>
-      portolan(`compiler ${member.name}`, member, [`--cluster-key=${clusterKey('unknown')}`, '--gateway-linger=0']),
+      portolan(`compiler ${member.name}`, member, [
+        `--cluster-key=${clusterKey('unknown')}`,
+        '--gateway-linger=0',
+        '--patience-seconds=0',
+      ]),
     ),
   ]
   for (const each of processes) each.start()
