@@ -109,8 +109,8 @@ function found(tables: Tables, elsewhere: Tables, row: Row, own: Side, other: Si
   return (turns.get(Math.min(...turns.keys())) ?? []).map(({ local }) => (local ? 'own' : 'other'))
 }
 
-/** As many Services as a cluster may well have. */
-const BATCH = 1000
+/** So many Services fit into one table. */
+const BATCH = 250
 
 test(`who answers, in all ${ROWS.length} combinations and from both sides`, () => {
   const wrong: object[] = []
