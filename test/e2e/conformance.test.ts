@@ -82,7 +82,7 @@ beforeAll(async () => {
   await rolledOut(east, NS, 'web', 'crowd', 'caller')
   await rolledOut(west, NS, 'web', 'caller')
   await kubectl(east, '-n', NS, 'rollout', 'status', 'statefulset/members', '--timeout=120s')
-}, 300_000)
+})
 
 afterAll(async () => {
   await disband(east, both)

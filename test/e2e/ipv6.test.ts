@@ -72,12 +72,13 @@ beforeAll(async () => {
       await rolledOut(site, NS, own, 'client', 'explicit')
       await rolledOut(site, PLAIN, 'client')
       await until(`${site.name} calls ${theirs}`, async () => {
-        const { stdout } = await curl(site, NS, CLIENT, `http://${theirs}:8080/`)
-        return stdout.includes('Hi, I am from')
+        const { code, stdout, stderr } = await curl(site, NS, CLIENT, `http://${theirs}:8080/`)
+        if (!stdout.includes('Hi, I am from')) throw new Error(`exit code ${code}, ${stdout}${stderr}`)
+        return true
       })
     }),
   )
-}, 300_000)
+})
 
 afterAll(async () => {
   if (possible && process.env['KEEP_CLUSTERS'] === undefined) await clusters.down(NAMES)

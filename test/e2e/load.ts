@@ -96,5 +96,5 @@ export async function loadAlone(
 
 /** What curl would show: exit code and the body. */
 export async function curl(site: Site, namespace: string, target: string, ...args: readonly string[]) {
-  return exec(site, namespace, target, 'curl', 'curl', '-s', '--max-time', '10', ...args)
+  return exec(site, namespace, target, 'curl', 'curl', '-sS', '--max-time', '10', ...args)
 }

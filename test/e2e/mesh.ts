@@ -6,6 +6,7 @@ import type { ClusterProvider } from '../lab/provider.ts'
 import { run, tryRun } from '../lab/run.ts'
 import { binary } from '../lab/toolchain.ts'
 import type { Site } from './site.ts'
+import { trouble } from './trouble.ts'
 
 export const CONTROL_PLANE = 'portolan-system'
 /** As in values.yaml. */
@@ -76,10 +77,14 @@ export async function installMesh(
   await loadImages(clusters, names)
   const env = await terminalEnv(clusters, names)
   const terminal = (command: string) => run('bash', ['-c', command], { cwd: ROOT, env })
+  const withTrouble = async (name: string, cause: Error): Promise<never> => {
+    const why = await trouble((args) => clusters.kubectl(name, args))
+    throw new Error(`${name}: ${cause.message}\n${why}`, { cause })
+  }
   await Promise.all(
     names.map(async (name) => {
       if (!before.has(name)) {
-        await terminal(`${installCommand(name)} ${flags}`)
+        await terminal(`${installCommand(name)} ${flags}`).catch((cause: Error) => withTrouble(name, cause))
         await terminal(namesCommand(name))
         // It looks for changes every half minute, where the lab's does every other second.
         if (clusters.kind === 'kind')

@@ -1,4 +1,5 @@
 import type { RunResult } from '../lab/run.ts'
+import { trouble } from './trouble.ts'
 
 /** One cluster under test, as a person at a terminal has it. */
 export interface Site {
@@ -40,13 +41,20 @@ export async function get(site: Site, ...args: readonly string[]): Promise<Loose
 }
 
 export async function ready(site: Site, namespace: string, ...selector: readonly string[]): Promise<void> {
-  await kubectl(site, '-n', namespace, 'wait', '--for=condition=Ready', 'pod', ...selector, '--timeout=120s')
+  await waited(site, namespace, 'wait', '--for=condition=Ready', 'pod', ...selector)
 }
 
 /** Unlike `ready`, this does not trip over pods that go while it looks. */
 export async function rolledOut(site: Site, namespace: string, ...deployments: readonly string[]): Promise<void> {
-  for (const name of deployments)
-    await kubectl(site, '-n', namespace, 'rollout', 'status', `deploy/${name}`, '--timeout=120s')
+  for (const name of deployments) await waited(site, namespace, 'rollout', 'status', `deploy/${name}`)
+}
+
+async function waited(site: Site, namespace: string, ...args: readonly string[]): Promise<void> {
+  try {
+    await kubectl(site, '-n', namespace, ...args, '--timeout=150s')
+  } catch (cause) {
+    throw new Error(`${(cause as Error).message}\n${await trouble(site.kubectl, namespace)}`, { cause })
+  }
 }
 
 /** Runs a command in a container of a pod or of `deploy/NAME`. */
