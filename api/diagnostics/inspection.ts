@@ -136,6 +136,22 @@ export const INSPECTION = {
     sentence: 'the last root of {trustDomain} runs out at {until}: calls from and to there fail from then on',
     fix: 'Run `portolan ca status` there; a root gets its successor by itself at two thirds of its life',
   },
+  ProxyTlsNotReady: {
+    level: 'error',
+    sentence:
+      'the proxy has no certificate to show, or no roots to check others by, that it could read: it cuts every connection by TLS',
+    fix: 'See whether Secret portolan-identity of its namespace has the key of its service account, and the log of portolan-identity; if both are well, delete the pod, and report the log of its proxy',
+  },
+  ProxyCertificateExpired: {
+    level: 'error',
+    sentence: 'the certificate that the proxy shows expired at {until}: nobody takes its calls by TLS, or calls it',
+    fix: 'See whether Secret portolan-identity of its namespace has a newer one; if not, look at the log of portolan-identity, and if so, delete the pod',
+  },
+  ProxyCertificateOld: {
+    level: 'warning',
+    sentence: 'the certificate that the proxy shows is good until {until}, and should have been renewed by now',
+    fix: 'See whether Secret portolan-identity of its namespace has a newer one; if not, look at the log of portolan-identity, and if so, delete the pod',
+  },
   VipRangeTaken: {
     level: 'error',
     sentence: 'the range of imports, {range}, overlaps with {what} {taken}, so calls there are captured as well',

@@ -35,6 +35,7 @@ import {
 import { COREFILE } from './cluster-dns-place.ts'
 import type { Live } from './connect.ts'
 import { DEPLOYMENTS, type Deployment, type Mesh } from './mesh.ts'
+import { askForCertificates, type ProxyTls, speakTls } from './proxy-tls.ts'
 import { readSnapshot } from './snapshot.ts'
 
 /** What checks look at. Whatever the user may not see is a failure, and no more than that. */
@@ -57,6 +58,8 @@ export interface CheckFacts {
   /** Those that the compiler writes. */
   readonly maps: Result<readonly ConfigMap[]>
   readonly pods: Result<readonly MeshPod[]>
+  /** Those that speak TLS: how many there are, and what was heard of those that were asked. */
+  readonly proxies: { readonly all: number; readonly answers: readonly ProxyTls[] }
   readonly meshConfig: Result<MeshConfig | undefined>
   readonly clusters: Result<readonly Cluster[]>
   readonly nodes: Result<readonly Node[]>
@@ -97,12 +100,14 @@ export async function gatherFacts(cluster: Live, mesh: Mesh, now: Date): Promise
     all(SERVICE_RANGES),
     optional(client.get(CONFIGMAPS, COREFILE.configMap)),
   ])
+  const live = mapped(together(pods), (list) => list.map(keepPod))
   const explicitIn = ({ namespaces }: Snapshot) =>
     explicitNamespaces(
       namespaces,
       meshConfig.ok ? meshConfig.value?.spec : undefined,
       pods.flatMap((each) => (each.ok ? each.value : [])).map(keepPod),
     )
+  const tables = mapped(snapshot, (value) => compile({ ...value, explicit: explicitIn(value) }))
   return {
     now,
     mesh,
@@ -115,9 +120,10 @@ export async function gatherFacts(cluster: Live, mesh: Mesh, now: Date): Promise
     trial,
     leases,
     snapshot,
-    tables: mapped(snapshot, (value) => compile({ ...value, explicit: explicitIn(value) })),
+    tables,
     maps: together([maps, own]),
-    pods: mapped(together(pods), (list) => list.map(keepPod)),
+    pods: live,
+    proxies: await proxiesOf(cluster, mesh, { pods: live, tables, now }),
     meshConfig,
     clusters,
     nodes,
@@ -125,6 +131,19 @@ export async function gatherFacts(cluster: Live, mesh: Mesh, now: Date): Promise
     // Before 1.33 there is no such kind.
     serviceRanges: !serviceRanges.ok && serviceRanges.failure.reason === 'NotFound' ? ok([]) : serviceRanges,
   }
+}
+
+/** Nobody is asked where there is nothing to ask for, or no telling whom to ask: that is another check's to say. */
+async function proxiesOf(
+  cluster: Live,
+  { mtls }: Mesh,
+  { pods, tables, now }: Pick<CheckFacts, 'pods' | 'tables' | 'now'>,
+): Promise<CheckFacts['proxies']> {
+  const namespace = cluster.portolanNamespace
+  const own = mtls ? await listed<LivePod>(cluster, PODS, { namespace }) : ok([])
+  if (!mtls || !own.ok || !pods.ok || !tables.ok) return { all: 0, answers: [] }
+  const { all, asked } = speakTls({ own: own.value.map(keepPod), mesh: pods.value }, tables.value, namespace, now)
+  return { all, answers: await askForCertificates(cluster, asked) }
 }
 
 const listed = async <T extends KubeObject>(

@@ -3,7 +3,7 @@ import { globalServices } from './check-global.ts'
 import { installationChecks } from './check-installation.ts'
 import { meshChecks } from './check-mesh.ts'
 import { clusterDns } from './check-names.ts'
-import { mtls } from './check-trust.ts'
+import { mtls, proxyTls } from './check-trust.ts'
 import type { Check } from './checks.ts'
 
 /** All checks: first what is installed, then what is in the mesh, then what is beyond the cluster. */
@@ -12,6 +12,7 @@ export const CHECKS: readonly Check[] = [
   ...meshChecks,
   clusterDns,
   mtls,
+  proxyTls,
   ...clusterChecks,
   globalServices,
 ]

@@ -3,8 +3,10 @@ import { IDENTITY_CONFIGMAP, TRUST_CONFIGMAP } from '../../api/names.ts'
 import { readBundle } from '../../api/trust-bundle.ts'
 import { withoutIdentity } from '../../compiler/controller/readers.ts'
 import type { Trust } from '../../compiler/tables.ts'
+import { refOf } from '../objects.ts'
 import { amount } from '../print.ts'
 import { type Check, type Found, found, foundIssue, reading } from './checks.ts'
+import { type ProxyTls, readCertificates } from './proxy-tls.ts'
 
 /** A root gets its successor long before. */
 const SOON_MS = 14 * 86_400_000
@@ -47,4 +49,31 @@ function runningOut({ name, until }: Domain, namespace: string, { trustDomain }:
   if (Date.parse(until) - now.getTime() > SOON_MS) return []
   const source = name === trustDomain ? IDENTITY_CONFIGMAP : TRUST_CONFIGMAP
   return [found('RootRunsOut', { kind: 'ConfigMap', namespace, name: source }, { trustDomain: name, until })]
+}
+
+/** Renewed at two thirds of its life: at this part of it something is wrong. */
+const OLD = 3 / 4
+
+export const proxyTls: Check = {
+  name: 'proxy-tls',
+  title: 'proxies have what they need for TLS',
+  look: ({ mesh, proxies: { all, answers }, now }) => {
+    if (!mesh.mtls) return { seen: 'not needed: identity.enabled is false', found: [] }
+    const asked = answers.length < all ? `the newest ${answers.length} of ${all}` : `all ${all}`
+    return {
+      seen: all === 0 ? 'none speaks it yet' : `${asked} that speak it`,
+      found: answers.flatMap((each) => tlsOf(each, now)),
+    }
+  },
+}
+
+function tlsOf({ pod, answer }: ProxyTls, now: Date): readonly Found[] {
+  const object = refOf(pod)
+  if (!answer.ok) return [found('CheckImpossible', object, { why: answer.failure.message })]
+  const shown = readCertificates(answer.value)
+  if (shown === undefined) return [found('ProxyTlsNotReady', object)]
+  const [from, until] = [Date.parse(shown.from), Date.parse(shown.until)]
+  if (until <= now.getTime()) return [found('ProxyCertificateExpired', object, { until: shown.until })]
+  if (from + (until - from) * OLD > now.getTime()) return []
+  return [found('ProxyCertificateOld', object, { until: shown.until })]
 }

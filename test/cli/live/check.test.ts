@@ -142,10 +142,11 @@ test('nothing is wrong', async () => {
       ✓ pods have addresses of the family that imports have: IPv4
       ✓ the cluster's DNS answers names of clusterset.local: not needed: pods without a sidecar have nothing to call there
       ✓ calls between clusters are authenticated: no: identity.enabled is false, they are plain HTTP
+      ✓ proxies have what they need for TLS: not needed: identity.enabled is false
       ✓ the cluster has a name: default/default/default/west, its own
       ✓ the hub reaches all clusters: this cluster is no hub
       ✓ Services that are global by annotation: none
-    20 checks: no errors, no warnings
+    21 checks: no errors, no warnings
     "
   `)
 })
