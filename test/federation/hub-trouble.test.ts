@@ -135,6 +135,22 @@ describe('reasons', () => {
     await importsNot(east, 'shop/unmoved')
   })
 
+  test('its ClusterRole is bound in one namespace alone while watches are open: Forbidden', async () => {
+    const binding = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'portolan-member' }
+    const { metadata, ...rest } = JSON.parse(
+      await kubectl(east.api, ['get', 'clusterrolebinding', 'portolan-hub', '-o', 'json']),
+    )
+    const bound = (kind: string, name: string) =>
+      JSON.stringify({ ...rest, kind, metadata: { name, namespace: SYSTEM }, roleRef: binding })
+    await kubectl(east.api, ['create', '-f', '-'], bound('RoleBinding', 'everything-here'))
+    await kubectl(east.api, ['delete', 'clusterrolebinding', 'portolan-hub'])
+    await managed(stage, 'east', 'Forbidden')
+    await saying('east', /list .*serviceexports\.flomesh\.io/)
+    await kubectl(east.api, ['create', '-f', '-'], bound('ClusterRoleBinding', metadata.name))
+    await managed(stage, 'east', 'Connected')
+    await kubectl(east.api, ['delete', 'rolebinding', 'everything-here', '-n', SYSTEM])
+  })
+
   test('nothing there at all: Unreachable, since when', async () => {
     const { lastSeen } = (await clusterOf(stage, 'east'))?.status ?? {}
     await enlist(stage, east, { change: { server: 'https://127.0.0.1:1' } })

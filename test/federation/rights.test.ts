@@ -1,6 +1,6 @@
 /** What the rules of an account leave out of what the hub has to see. */
 import { expect, test } from 'vitest'
-import { type Rule, sightOf, withoutRule } from '../../federation/controller/sight.ts'
+import { type Rule, type Rules, sightOf, withoutRule } from '../../federation/controller/rights.ts'
 import { render } from '../chart/helm.ts'
 import { rightsOf, textOf } from '../kube/rights.ts'
 
@@ -9,6 +9,11 @@ const CLUSTER = { ...NAMES, resourceNames: ['other', 'portolan-cluster'] }
 const ALL: Rule = { verbs: ['*'], apiGroups: ['*'], resources: ['*'] }
 const SERVICES: Rule = { verbs: ['list', 'watch'], apiGroups: [''], resources: ['services', 'namespaces'] }
 const OURS: Rule = { verbs: ['get', 'list', 'watch'], apiGroups: ['flomesh.io'], resources: ['*'] }
+
+const leftOut = (rules: Rules): readonly string[] =>
+  withoutRule(sightOf('portolan-system'), rules)
+    .map(({ verb, resource }) => `${verb} ${resource}`)
+    .toSorted()
 
 test.each<[string, readonly Rule[], readonly string[]]>([
   ['all of everything', [ALL], []],
@@ -42,11 +47,30 @@ test.each<[string, readonly Rule[], readonly string[]]>([
   ],
   ['not of resources', [SERVICES, { verbs: ['*'] }, OURS, CLUSTER], []],
 ])('%s', (_, rules, missing) => {
-  expect(
-    withoutRule(sightOf('portolan-system'), rules)
-      .map(({ verb, resource }) => `${verb} ${resource}`)
-      .toSorted(),
-  ).toEqual(missing)
+  expect(leftOut({ everywhere: rules, here: rules })).toEqual(missing)
+})
+
+test.each<[string, Rules, readonly string[]]>([
+  ['the name in its own namespace alone', { everywhere: [SERVICES, OURS], here: [SERVICES, OURS, CLUSTER] }, []],
+  [
+    'the name elsewhere than in its own namespace',
+    { everywhere: [SERVICES, OURS, CLUSTER], here: [SERVICES, OURS] },
+    ['list configmaps', 'watch configmaps'],
+  ],
+  [
+    'all of everything, in one namespace alone',
+    { everywhere: [], here: [ALL] },
+    ['list', 'watch'].flatMap((verb) =>
+      ['namespaces', 'serviceexports', 'serviceimports', 'services'].map((resource) => `${verb} ${resource}`),
+    ),
+  ],
+  [
+    'exports in one namespace alone',
+    { everywhere: [SERVICES, { ...OURS, resources: ['serviceimports'] }], here: [SERVICES, OURS, CLUSTER] },
+    ['list serviceexports', 'watch serviceexports'],
+  ],
+])('%s', (_, rules, missing) => {
+  expect(leftOut(rules)).toEqual(missing)
 })
 
 test('nothing is asked for that the chart does not grant', async () => {
