@@ -1,3 +1,4 @@
+import type { Code } from '../api/diagnostics.ts'
 import type { Issue, ObjectRef } from '../api/issue.ts'
 import type { Condition } from '../api/meta.ts'
 import type { LoadBalancer } from '../api/service-export.ts'
@@ -264,4 +265,6 @@ export interface ObjectStatus {
   readonly conditions: readonly Omit<Condition, 'lastTransitionTime'>[]
   /** The rest of the status, by kind. */
   readonly extra?: Readonly<Record<string, unknown>>
+  /** What messages of conditions say beside their reason, where that is news of its own; written nowhere. */
+  readonly remarks?: readonly Issue<Code>[]
 }

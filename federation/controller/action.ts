@@ -29,6 +29,8 @@ export type Action =
       readonly status: Readonly<Record<string, unknown>>
       /** The status as it was. */
       readonly before: unknown
+      /** What it says beside the reasons of its conditions. */
+      readonly remarks: readonly Issue<Code>[]
     }
 
 export interface WantedImport {

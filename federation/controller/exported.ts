@@ -16,7 +16,7 @@ export type Held =
   /** Keys of the clusters that the import leads to; none when there is no import. */
   | readonly string[]
 
-/** What is said of an export whoever imports it. */
+/** What is said of an export whoever imports it: in `Exported`, and in an Event when it comes up. */
 const BESIDES: ReadonlySet<Code> = new Set(['ImportFull', 'TargetClusterUnknown', 'ClusterKeyChanged'])
 
 /** Clusters that a message names before it only counts them. */
@@ -52,7 +52,8 @@ export function exportedStatus(
           ...issue,
           params: { ...issue.params, missing: `${listed(missing)} (${listed(foreign)}: an import of its own)` },
         }
-  const besides = said.issues.filter(({ code }) => BESIDES.has(code) && code !== issue.code)
+  const remarks = said.issues.filter(({ code }) => BESIDES.has(code))
+  const besides = remarks.filter(({ code }) => code !== issue.code)
   const exported = verdict('Exported', issue.code === 'Exported' ? 'True' : 'False', [
     { ...explained, object },
     ...besides,
@@ -63,6 +64,7 @@ export function exportedStatus(
     generation,
     conditions: [...conflict, { ...exported, observedGeneration: generation }],
     extra: sharing({ clusters: clusters.map((cluster) => ({ cluster })), importers: clustersListed(clusters) }),
+    ...(remarks.length === 0 ? {} : { remarks }),
   }
 }
 

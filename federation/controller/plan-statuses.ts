@@ -25,7 +25,7 @@ export function planStatus(
   const status = changedStatus(said ?? { conditions: [] }, there, FIELD_MANAGER.federation, now)
   if (status === undefined) return undefined
   const { apiVersion, status: before } = there
-  return { do: 'applyStatus', apiVersion, namespace, name, uid, status, before }
+  return { do: 'applyStatus', apiVersion, namespace, name, uid, status, before, remarks: said?.remarks ?? [] }
 }
 
 const isOfTheStandard = ({ apiVersion }: ServiceExport | McsExport): boolean => apiVersion.startsWith(`${MCS_GROUP}/`)

@@ -1,29 +1,8 @@
 import type { KubeObject } from '../../api/meta.ts'
-import { CLUSTER_CONFIGMAP } from '../../api/names.ts'
-import { CONFIGMAPS, NAMESPACES, SERVICE_EXPORTS, SERVICE_IMPORTS, SERVICES } from '../../api/resources.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { type Failure, ok, type Result } from '../../kube/failure.ts'
 import type { Resource } from '../../kube/object.ts'
-
-/** One thing that an account may be allowed to do. */
-export interface Right {
-  readonly verb: string
-  readonly group: string
-  readonly resource: string
-  /** Absent = in all namespaces. */
-  readonly namespace?: string
-  /** Absent = whatever its name. */
-  readonly name?: string
-}
-
-/** As the API server tells it; `*` stands for all. */
-export interface Rule {
-  readonly verbs: readonly string[]
-  readonly apiGroups?: readonly string[]
-  readonly resources?: readonly string[]
-  /** Empty or absent = all. */
-  readonly resourceNames?: readonly string[]
-}
+import { type Right, type Rule, sightOf, withoutRule } from './rights.ts'
 
 interface RulesReview extends KubeObject {
   readonly spec: { readonly namespace: string }
@@ -44,44 +23,32 @@ const review = <T extends KubeObject>(kind: string): Resource<T> => ({
 const RULES_REVIEWS = review<RulesReview>('SelfSubjectRulesReview')
 const ACCESS_REVIEWS = review<AccessReview>('SelfSubjectAccessReview')
 
-const SEEN = [NAMESPACES, SERVICES, SERVICE_EXPORTS, SERVICE_IMPORTS]
-
-/** All that the hub has to be allowed to see of a member, or nothing that it knows of it stays true. */
-export const sightOf = (namespace: string): readonly Right[] =>
-  ['list', 'watch'].flatMap((verb): readonly Right[] => [
-    ...SEEN.map(({ group, plural }) => ({ verb, group, resource: plural })),
-    { verb, group: CONFIGMAPS.group, resource: CONFIGMAPS.plural, namespace, name: CLUSTER_CONFIGMAP },
-  ])
-
-/** What the rules do not allow. */
-export const withoutRule = (wanted: readonly Right[], rules: readonly Rule[]): readonly Right[] =>
-  wanted.filter(({ verb, group, resource, name }) => {
-    const covers = (list: readonly string[] = [], item: string) => list.includes('*') || list.includes(item)
-    const names = ({ resourceNames = [] }: Rule) =>
-      resourceNames.length === 0 || (name !== undefined && resourceNames.includes(name))
-    return !rules.some(
-      (rule) =>
-        covers(rule.verbs, verb) && covers(rule.apiGroups, group) && covers(rule.resources, resource) && names(rule),
-    )
-  })
+/** No namespace has such a name, so that the rules there are those of every namespace: it cannot be asked for these alone. */
+const NOWHERE = '*'
 
 /**
  * Asks the API server whether the account may still see what it has to. Watches that are open are not ended when a right
- * is taken away, so that they say so minutes later. One question while all is well: rules may be told incompletely, so
+ * is taken away, so that they say so minutes later. Two questions while all is well: rules may be told incompletely, so
  * only what they leave out is asked for one by one.
  * @returns why it may not; nothing while it may. A failure tells nothing of it
  */
 export async function lookAtSight(client: KubeClient, namespace: string): Promise<Result<Failure | undefined>> {
-  const told = await client.create(RULES_REVIEWS, { metadata: { name: '' }, spec: { namespace } })
-  if (!told.ok) return told
+  const [everywhere, here] = await Promise.all([rulesIn(client, NOWHERE), rulesIn(client, namespace)])
+  if (!everywhere.ok) return everywhere
+  if (!here.ok) return here
   const refused: Refusal[] = []
-  for (const right of withoutRule(sightOf(namespace), told.value.status?.resourceRules ?? [])) {
+  for (const right of withoutRule(sightOf(namespace), { everywhere: everywhere.value, here: here.value })) {
     const asked = await client.create(ACCESS_REVIEWS, { metadata: { name: '' }, spec: { resourceAttributes: right } })
     if (!asked.ok) return asked
     const { allowed = false, reason } = asked.value.status ?? {}
     if (!allowed) refused.push({ right, reason })
   }
   return ok(refusalOf(refused))
+}
+
+async function rulesIn(client: KubeClient, namespace: string): Promise<Result<readonly Rule[]>> {
+  const told = await client.create(RULES_REVIEWS, { metadata: { name: '' }, spec: { namespace } })
+  return told.ok ? ok(told.value.status?.resourceRules ?? []) : told
 }
 
 interface Refusal {

@@ -52,9 +52,9 @@ export function createTeller(options: TellerOptions): Teller {
       }
       told = new Set(issues.map((issue) => JSON.stringify(issue)))
     },
-    status: ({ apiVersion, namespace, name, uid, before, status }) => {
+    status: ({ apiVersion, namespace, name, uid, before, status, remarks }) => {
       const regarding = { apiVersion, kind: 'ServiceExport', namespace, name, uid }
-      for (const { type, reason, note } of newsOf(before as ExportStatus | undefined, status as ExportStatus))
+      for (const { type, reason, note } of newsOf(before as ExportStatus | undefined, status as ExportStatus, remarks))
         void recorder.record({ regarding, type, reason, note, action: 'Export' })
     },
   }
@@ -79,8 +79,16 @@ const UNREMARKABLE: ReadonlySet<string> = new Set<Code>([
   'RootsKnown',
 ])
 
-/** What a person would want to know of a change of an export's status: conflicts that begin and end, importers that come and go, no room for it. */
-export function newsOf(before: ExportStatus | undefined, after: ExportStatus): readonly News[] {
+/**
+ * What a person would want to know of a change of an export's status: conflicts that begin and end, importers that come
+ * and go, and what `Exported` says of it that it did not say before.
+ * @param remarks that may be among the latter
+ */
+export function newsOf(
+  before: ExportStatus | undefined,
+  after: ExportStatus,
+  remarks: readonly Issue<Code>[],
+): readonly News[] {
   const find = (status: ExportStatus | undefined, type: string) =>
     status?.conditions?.find((each) => each.type === type)
   const was = find(before, 'Conflict')
@@ -88,7 +96,7 @@ export function newsOf(before: ExportStatus | undefined, after: ExportStatus): r
   const [known, now] = [importersOf(before), importersOf(after)]
   const fresh = now.filter((cluster) => !known.includes(cluster))
   const gone = known.filter((cluster) => !now.includes(cluster))
-  const exported = find(after, 'Exported')
+  const [said, says] = [before, after].map((status) => find(status, 'Exported')?.message ?? '')
   return [
     ...(is?.status === 'True' && (was?.status !== 'True' || was.message !== is.message)
       ? [{ type: 'Warning' as const, reason: firstOf(is.reason), note: is.message }]
@@ -102,17 +110,14 @@ export function newsOf(before: ExportStatus | undefined, after: ExportStatus): r
     ...(gone.length > 0
       ? [{ type: 'Normal' as const, reason: 'Exported', note: `no longer imported by ${gone.join(', ')}` }]
       : []),
-    ...(exported?.reason === FULL && find(before, 'Exported')?.reason !== FULL
-      ? [{ type: 'Warning' as const, reason: FULL, note: exported.message }]
-      : []),
+    ...remarks
+      .map((issue) => ({ type: 'Warning' as const, reason: issue.code, note: formatProblem(issue) }))
+      .filter(({ note }) => says?.includes(note) && !said?.includes(note)),
   ]
 }
 
 const importersOf = (status: ExportStatus | undefined): readonly string[] =>
   (status?.clusters ?? []).map(({ cluster }) => cluster)
-
-/** What else keeps an export from others is told with `Valid` or `Conflict`. */
-const FULL = 'ImportFull' satisfies Code
 
 /** The standard joins reasons by commas, to more than an Event's may be long. */
 const firstOf = (reason: string): string => reason.split(',')[0] ?? reason

@@ -4,6 +4,8 @@ import { describe, expect, test } from 'vitest'
 import type { Cluster } from '../../api/cluster.ts'
 import type { EndpointSlice, Namespace } from '../../api/core.ts'
 import { applyDefaults } from '../../api/defaults.ts'
+import { type Code, formatProblem } from '../../api/diagnostics.ts'
+import type { Issue } from '../../api/issue.ts'
 import type { McsExport } from '../../api/mcs.ts'
 import { API_VERSION, FIELD_MANAGER, MANAGED_BY } from '../../api/names.ts'
 import type { ConfigMap } from '../../api/resources.ts'
@@ -497,7 +499,19 @@ describe('what is said of an export', () => {
     expect(unseen).toEqual(seen)
   })
 
-  test('news: conflicts that begin and end, importers that come and go, no room for it; nothing else', () => {
+  type Said = Parameters<typeof newsOf>[0]
+  const withMessage = (message: string) => ({
+    conditions: [{ type: 'Exported', status: 'True' as const, reason: 'Exported', message, lastTransitionTime: NOW }],
+  })
+  const moved = (now: string): Issue<Code> => ({
+    code: 'ClusterKeyChanged',
+    object: { kind: 'ServiceExport', namespace: 'shop', name: 'a' },
+    path: 'spec.targetClusters[0]',
+    value: key('west'),
+    params: { now },
+  })
+
+  test('news: conflicts that begin and end, importers that come and go; nothing else', () => {
     const made = (conflict: string, ...clusters: readonly string[]) => ({
       conditions: [
         {
@@ -510,27 +524,47 @@ describe('what is said of an export', () => {
       ],
       clusters: clusters.map((cluster) => ({ cluster })),
     })
-    const reasons = (...[before, now]: Parameters<typeof newsOf>) => newsOf(before, now).map(({ reason }) => reason)
+    const news = (before: Said, now: NonNullable<Said>, ...remarks: readonly Issue<Code>[]) =>
+      newsOf(before, now, remarks)
+    const reasons = (...args: Parameters<typeof news>) => news(...args).map(({ reason }) => reason)
     expect(reasons(undefined, made('NoConflicts'))).toEqual([])
     expect(reasons(made('NoConflicts'), made('PortConflict'))).toEqual(['PortConflict'])
     expect(reasons(made('PortConflict'), made('PortConflict'))).toEqual([])
     expect(reasons(made('PortConflict'), made('NoConflicts'))).toEqual(['NoConflicts'])
-    expect(newsOf(made('NoConflicts', 'a'), made('NoConflicts', 'a', 'b'))).toMatchObject([
-      { note: 'now imported by b' },
-    ])
-    expect(newsOf(made('NoConflicts', 'a', 'b'), made('NoConflicts', 'a'))).toMatchObject([
+    expect(news(made('NoConflicts', 'a'), made('NoConflicts', 'a', 'b'))).toMatchObject([{ note: 'now imported by b' }])
+    expect(news(made('NoConflicts', 'a', 'b'), made('NoConflicts', 'a'))).toMatchObject([
       { type: 'Normal', reason: 'Exported', note: 'no longer imported by b' },
     ])
-    expect(newsOf(made('NoConflicts', 'a'), made('NoConflicts', 'b'))).toHaveLength(2)
-    const exported = (reason: string) => {
-      const condition = { type: 'Exported', status: 'False' as const, reason, message: reason, lastTransitionTime: NOW }
-      return { conditions: [condition] }
-    }
-    expect(newsOf(exported('Exporting'), exported('ImportFull'))).toMatchObject([
-      { type: 'Warning', reason: 'ImportFull' },
+    expect(news(made('NoConflicts', 'a'), made('NoConflicts', 'b'))).toHaveLength(2)
+    expect(reasons(withMessage(''), withMessage('anything'))).toEqual([])
+  })
+
+  test('news: what Exported says of the key of a cluster, or of room, once, as long as it says so', () => {
+    const changed = moved('eu/a/b/west')
+    const sentence = formatProblem(changed)
+    expect(newsOf(withMessage('imported by x'), withMessage(`imported by x. ${sentence}`), [changed])).toEqual([
+      { type: 'Warning', reason: 'ClusterKeyChanged', note: sentence },
     ])
-    expect(reasons(exported('ImportFull'), exported('ImportFull'))).toEqual([])
-    expect(reasons(exported('Exporting'), exported('NotExported'))).toEqual([])
+    expect(newsOf(undefined, withMessage(sentence), [changed])).toHaveLength(1)
+    expect(newsOf(withMessage(sentence), withMessage(`no importer. ${sentence}`), [changed])).toEqual([])
+    expect(newsOf(withMessage(sentence), withMessage('imported by x'), [])).toEqual([])
+    const again = moved('us/a/b/west')
+    expect(newsOf(withMessage(sentence), withMessage(formatProblem(again)), [again])).toHaveLength(1)
+    // It waits for another generation, or for the cluster to have the import.
+    expect(newsOf(withMessage('imported by x'), withMessage('imported by x'), [changed])).toEqual([])
+  })
+
+  test('what is told beside who imports it: what its author can change, and nothing of conflicts', () => {
+    const issues = [moved('eu/a/b/west'), { ...moved(''), code: 'PortConflict' as const }]
+    const { remarks, conditions } = exportedStatus(
+      { ...said(['north']), issues },
+      others,
+      () => [key('east')],
+      undefined,
+    )
+    expect(remarks).toEqual(issues.slice(0, 1))
+    expect(conditions.at(-1)?.message).toContain('Write eu/a/b/west in its place')
+    expect(exportedStatus(said(['north']), others, () => [key('east')], undefined)).not.toHaveProperty('remarks')
   })
 })
 

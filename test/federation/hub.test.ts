@@ -163,6 +163,7 @@ test('targetClusters get the import, others do not, also when the list changes',
   await east.apply(exportObject('shop/few', { targetClusters: [keyOf('nobody')] }))
   await importsNot(north, 'shop/few')
   expect(conditionOf(await exported(east, 'shop/few', 'NoImporter'), 'Exported')?.status).toBe('False')
+  await event(east, 'few', 'TargetClusterUnknown')
 })
 
 test('exporters that differ are told so, until they agree', async () => {
@@ -281,6 +282,7 @@ test('a region is renamed: the member has a new key, and so have all endpoints',
   await until('an export that names the former one is told', async () =>
     conditionOf(await west.exportOf('shop/moved'), 'Exported')?.message.includes(`Write ${key} in its place`),
   )
+  await event(west, 'moved', 'ClusterKeyChanged')
   await stage.hub.apply(clusterObject('east', { region: 'default' }))
   await imports(west, 'shop/pay', ['east'])
   await imports(east, 'shop/moved', ['west'])
