@@ -24,8 +24,14 @@ export const exportStatuses = (offer: Served): readonly ObjectStatus[] => {
   const standard = standardStatus(offer)
   return [
     ...(offer.object.doors.includes('ServiceExport') ? [exportStatus(offer)] : []),
-    ...(standard ? [standard] : []),
+    ...(standard ? [withReady(standard, offer)] : []),
   ]
+}
+
+const withReady = (status: ObjectStatus, served: Served): ObjectStatus => {
+  const { object, generation, conditions } = status
+  const ready = readyVerdict(served, object).map((condition) => ({ ...condition, observedGeneration: generation }))
+  return { ...status, conditions: [...conditions, ...ready] }
 }
 
 /** Of the ServiceExport; of a service that is offered without one, of what offers it in its place. */

@@ -175,7 +175,7 @@ export function startController(options: ControllerOptions): Controller {
       nextEnd = waitFor(nextEnd, nextEndOf(tables.gateway, withdrawn), now)
     }
     const pods = sources.pods().filter((pod) => !isOver(pod))
-    const { statuses, since } = withPatience(tables.statuses, observed.exports, untold, now, patienceSeconds)
+    const { statuses, since } = withPatience(tables.statuses, observed, untold, now, patienceSeconds)
     untold = since
     nextTelling = waitFor(nextTelling, nextWord(untold, patienceSeconds), now)
     const { desired, refusals } = desire({

@@ -1,11 +1,11 @@
 import type { Condition } from '../../api/meta.ts'
 import { ENDPOINTS_READY } from '../status.ts'
 import type { ObjectStatus } from '../tables.ts'
-import type { Reported } from './observed.ts'
+import { reportedAs } from './plan.ts'
 
 export interface Patient {
   readonly statuses: readonly ObjectStatus[]
-  /** Exports, `ns/name`, whose lack of ready pods is not told yet, and when it was first seen; milliseconds since 1970. */
+  /** Exports whose lack of ready pods is not told yet, and when it was first seen; milliseconds since 1970. */
   readonly since: ReadonlyMap<string, number>
 }
 
@@ -13,13 +13,13 @@ export interface Patient {
  * Statuses as they may be told now: that an export has no ready pods only after it has been so for a while, for a pod
  * that is replaced is no news. Until then stands what was said before, or nothing. That pods are ready is told at once.
  *
- * @param exports as the API server has them, by `ns/name`
+ * @param observed what the API server has
  * @param since what is not told yet, as of the last time
  * @param now milliseconds since 1970
  */
 export function withPatience(
   statuses: readonly ObjectStatus[],
-  exports: ReadonlyMap<string, Reported>,
+  observed: Parameters<typeof reportedAs>[0],
   since: Patient['since'],
   now: number,
   seconds: number,
@@ -28,8 +28,10 @@ export function withPatience(
   const told = statuses.map((status) => {
     const wanted = status.conditions.find(isSilent)
     if (wanted === undefined) return status
-    const key = `${status.object.namespace}/${status.object.name}`
-    const said = exports.get(key)?.status?.conditions?.find(({ type }) => type === ENDPOINTS_READY)
+    const { namespace, name, group = '' } = status.object
+    const [, objects] = reportedAs(observed, status.object)
+    const said = objects.get(`${namespace}/${name}`)?.status?.conditions?.find(({ type }) => type === ENDPOINTS_READY)
+    const key = `${namespace}/${name} ${group}`
     const first = since.get(key) ?? now
     if (said?.status === 'False' || now - first >= seconds * 1_000) return status
     untold.set(key, first)

@@ -170,8 +170,9 @@ function planStatus(wanted: ObjectStatus, observed: Observed, now: string): read
   return [{ do: 'applyStatus', resource, namespace, name, uid: there.metadata.uid ?? '', status, before: there.status }]
 }
 
-function reportedAs(
-  { imports, exports, mcsExports, policies }: Observed,
+/** The objects among which one is, by `ns/name`, and what they are. */
+export function reportedAs(
+  { imports, exports, mcsExports, policies }: Pick<Observed, 'imports' | 'exports' | 'mcsExports' | 'policies'>,
   { kind, group }: ObjectRef,
 ): readonly [Resource<KubeObject>, ReadonlyMap<string, Reported>] {
   switch (kind) {

@@ -41,17 +41,32 @@ const saidOf = (snapshot: Partial<Snapshot>): readonly string[] =>
     )
 
 const MCS = `${MCS_GROUP} 7`
+/** No pod of it is there. */
+const SILENT = 'EndpointsReady=False NoReadyPods'
 test.each<[string, Partial<Snapshot>, readonly string[]]>([
-  ['the standard’s', { mcsExports: [standard()], services: [web({ ports: [http] })] }, [`${MCS} Valid=True Valid`]],
+  [
+    'the standard’s',
+    { mcsExports: [standard()], services: [web({ ports: [http] })] },
+    [`${MCS} Valid=True Valid ${SILENT}`],
+  ],
+  [
+    'the standard’s, with a pod',
+    {
+      mcsExports: [standard()],
+      services: [web({ ports: [http] })],
+      endpointSlices: [build.pods('shop/web', ['10.1.0.9'], 80, http)],
+    },
+    [`${MCS} Valid=True Valid EndpointsReady=True PodsReady`],
+  ],
   [
     'the older version of it',
     { mcsExports: [standard('v1alpha1')], services: [web({ ports: [http] })] },
-    [`${MCS} Valid=True Valid`],
+    [`${MCS} Valid=True Valid ${SILENT}`],
   ],
   [
     'both, each of its own generation',
     { exports: [ours], mcsExports: [standard()], services: [shared({ ports: [http] })] },
-    ['ServiceExport 3 Valid=True Valid EndpointsReady=False NoReadyPods', `${MCS} Valid=True Valid`],
+    [`ServiceExport 3 Valid=True Valid ${SILENT}`, `${MCS} Valid=True Valid ${SILENT}`],
   ],
   ['no Service', { mcsExports: [standard()] }, [`${MCS} Valid=False NoService`]],
   [

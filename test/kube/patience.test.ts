@@ -1,6 +1,8 @@
 /** An export whose Service has no ready pods says so: not when one is replaced, and not for longer than it is so. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { McsExport } from '../../api/mcs.ts'
 import type { Condition } from '../../api/meta.ts'
+import { MCS_GROUP } from '../../api/names.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import { nextWord, withPatience } from '../../compiler/controller/patience.ts'
 import type { ObjectStatus } from '../../compiler/tables.ts'
@@ -11,6 +13,11 @@ import { type Look, lookAt } from './look.ts'
 import { endpoints, exported, namespace, service } from './objects.ts'
 
 const TYPE = 'EndpointsReady'
+
+interface Told {
+  readonly reason: string
+  readonly involvedObject: { readonly name: string }
+}
 
 describe('when it may be told', () => {
   const NOW = Date.parse('2026-01-01T00:01:00Z')
@@ -26,8 +33,9 @@ describe('when it may be told', () => {
     generation: 1,
     conditions: [valid, bare(condition(status))],
   })
+  const NONE = { imports: new Map(), exports: new Map(), mcsExports: new Map(), policies: new Map() }
   const there = (said: Condition | undefined) =>
-    new Map([['shop/pay', { status: { conditions: said ? [said] : [] } } as unknown as ServiceExport]])
+    new Map([['shop/pay', { status: { conditions: said ? [said] : [] } } as unknown as ServiceExport & McsExport]])
 
   const READY = condition('True', 'as before')
   const SILENT = condition('False', 'as before')
@@ -41,15 +49,25 @@ describe('when it may be told', () => {
     ['told before, by whomever: stays told', SILENT, 'False', undefined, [condition('False')], Infinity],
     ['ready again before it was told', READY, 'True', 29_000, [condition('True')], Infinity],
   ])('%s', (_, said, status, agoMs, expected, leftMs) => {
-    const since = new Map(agoMs === undefined ? [] : [['shop/pay', NOW - agoMs]])
-    const told = withPatience([wanted(status)], there(said), since, NOW, 30)
+    const since = new Map(agoMs === undefined ? [] : [['shop/pay ', NOW - agoMs]])
+    const told = withPatience([wanted(status)], { ...NONE, exports: there(said) }, since, NOW, 30)
     expect(told.statuses[0]?.conditions).toEqual([valid, ...expected.map(bare)])
     expect(nextWord(told.since, 30) - NOW).toBe(leftMs)
   })
 
+  test('of two exports of a service each waits for itself', () => {
+    const both = [wanted('False'), { ...wanted('False'), object: { ...wanted('False').object, group: MCS_GROUP } }]
+    const observed = { ...NONE, exports: there(SILENT), mcsExports: there(READY) }
+    const [ours, standard] = withPatience(both, observed, new Map(), NOW, 30).statuses
+    expect([ours?.conditions, standard?.conditions]).toEqual([
+      [valid, bare(condition('False'))],
+      [valid, bare(READY)],
+    ])
+  })
+
   test('of others nothing is held back, and of what is gone nothing is remembered', () => {
     const other: ObjectStatus = { ...wanted('True'), object: { kind: 'ServiceImport', namespace: 'shop', name: 'pay' } }
-    const told = withPatience([other], new Map(), new Map([['shop/gone', NOW]]), NOW, 30)
+    const told = withPatience([other], NONE, new Map([['shop/gone ', NOW]]), NOW, 30)
     expect(told).toEqual({ statuses: [other], since: new Map() })
   })
 })
@@ -79,7 +97,7 @@ describe('on an API server', () => {
     until(`it says ${status}`, async () => ((await said())?.status === status ? said() : undefined))
   const events = async (reason: string): Promise<number> => {
     const list = JSON.parse(await kubectl(api, ['get', 'events', '-n', 'shop', '-o', 'json']))
-    return list.items.filter((each: { reason: string }) => each.reason === reason).length
+    return list.items.filter((each: Told) => each.reason === reason && each.involvedObject.name === 'pay').length
   }
   const columns = async () =>
     (await kubectl(api, ['get', 'sexp', '-n', 'shop', 'pay', '-o', 'wide'])).replace(/\s+/g, ' ')
@@ -98,6 +116,20 @@ describe('on an API server', () => {
     await look.apply(slice(true))
     expect((await says('True'))?.reason).toBe('PodsReady')
     await until('an Event says so', async () => (await events('PodsReady')) === 1)
+  })
+
+  test('an export of the standard says the same', async () => {
+    const exportOf = { apiVersion: `${MCS_GROUP}/v1beta1`, kind: 'ServiceExport' }
+    await look.apply(service('shop', 'cart'), { ...exportOf, metadata: { namespace: 'shop', name: 'cart' } })
+    const saysOfIt = (status: string) =>
+      until(`it says ${status}`, async () => {
+        const found = await look.condition(`serviceexports.${MCS_GROUP}`, 'shop', 'cart', TYPE)
+        return found?.status === status && found
+      })
+    expect((await saysOfIt('False')).reason).toBe('NoReadyPods')
+    await look.apply(endpoints('shop', 'cart', true))
+    expect((await saysOfIt('True')).reason).toBe('PodsReady')
+    await kubectl(api, ['delete', `serviceexports.${MCS_GROUP}`, '-n', 'shop', 'cart'])
   })
 
   test('a pod that is replaced is no news', async () => {
