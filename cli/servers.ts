@@ -53,7 +53,7 @@ export function addServers(root: Command): void {
     )
     .option(
       '--patience-seconds <seconds>',
-      'how long an export may be without ready pods before its status says so, for a pod that is replaced is no news; 0 = not at all',
+      'how long an export has to be without ready pods until its status says so, for a pod that is replaced is no news; 0 = it says so at once',
       seconds,
       30,
     )
