@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { labsAtOnce, lacksForClusters } from './test/e2e/possible.ts'
+import LongestFirst from './test/longest-first.ts'
 
 const ROOMS = '{api,certs,chart,cli,compiler,conformance,demo,dns,docs,envoy,federation,fuzz,kube,webhook}'
 
@@ -42,6 +43,7 @@ const clusters = [
 export default defineConfig({
   test: {
     reporters: ['default', './test/count-reporter.ts'],
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
