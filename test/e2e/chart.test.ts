@@ -55,7 +55,7 @@ const kubectl = (...args: readonly string[]) => succeed('kubectl', args)
 const helm = (verb: string, ...args: readonly string[]) =>
   succeed('helm', [verb, 'portolan', ...args, '--namespace', CONTROL_PLANE])
 const installFrom = (chart: string, ...args: readonly string[]) =>
-  helm('upgrade', chart, '--install', ...VALUES, '--wait', '--timeout', '120s', ...args)
+  helm('upgrade', chart, '--install', ...VALUES, '--wait', '--timeout', '240s', ...args)
 const columns = () =>
   kubectl(
     'get',
@@ -170,7 +170,7 @@ describe('a release', () => {
 
   test('keeps what a pod with a sidecar works by when it goes', async () => {
     await succeed('kubectl', ['apply', '-f', '-'], MESH_POD)
-    await kubectl('-n', 'shop', 'wait', '--for=condition=Ready', 'pod/web', '--timeout=60s')
+    await kubectl('-n', 'shop', 'wait', '--for=condition=Ready', 'pod/web', '--timeout=150s')
     const dns = () => kubectl('-n', CONTROL_PLANE, 'get', 'service', 'portolan-dns', '-o', 'jsonpath={.spec.clusterIP}')
     const before = await dns()
     await helm('uninstall', '--wait')

@@ -81,7 +81,7 @@ beforeAll(async () => {
   await apply(west, documents(...WORLD.west.exports))
   await rolledOut(east, NS, 'web', 'crowd', 'caller')
   await rolledOut(west, NS, 'web', 'caller')
-  await kubectl(east, '-n', NS, 'rollout', 'status', 'statefulset/members', '--timeout=120s')
+  await kubectl(east, '-n', NS, 'rollout', 'status', 'statefulset/members', '--timeout=150s')
 })
 
 afterAll(async () => {

@@ -46,14 +46,14 @@ beforeAll(async () => {
     address = stdout
     return code === 0 && address !== ''
   })
-}, 200_000)
+})
 
 afterAll(async () => {
   await disband(east, [east, west])
   await Promise.all([east, west].map((site) => kubectl(site, 'delete', 'namespace', NS, '--wait=false')))
 })
 
-describe('a pod without a sidecar', { timeout: 90_000 }, () => {
+describe('a pod without a sidecar', () => {
   test('calls it by HTTP and by streams, at the address of a Service of its own cluster', async () => {
     const pod = await get(west, '-n', NS, 'pods', '-l', 'app=client')
     expect(pod.items[0].spec.initContainers).toBeUndefined()

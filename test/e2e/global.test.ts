@@ -73,7 +73,7 @@ beforeAll(async () => {
     both.map(async (site) => {
       await rolledOut(site, NS, 'healthy', 'none', LIVE)
       await rolledOut(site, CALLERS, 'client')
-      await kubectl(site, '-n', NS, 'wait', '--for=condition=Ready', 'pod/terminating', '--timeout=120s')
+      await kubectl(site, '-n', NS, 'wait', '--for=condition=Ready', 'pod/terminating', '--timeout=150s')
       await kubectl(site, '-n', NS, 'scale', 'deploy/none', '--replicas=0')
       await kubectl(site, '-n', NS, 'delete', 'pod', 'terminating', '--wait=false')
       await until(

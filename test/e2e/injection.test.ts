@@ -148,7 +148,7 @@ describe('an injected pod lives as it did', () => {
         },
       }),
     )
-    await kubectl(west, '-n', NS, 'wait', '--for=condition=Complete', 'job/once', '--timeout=60s')
+    await kubectl(west, '-n', NS, 'wait', '--for=condition=Complete', 'job/once', '--timeout=150s')
     expect(await kubectl(west, '-n', NS, 'logs', 'job/once')).toContain('Hi, I am from east!')
   })
 

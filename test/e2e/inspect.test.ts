@@ -58,7 +58,7 @@ beforeAll(async () => {
     ),
   )
   await Promise.all([rolledOut(east, NS, 'pay'), rolledOut(west, NS, 'client', 'plain')])
-  await kubectl(west, '-n', NS, 'wait', '--for=condition=Programmed', 'gtp/pay', '--timeout=30s')
+  await kubectl(west, '-n', NS, 'wait', '--for=condition=Programmed', 'gtp/pay', '--timeout=150s')
 })
 
 afterAll(async () => {

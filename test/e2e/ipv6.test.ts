@@ -160,7 +160,7 @@ test.skipIf(!possible)(
       })
       await apply(site, documents(policy(NS, `web-${theirs}`, 'FailOver', [{ clusterKey: clusterKey(theirs) }])))
       // The condition says what proxies run, which are asked at their pods' addresses.
-      await kubectl(site, '-n', NS, 'wait', '--for=condition=Programmed', `gtp/web-${theirs}`, '--timeout=60s')
+      await kubectl(site, '-n', NS, 'wait', '--for=condition=Programmed', `gtp/web-${theirs}`, '--timeout=150s')
     }
   },
 )

@@ -33,7 +33,7 @@ const whoAnswers = async () => (await curl(west, NS, CLIENT, `${URL}/`)).stdout.
 const untilAnswers = (who: RegExp) => until(`an answer like ${who}`, async () => who.test(await whoAnswers()))
 const setPolicy = async (...args: Parameters<typeof policy> extends [string, string, ...infer R] ? R : never) => {
   await apply(west, documents(policy(NS, 'httpbin', ...args)))
-  await kubectl(west, '-n', NS, 'wait', '--for=condition=Programmed', 'gtp/httpbin', '--timeout=30s')
+  await kubectl(west, '-n', NS, 'wait', '--for=condition=Programmed', 'gtp/httpbin', '--timeout=150s')
 }
 
 beforeAll(async () => {

@@ -46,7 +46,7 @@ const join = async (site: Site) => apply(east, documents(await memberOf(clusters
 /** Sets west's policy and waits until its sidecars have it. */
 async function route(...args: Parameters<typeof policy> extends [string, string, ...infer R] ? R : never) {
   await apply(west, documents(policy(NS, NAME, ...args)))
-  await kubectl(west, '-n', NS, 'wait', '--for=condition=Programmed', `gtp/${NAME}`, '--timeout=30s')
+  await kubectl(west, '-n', NS, 'wait', '--for=condition=Programmed', `gtp/${NAME}`, '--timeout=150s')
 }
 
 const EAST = clusterKey('east')

@@ -60,7 +60,7 @@ const answering = (...names: readonly string[]) =>
 
 const route = async (...args: Parameters<typeof policy> extends [string, string, ...infer R] ? R : never) => {
   await apply(west, documents(policy(NS, 'db', ...args)))
-  await kubectl(west, '-n', NS, 'wait', '--for=condition=Programmed', 'gtp/db', '--timeout=60s')
+  await kubectl(west, '-n', NS, 'wait', '--for=condition=Programmed', 'gtp/db', '--timeout=150s')
 }
 const exportDb = (spec: object = {}) => apply(east, documents(serviceExport(NS, 'db', spec)))
 
@@ -89,7 +89,7 @@ afterAll(async () => {
   await Promise.all([east, west].map((site) => kubectl(site, 'delete', 'namespace', NS, '--wait=false')))
 })
 
-describe('PostgreSQL', { timeout: 120_000 }, () => {
+describe('PostgreSQL', () => {
   test('is the local one while it is there', async () => {
     await answering('west')
   })
@@ -148,7 +148,7 @@ describe('PostgreSQL', { timeout: 120_000 }, () => {
   })
 })
 
-describe('a service with a port of each kind', { timeout: 60_000 }, () => {
+describe('a service with a port of each kind', () => {
   test('speaks first at the one, and answers HTTP at the other', async () => {
     const called = (...command: readonly string[]) => exec(west, NS, 'deploy/caller', 'curl', ...command)
     await until('a greeting', async () => {
