@@ -46,6 +46,7 @@ const MOST_ACTIONS = 8
 export const startKeeper = (options: KeeperOptions): Keeper => {
   const { client, secret, targets, lives, now, pollMs, onLeaf, observe = () => undefined } = options
   let leaf: Leaf | undefined
+  let known: readonly Authority[] = []
   let published = false
   let stopped = false
   let wakeUp = (): void => undefined
@@ -102,17 +103,20 @@ export const startKeeper = (options: KeeperOptions): Keeper => {
     for (let acted = 0; acted < MOST_ACTIONS; acted++) {
       const found = await read()
       if (!found.ok) return failed(found.failure)
-      const authorities = readAuthorities(found.value?.data)
-      if (authorities.length > 0) {
-        const failures = await publish(client, targets, bundleOf(authorities))
+      const stored = readAuthorities(found.value?.data)
+      if (stored.length > 0) {
+        const failures = await publish(client, targets, bundleOf(stored))
         const [first] = failures
         // A leaf of a root nobody trusts yet would be refused by everyone, so the one in use stays.
         if (first !== undefined) return failed(first)
         published = true
+        known = stored
       }
-      const action = plan(now(), authorities, leaf, lives)
+      const action = plan(now(), stored, leaf, lives)
       if (action.type === 'wait') return Math.min(Math.max(action.until - now(), 0), pollMs)
-      const failure = await perform(action, found.value, authorities)
+      // Of a Secret that somebody has emptied or deleted, the roots stay until the new one has settled, as in any roll.
+      const kept = stored.length > 0 ? stored : known.filter(({ notAfter }) => notAfter > now())
+      const failure = await perform(action, found.value, kept)
       if (failure !== undefined) return failed(failure)
       observe({ type: 'did', action })
     }

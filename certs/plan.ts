@@ -46,7 +46,7 @@ const signsFrom = (root: Root, index: number, lives: Lives): number =>
  *
  * Every replica reaches the same decision from the same Secret. A root is renewed at two thirds of its life; it stays
  * trusted until the last leaf it may have signed has expired; a leaf is renewed at two thirds of its life, or at once
- * when its root is gone or no longer the one that signs.
+ * when its root is gone or a younger one signs.
  */
 export const plan = (now: number, roots: readonly Root[], leaf: Leaf | undefined, lives: Lives): Action => {
   const living = roots.filter((root) => root.notAfter > now).sort(byAge)
@@ -54,8 +54,11 @@ export const plan = (now: number, roots: readonly Root[], leaf: Leaf | undefined
   if (newest === undefined || renewalAt(newest) <= now) return { type: 'addRoot' }
 
   const times = living.map((root, i) => ({ root, signsFrom: signsFrom(root, i, lives) }))
-  const signer = times.findLast((entry) => entry.signsFrom <= now) ?? times[0]
-  if (signer === undefined) return { type: 'addRoot' }
+  const settled = times.findLast((entry) => entry.signsFrom <= now) ?? times[0]
+  if (settled === undefined) return { type: 'addRoot' }
+  // An older one that somebody has put beside it makes the first root a later one, but is the less known of the two.
+  const present = times.find(({ root }) => root.id === leaf?.rootId)
+  const signer = present !== undefined && byAge(present.root, settled.root) > 0 ? present : settled
 
   const retired = times.flatMap(({ root }, i) => {
     const next = times[i + 1]

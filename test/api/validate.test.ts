@@ -47,6 +47,7 @@ test('every placeholder of a sentence is filled in', () => {
 })
 
 test('no answer repeats a credential', () => {
+  expect(CASES.filter(({ object }) => JSON.stringify(object).includes('not-so-secret')).length).toBeGreaterThan(5)
   for (const { object, world } of CASES) expect(shown(object, world)).not.toContain('not-so-secret')
 })
 

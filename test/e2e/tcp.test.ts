@@ -128,12 +128,21 @@ describe('PostgreSQL', () => {
   })
 
   test('keeps an open connection while policies change and clients are shut out; new ones are refused, and the log says why', async () => {
-    const open = inClient(`(echo "${WHERE};"; sleep 12; echo "select 'still here';") | ${PSQL}`)
-    await new Promise((resolve) => setTimeout(resolve, 1500))
+    // A session that does what it is told, for as long as somebody holds its input open.
+    const [input, output] = ['/tmp/session', '/tmp/session.out']
+    await inClient(
+      `rm -f ${input} ${output}; mkfifo ${input}; sleep 600 > ${input} 2>&1 & ${PSQL} < ${input} > ${output} 2>&1 &`,
+    )
+    const ask = async (question: string, answer: string) => {
+      await inClient(`echo "${question};" > ${input}`)
+      await until(`"${answer}"`, async () => (await inClient(`cat ${output}`)).stdout.includes(answer))
+    }
+    await ask(WHERE, 'east')
     await exportDb({ allowedClients: [{ namespaces: ['others'] }] })
     await until('nobody is let in', async () => (await answers(1)).some((line) => line.includes('failed')))
     await route('FailOver', [{ clusterKey: clusterKey('east') }])
-    expect((await open).stdout.trim().split('\n')).toEqual(['east', 'still here'])
+    await ask("select 'still here'", 'still here')
+    expect((await inClient(`cat ${output}`)).stdout.trim().split('\n')).toEqual(['east', 'still here'])
     const log = await kubectl(
       east,
       '-n',

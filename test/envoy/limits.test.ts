@@ -127,6 +127,11 @@ describe('HTTP/2', () => {
   })
 })
 
+test('administration is for who is in the pod: a gateway’s is at no other address', async () => {
+  await expect(once(connect(gateway.adminPort, '127.0.0.2'), 'connect')).rejects.toThrow('ECONNREFUSED')
+  expect((await call({ ...at(), port: gateway.adminPort, path: '/ready' })).status).toBe(200)
+})
+
 describe('where statistics are', () => {
   const gone = async (socket: Socket) => {
     socket.on('error', () => {})
@@ -165,8 +170,9 @@ describe('where statistics are', () => {
       sockets.push(socket)
     }
     await gone(connect(metricsPort, '127.0.0.1'))
-    // Nobody but the pod itself gets at what captures its calls.
-    await expect(once(connect(capturePort, '127.0.0.2'), 'connect')).rejects.toThrow('ECONNREFUSED')
+    // Nobody but the pod itself gets at what captures its calls, or at its administration.
+    for (const port of [capturePort, adminPort])
+      await expect(once(connect(port, '127.0.0.2'), 'connect')).rejects.toThrow('ECONNREFUSED')
     const captured = connect(capturePort, '127.0.0.1')
     await once(captured, 'connect')
     sockets.push(captured)

@@ -216,9 +216,15 @@ test('a decision is one line in the log and one count, by codes and never by val
     object: { kind: 'Pod', namespace: 'shop', name: 'cart' },
     codes: ['InjectionValueUnknown', 'SettingInvalid', 'ReservedNameTaken'],
   })
-  expect(await running.metrics()).toContain(
+  const metrics = await running.metrics()
+  expect(metrics).toContain(
     'portolan_admission_decisions_total{door="inject",outcome="denied",reason="InjectionValueUnknown"}',
   )
+  for (const value of ['maybe', 'rubbish', 'loud', '64 MB']) {
+    expect(JSON.stringify(bad.pod)).toContain(value)
+    expect(JSON.stringify(lines)).not.toContain(value)
+    expect(metrics).not.toContain(value)
+  }
 })
 
 describe('TLS', () => {
