@@ -11,9 +11,13 @@ for (const line of lacking) console.warn(`skipped: every test of projects calls 
 /** They count calls that fail, or measure delays, or have many clusters: what shows must be the system's and not the neighbour's. */
 const ALONE = 'test/e2e/{dapr,egress,federation,propagation,resilience,rotation,walkthrough}.test.ts'
 
+/** A machine that does much besides is slow, not wrong: what is waited for may take a minute, and a test several times that. */
+const patient = { expect: { poll: { timeout: 60_000 } }, testTimeout: 180_000, hookTimeout: 300_000 }
+
 const onClusters = {
   globalSetup: 'test/e2e/global-setup.ts',
   setupFiles: 'test/e2e/setup.ts',
+  ...patient,
   testTimeout: 300_000,
   hookTimeout: 600_000,
 }
@@ -51,8 +55,7 @@ export default defineConfig({
           include: [`test/${ROOMS}/**/*.test.ts`],
           // Most of them wait for API servers and proxies: on two cores vitest would take one file at a time.
           maxWorkers: Math.max(3, availableParallelism() - 1),
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          ...patient,
           sequence: { groupOrder: 1 },
         },
       },
@@ -61,8 +64,7 @@ export default defineConfig({
           name: 'lab',
           include: ['test/lab/**/*.test.ts'],
           fileParallelism: false,
-          testTimeout: 180_000,
-          hookTimeout: 300_000,
+          ...patient,
           sequence: { groupOrder: 2 },
         },
       },

@@ -5,8 +5,9 @@ import { dnsFiles } from '../../compiler/files.ts'
 import * as build from '../compiler/build.ts'
 import { derived, standard } from '../dns/build.ts'
 import { ask, startMeshDns } from '../dns/coredns.ts'
-import { Mount, until } from '../envoy/proxy.ts'
+import { Mount } from '../envoy/proxy.ts'
 import { freePort } from '../lab/ports.ts'
+import { until } from '../lab/run.ts'
 
 const CHANGES = 10
 const kB = (bytes: number) => `${Math.ceil(bytes / 1000)} kB`

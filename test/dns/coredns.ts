@@ -8,8 +8,8 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseManifests, render } from '../chart/helm.ts'
-import { until } from '../envoy/proxy.ts'
 import { freePort } from '../lab/ports.ts'
+import { until } from '../lab/run.ts'
 import { binary } from '../lab/toolchain.ts'
 
 export interface RunningDns {

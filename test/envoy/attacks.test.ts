@@ -45,7 +45,7 @@ test.each([
 
 test.each(ATTACKS)('$name', async ({ by, send, answers, reaches = [], with: expected, log }) => {
   const before = world.gateway.output().length
-  const heard = await say(wireOf(by), send)
+  const heard = await say(wireOf(by), send, answers.length)
   const seen = world.apps.flatMap((app) => app.seen.splice(0))
 
   expect({ answers: heard.statuses, reaches: seen.map(({ name, path }) => `${name} ${path}`) }).toEqual({

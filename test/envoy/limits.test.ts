@@ -109,7 +109,8 @@ describe('HTTP/2', () => {
   test('a flood of requests that are taken back ends the connection, and no other', async () => {
     const other = await session()
     const client = await session()
-    const closed = once(client, 'close')
+    // Whether the last is heard as an error, too, depends on what was on its way.
+    const closed = new Promise((resolve) => client.once('close', resolve))
     const flood = (): void => {
       for (let i = 0; i < 500 && !client.destroyed; i++) {
         const stream = client.request({ ':path': '/nowhere' })

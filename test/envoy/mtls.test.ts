@@ -6,9 +6,9 @@ import { compile } from '../../compiler/compile.ts'
 import type { SidecarTable, Trust } from '../../compiler/tables.ts'
 import * as build from '../compiler/build.ts'
 import { freePort } from '../lab/ports.ts'
+import { until } from '../lab/run.ts'
 import { type Backend, startBackend } from './backend.ts'
 import { type Answer, call, startLoad } from './call.ts'
-import { until } from './proxy.ts'
 import { type Gateway, Identity, type Sidecar, startGateway, startSidecar, VIP_RANGE } from './site.ts'
 
 const HOUR = 3_600_000

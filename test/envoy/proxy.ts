@@ -15,7 +15,7 @@ import {
 import { copyFile, link } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { until } from '../lab/run.ts'
 import { envoy } from '../lab/toolchain.ts'
 
 /** How long a busy kubelet takes from the rename to the links. */
@@ -67,16 +67,8 @@ export interface RunningEnvoy {
   readonly stop: () => Promise<void>
 }
 
-const DEADLINE_MS = 20_000
-
-export const until = async (what: string, holds: () => Promise<boolean> | boolean): Promise<void> => {
-  const end = Date.now() + DEADLINE_MS
-  for (;;) {
-    if (await Promise.resolve(holds()).catch(() => false)) return
-    if (Date.now() > end) throw new Error(`not within ${DEADLINE_MS} ms: ${what}`)
-    await sleep(10)
-  }
-}
+/** Tests swap tables many times. */
+export const OFTEN = { every: 10 }
 
 /** The program where other users get at it: the cache may be in a home that is closed to them. */
 const reachable = async (program: string, directory: string): Promise<string> => {
@@ -130,10 +122,14 @@ export const startEnvoy = async (
     rmSync(directory, { recursive: true, force: true })
   }
   try {
-    await until('Envoy is live', async () => {
-      if (hasEnded()) return true
-      return (await admin('/ready')).startsWith('LIVE')
-    })
+    await until(
+      'Envoy is live',
+      async () => {
+        if (hasEnded()) return true
+        return (await admin('/ready')).startsWith('LIVE')
+      },
+      OFTEN,
+    )
     if (hasEnded()) throw new Error(`Envoy ended with ${child.signalCode ?? `code ${child.exitCode}`}`)
   } catch (cause) {
     await stop()
@@ -143,8 +139,10 @@ export const startEnvoy = async (
     ...ports,
     pid: child.pid ?? 0,
     stats,
-    runs: (version) =>
-      until(`Envoy runs ${version}`, async () => Object.values(await stats('cds.version_text')).includes(version)),
+    runs: async (version) => {
+      const runsIt = async () => Object.values(await stats('cds.version_text')).includes(version)
+      await until(`Envoy runs ${version}`, runsIt, OFTEN)
+    },
     output: () => output,
     stop,
   }

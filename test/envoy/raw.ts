@@ -19,12 +19,18 @@ export interface Heard {
   readonly error?: string
 }
 
-/** After an answer, or after nothing: whoever says no more for so long has said everything. */
+/** Whoever has given all answers that are due, and says no more for so long, has said everything. */
 const QUIET_MS = 80
+/** The same where no answer is due. */
 const SILENT_MS = 1_000
+/** How long an answer that is due may take. */
+const PATIENCE_MS = 60_000
 
-/** Opens a connection, sends the bytes and listens until nothing more comes. Never rejects. */
-export const say = ({ host, port, tls }: Wire, bytes: string | readonly string[]): Promise<Heard> =>
+/**
+ * Opens a connection, sends the bytes and listens until nothing more comes. Never rejects.
+ * @param due how many answers are waited for
+ */
+export const say = ({ host, port, tls }: Wire, bytes: string | readonly string[], due = 1): Promise<Heard> =>
   new Promise((resolve) => {
     const socket = tls
       ? connectTls({
@@ -38,19 +44,19 @@ export const say = ({ host, port, tls }: Wire, bytes: string | readonly string[]
     let text = ''
     let error: string | undefined
     let timer: NodeJS.Timeout | undefined
+    const statuses = () => [...text.matchAll(/^HTTP\/1\.[01] (\d{3})/gm)].map(([, status]) => Number(status))
     const done = (closed: boolean): void => {
       clearTimeout(timer)
       socket.destroy()
-      const statuses = [...text.matchAll(/^HTTP\/1\.[01] (\d{3})/gm)].map(([, status]) => Number(status))
-      resolve({ statuses, text, closed, ...(error === undefined ? {} : { error }) })
+      resolve({ statuses: statuses(), text, closed, ...(error === undefined ? {} : { error }) })
     }
     const wait = (ms: number): void => {
       clearTimeout(timer)
       timer = setTimeout(() => done(false), ms)
     }
-    wait(10 * SILENT_MS)
+    wait(PATIENCE_MS)
     socket.on(tls ? 'secureConnect' : 'connect', async () => {
-      wait(SILENT_MS)
+      wait(due === 0 ? SILENT_MS : PATIENCE_MS)
       for (const part of [bytes].flat()) {
         socket.write(part, 'latin1')
         await new Promise((next) => setImmediate(next))
@@ -58,7 +64,7 @@ export const say = ({ host, port, tls }: Wire, bytes: string | readonly string[]
     })
     socket.on('data', (chunk: Buffer) => {
       text += chunk.toString('latin1')
-      wait(QUIET_MS)
+      wait(statuses().length < due ? PATIENCE_MS : QUIET_MS)
     })
     socket.on('error', (cause: NodeJS.ErrnoException) => {
       error = cause.code ?? cause.message

@@ -8,7 +8,8 @@ import { sidecarBootstrap, sidecarCds } from '../../compiler/render-sidecar.ts'
 import { gatewayTlsFiles, sidecarTlsFiles } from '../../compiler/render-tls.ts'
 import type { EgressTable, GatewayTable, SidecarTable } from '../../compiler/tables.ts'
 import { freePort } from '../lab/ports.ts'
-import { Mount, type RunningEnvoy, startEnvoy, until } from './proxy.ts'
+import { until } from '../lab/run.ts'
+import { Mount, OFTEN, type RunningEnvoy, startEnvoy } from './proxy.ts'
 
 /** The range that tests take VIPs from: loopback, so that a proxy can listen on every one of them. */
 export const VIP_RANGE = '127.240.0.0/16'
@@ -162,12 +163,13 @@ export const startEgress = async (
   const proxy = await startEnvoy(egressBootstrap(settings), settings, env)
   return {
     ...proxy,
-    swap: (next) => {
+    swap: async (next) => {
       write(next)
-      return until(`Envoy runs ${next.version}`, async () => {
+      const runsIt = async () => {
         const versions = Object.values(await proxy.stats('[cl]ds.version_text'))
         return versions.length === 2 && versions.every((each) => each === next.version)
-      })
+      }
+      await until(`Envoy runs ${next.version}`, runsIt, OFTEN)
     },
     stop: async () => {
       await proxy.stop()

@@ -5,10 +5,10 @@ import type { GatewayTable, SidecarTable, Tables, Trust } from '../../compiler/t
 import { whereTo } from '../../compiler/where-to.ts'
 import * as build from '../compiler/build.ts'
 import { freePort } from '../lab/ports.ts'
+import { until } from '../lab/run.ts'
 import { type Authority, bundleMap, startAuthority } from './authority.ts'
 import { type Backend, startBackend } from './backend.ts'
 import { call } from './call.ts'
-import { until } from './proxy.ts'
 import { type Gateway, Identity, type Sidecar, startGateway, startSidecar, VIP_RANGE } from './site.ts'
 import { Stream, type StreamServer, startStreamServer, whoGreets } from './streams.ts'
 

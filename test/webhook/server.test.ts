@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { connect } from 'node:tls'
 import fc from 'fast-check'
@@ -7,6 +9,7 @@ import { format, formatProblem, levelOf } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
 import { inject } from '../../webhook/inject.ts'
 import type { AdmissionResponse } from '../../webhook/review.ts'
+import { until } from '../lab/run.ts'
 import { cases } from './cases.ts'
 import { HOST, type Running, review, run } from './running.ts'
 
@@ -252,28 +255,25 @@ describe('TLS', () => {
 test('draining: answers what is under way, then takes no more', async () => {
   const own = await run(plain)
   const body = JSON.stringify(review({ namespace: 'shop', object: plain.pod }))
-  const slow = new Promise<number>((resolve, reject) => {
-    const question = httpsRequest(
-      {
-        ...{ host: '127.0.0.1', port: own.server.port, path: '/inject', method: 'POST' },
-        ...{ ca: own.root.cert, servername: HOST, agent: false },
-        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
-      },
-      (answer) => {
-        answer.resume()
-        resolve(answer.statusCode ?? 0)
-      },
-    )
-    question.on('error', reject)
-    question.write(body.slice(0, 10))
-    setTimeout(() => question.end(body.slice(10)), 400)
+  const question = httpsRequest({
+    ...{ host: '127.0.0.1', port: own.server.port, path: '/inject', method: 'POST' },
+    ...{ ca: own.root.cert, servername: HOST, agent: false },
+    headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), expect: '100-continue' },
   })
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  const drained = own.server.drain(150, 5_000)
+  question.flushHeaders()
+  await once(question, 'continue')
+  const drained = own.server.drain(1_000, 60_000)
   expect((await own.post('/inject', body)).status).toBe(200)
-  await new Promise((resolve) => setTimeout(resolve, 200))
-  await expect(own.post('/inject', body)).rejects.toThrow()
-  expect(await slow).toBe(200)
+  const isRefused = () =>
+    own.post('/inject', body).then(
+      () => false,
+      () => true,
+    )
+  await until('it takes no more', isRefused)
+  question.end(body)
+  const [answer] = (await once(question, 'response')) as [IncomingMessage]
+  expect(answer.statusCode).toBe(200)
+  answer.resume()
   await drained
 })
 
