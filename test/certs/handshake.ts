@@ -25,7 +25,7 @@ export interface Answered {
 export const postAnew = ({ path, body, ...options }: Asked): Promise<Answered> =>
   new Promise((resolve, reject) => {
     const headers = body === undefined ? {} : { 'content-type': 'application/json' }
-    const asked = request({ ...options, path, method: 'POST', headers, agent: false, timeout: 10_000 }, (answer) => {
+    const asked = request({ ...options, path, method: 'POST', headers, agent: false, timeout: 60_000 }, (answer) => {
       const { raw } = (answer.socket as TLSSocket).getPeerCertificate()
       const chunks: Buffer[] = []
       answer.on('data', (chunk: Buffer) => chunks.push(chunk))

@@ -2,7 +2,9 @@
 import http from 'node:http'
 import http2 from 'node:http2'
 import { connect } from 'node:net'
+import { until } from '../lab/run.ts'
 import type { Seen } from './backend.ts'
+import { OFTEN } from './proxy.ts'
 
 export interface Call {
   readonly host: string
@@ -24,12 +26,15 @@ export interface Answer {
   readonly seen?: Seen
 }
 
+/** Whoever takes longer has been forgotten: a busy machine alone does not make it so. */
+const PATIENCE_MS = 60_000
+
 export const call = (to: Call): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const { host, port, path = '/', method = 'GET', headers = {}, body, agent, from: localAddress } = to
     // Node frames no body of a GET by itself.
     const framed = body === undefined ? headers : { ...headers, 'content-length': String(Buffer.byteLength(body)) }
-    const options = { host, port, path, method, headers: framed, agent, localAddress, timeout: 10_000 }
+    const options = { host, port, path, method, headers: framed, agent, localAddress, timeout: PATIENCE_MS }
     const request = http.request(options, (response) => {
       let text = ''
       response.on('data', (chunk) => (text += chunk))
@@ -40,7 +45,7 @@ export const call = (to: Call): Promise<Answer> =>
         resolve(json ? { ...answer, seen: JSON.parse(text) } : answer)
       })
     })
-    request.on('timeout', () => request.destroy(new Error('no answer within 10 s')))
+    request.on('timeout', () => request.destroy(new Error(`no answer within ${PATIENCE_MS / 1000} s`)))
     request.on('error', reject)
     request.end(body)
   })
@@ -78,7 +83,7 @@ export const converse = (
   new Promise((resolve, reject) => {
     const socket = connect(port, host, () => socket.write(text))
     let received = ''
-    socket.setTimeout(5000, () => socket.destroy(new Error('no answer within 5 s')))
+    socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error(`no answer within ${PATIENCE_MS / 1000} s`)))
     socket.on('error', reject)
     socket.on('close', () => resolve(received))
     socket.on('data', (chunk) => {
@@ -92,6 +97,8 @@ export const converse = (
 export interface Load {
   /** Answers by application, failures by status or error code. */
   readonly counts: Record<string, number>
+  /** Resolves when so many calls more have come to this. */
+  readonly meets: (outcome: string, more?: number) => Promise<void>
   readonly stop: () => Promise<Record<string, number>>
 }
 
@@ -111,6 +118,10 @@ export const startLoad = (to: Omit<Call, 'agent'>, connections = 4): Load => {
   })
   return {
     counts,
+    meets: async (outcome, more = 1) => {
+      const before = counts[outcome] ?? 0
+      await until(`${more} calls come to ${outcome}`, () => (counts[outcome] ?? 0) >= before + more, OFTEN)
+    },
     stop: async () => {
       going = false
       await Promise.all(workers)

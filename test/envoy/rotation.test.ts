@@ -9,7 +9,7 @@ import * as build from '../compiler/build.ts'
 import { freePort } from '../lab/ports.ts'
 import { until } from '../lab/run.ts'
 import { type Backend, startBackend } from './backend.ts'
-import { startLoad } from './call.ts'
+import { type Load, startLoad } from './call.ts'
 import { type Gateway, Identity, type Sidecar, startGateway, startSidecar, VIP_RANGE } from './site.ts'
 
 const HOUR = 3_600_000
@@ -129,14 +129,13 @@ const handshakes = async () =>
     .reduce((total, [, value]) => total + Number(value), 0)
 
 /** Calls without a pause while `change` goes on. */
-const underLoad = async (change: (counts: Readonly<Record<string, number>>) => Promise<void>) => {
+const underLoad = async (change: (load: Load) => Promise<void>) => {
   const before = await handshakes()
   const [{ vip } = { vip: '' }] = sidecarTable().routes
   const load = startLoad({ host: vip, port, path: '/rotating', headers: { connection: 'close' } }, 2)
-  const calls = (least: number) => until('calls', () => (load.counts['web'] ?? 0) >= least)
-  await calls(20)
-  await change(load.counts)
-  await calls((load.counts['web'] ?? 0) + 20)
+  await load.meets('web', 20)
+  await change(load)
+  await load.meets('web', 20)
   const { web = 0, ...failed } = await load.stop()
   return { web, failed, handshakes: (await handshakes()) - before }
 }
@@ -181,9 +180,9 @@ describe('costs no call:', () => {
 })
 
 test.each(CLUSTERS)('a certificate of %s by a root that the other does not know costs calls', async (cluster) => {
-  const { failed } = await underLoad(async (counts) => {
+  const { failed } = await underLoad(async (load) => {
     await show(cluster, await newRoot('unknown'))
-    await until('a call fails', () => (counts['503'] ?? 0) > 0)
+    await load.meets('503')
     await show(cluster, roots[cluster])
   })
   expect(Object.keys(failed)).toContain('503')

@@ -92,12 +92,12 @@ export class Stream {
     this.#socket.end()
   }
 
-  /** Resolves when something has been heard or the connection has ended; after ten seconds it rejects. */
+  /** Resolves when something has been heard or the connection has ended; after a minute without it, no more is waited for. */
   async hears(text: string): Promise<boolean> {
     const late = setTimeout(() => {
-      this.#ended ??= `nothing for ten seconds after ${JSON.stringify(this.#heard)}`
+      this.#ended ??= `nothing for a minute after ${JSON.stringify(this.#heard)}`
       this.#changed()
-    }, 10_000)
+    }, 60_000)
     while (!this.#heard.includes(text) && this.#ended === undefined) {
       await new Promise<void>((resolve) => {
         this.#changed = resolve

@@ -1,5 +1,4 @@
 /** What was open to all is not any more: nobody slips in while proxies hear of it. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { compile } from '../../compiler/compile.ts'
 import type { LingeringRoute } from '../../compiler/tables.ts'
@@ -44,7 +43,7 @@ test('a path passes from an export that is open to one that is not, and back, un
   const load = startLoad({ host: '127.0.0.1', port: gateway.port, path: '/a/x' })
   for (let i = 0; i < 10; i++) {
     await gateway.swap(i % 2 === 0 ? toSecret : toOpen)
-    await sleep(50)
+    await load.meets(i % 2 === 0 ? '403' : 'open')
   }
   const counts = await load.stop()
   expect(secret.seen).toEqual([])
@@ -61,7 +60,8 @@ test('routes that proxies refuse leave the old ones, which do not lead to what i
     clients: [{ trustDomain: '(', namespace: 'a', serviceAccount: 'b' }],
   }))
   await gateway.swap({ ...toSecret, routes: broken })
-  await sleep(200)
+  const refusals = async () => Object.values(await gateway.stats('rds.*update_rejected')).map(Number)
+  await expect.poll(refusals).toContain(1)
   for (let i = 0; i < 5; i++) await call({ host: '127.0.0.1', port: gateway.port, path: '/a/x' })
   expect(secret.seen).toEqual([])
   await gateway.stop()

@@ -26,7 +26,7 @@ ip(...family, 'addr', 'add', range.includes(':') ? 'fd77::1/64' : '10.77.0.1/24'
 
 /** Tells how each call fares: argv are `address port`. */
 const CALLER = `const call=line=>{const [address,port]=line.split(' ');return new Promise(tell=>
-require('net').connect(+port,address).setTimeout(700,()=>tell('lost')).on('data',d=>tell(String(d))).on('error',e=>tell(e.code)))}
+require('net').connect(+port,address).on('data',d=>tell(String(d))).on('error',e=>tell(e.code==='EHOSTUNREACH'?'lost':e.code)))}
 Promise.all(process.argv.slice(1).map(call)).then(answers=>{console.log(JSON.stringify(answers));process.exit()})`
 
 const says = (text: string, port: number, host = any): Promise<void> =>
