@@ -23,7 +23,7 @@ beforeAll(async () => {
   const { tls } = await api.connection.credentials()
   agent = new Agent({ connect: { ...tls } })
   await kubectl('apply', ...CRDS)
-  await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s')
+  await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=120s')
   for (const namespace of ['bar', 'dapr-test', 'httpbin', 'portolan-system', 'shop']) {
     await kubectl('create', 'namespace', namespace)
   }

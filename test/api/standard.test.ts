@@ -8,7 +8,7 @@ let api: ApiServer
 beforeAll(async () => {
   api = await startApiServer()
   await kubectl(['apply', ...CRDS])
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
+  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=120s'])
 })
 afterAll(() => api?.stop())
 

@@ -44,7 +44,7 @@ async function startServer(etcd: Awaited<ReturnType<typeof startEtcd>>): Promise
     if (code !== 0) throw new Error(stderr)
   }
   await kubectl('apply', ...CRDS)
-  await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s')
+  await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=120s')
   const client = createClient(api.connection, { timeoutMs: 60_000 })
   for (const name of [SYSTEM, NS]) must(await client.create(NAMESPACES, { metadata: { name } }))
   return { api, client }

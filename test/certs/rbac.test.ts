@@ -153,7 +153,7 @@ const BY_RIGHT: Readonly<Record<string, Expectation<World>>> = {
       await foreign('foreign')
       if ((await events('foreign')).length > 0) return
       const stop = await start(world, await holderOf(`${world.namespace}-before`, RIGHTS))
-      await expect.poll(() => events('foreign'), { timeout: 40_000 }).toHaveLength(1)
+      await expect.poll(() => events('foreign')).toHaveLength(1)
       await stop()
     },
     holds: async (world) =>
@@ -165,7 +165,7 @@ const BY_RIGHT: Readonly<Record<string, Expectation<World>>> = {
     name: 'leads after another has',
     arrange: async (world) => {
       const stop = await start(world, await holderOf(`${world.namespace}-before`, RIGHTS))
-      await expect.poll(() => LEADS.holds(world), { timeout: 40_000 }).toBe(true)
+      await expect.poll(() => LEADS.holds(world)).toBe(true)
       await stop()
     },
   },

@@ -36,8 +36,7 @@ const cli = async (line: string) => {
   return session
 }
 const phases = async () => (await stage.state()).roots.map(({ phase }) => phase)
-const settled = () =>
-  until('one root signs, and no other is there', async () => (await phases()).join() === 'signing', { timeout: 30_000 })
+const settled = () => until('one root signs, and no other is there', async () => (await phases()).join() === 'signing')
 const hub = async (data: Readonly<Record<string, unknown>>) => {
   const texts = Object.fromEntries(Object.entries(data).map(([key, value]) => [key, JSON.stringify(value)]))
   const metadata = { namespace: SYSTEM, name: TRUST_CONFIGMAP }
@@ -81,7 +80,7 @@ describe('a roll', () => {
     const [before] = (await stage.state()).roots
     const { cert } = await stage.identity('shop', 'pay')
     const stop = watchTrust()
-    const { code, out } = await cli('ca roll --timeout 30')
+    const { code, out } = await cli('ca roll --timeout 120')
     expect(await stop()).toEqual([])
     expect({ code, steps: out.split('\n').map((line) => line.split(' ')[0]) }).toEqual({
       code: 0,
@@ -101,9 +100,7 @@ describe('a roll', () => {
     await settled()
     await hub({ 'clusters.json': clusters, 'held.json': {} })
     expect((await cli('ca roll --no-wait')).out).toContain('portolan ca status')
-    await until('the settling time is over', async () => (await cli('ca status')).out.includes('problem:'), {
-      timeout: 20_000,
-    })
+    await until('the settling time is over', async () => (await cli('ca status')).out.includes('problem:'))
     const waiting = await cli('ca status')
     expect(waiting.code).toBe(1)
     expect(waiting.out).toContain(`the roll waits for ${WEST} (the hub cannot reach it): bring the member back`)
@@ -123,7 +120,7 @@ describe('a roll', () => {
     run('one')
     await settled()
     await hub({ 'clusters.json': clusters, 'held.json': {} })
-    const { code, out } = await cli('ca roll --force --timeout 30')
+    const { code, out } = await cli('ca roll --force --timeout 120')
     expect({ code, out }).toEqual({ code: 0, out: expect.stringContaining('done:') })
   })
 

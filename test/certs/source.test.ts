@@ -58,7 +58,7 @@ describe('the identity server', () => {
   beforeAll(async () => {
     stage = await startStage()
     await stage.member('shop', 'pay')
-    replica = stage.start({ caSecret: 'portolan-root', lives: { ...LIVES, settleMs: 1_500 } })
+    replica = stage.start({ caSecret: 'portolan-root', lives: { ...LIVES, settleMs: 4_000 } })
   })
   afterAll(() => stage?.stop())
 
@@ -83,14 +83,14 @@ describe('the identity server', () => {
     const [[before] = []] = await roots()
     const next = await newRoot('next', Date.now() - HOUR)
     await write(next)
-    await until('both are trusted', async () => (await stage.published()).ids.length === 2)
-    expect((await roots()).find(([id]) => id === before)?.[1]).toBe('signing')
+    const both = [`${before} signing`, `${fingerprintOf(next.cert)} trusted`].toSorted().join()
+    await until('both are trusted, and the first signs', async () => {
+      const said = (await roots()).map((each) => each.join(' '))
+      return said.toSorted().join() === both
+    })
     await until(
       'the new one alone',
       async () => (await roots()).join() === [fingerprintOf(next.cert), 'signing'].join(),
-      {
-        timeout: 20_000,
-      },
     )
     const { certificate } = await stage.identity('shop', 'pay')
     expect(certificate.verify(new X509Certificate(next.cert).publicKey)).toBe(true)

@@ -19,7 +19,7 @@ async function kubectl(args: readonly string[], input?: string): Promise<string>
 beforeAll(async () => {
   api = await startApiServer()
   await kubectl(['apply', ...CRDS])
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
+  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=120s'])
 })
 
 afterAll(async () => {

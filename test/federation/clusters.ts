@@ -87,7 +87,7 @@ async function startCluster(name: string, etcd: Etcd): Promise<TestCluster> {
   const api = await startApiServer({ etcd })
   for (const args of [
     ['apply', ...CRDS],
-    ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'],
+    ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=120s'],
     ['create', 'namespace', SYSTEM],
   ]) {
     const { code, stderr } = await api.kubectl(args)

@@ -14,7 +14,7 @@ const CRDS = join(import.meta.dirname, '../../charts/portolan/files/crds-mcs')
 /** As the chart does. */
 export async function installStandard({ api }: Site): Promise<void> {
   await kubectl(api, ['apply', '-f', CRDS])
-  await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
+  await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=120s'])
 }
 
 const split = (service: string) => {

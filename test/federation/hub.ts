@@ -106,7 +106,7 @@ export async function startStage(names: readonly string[], { granted = true }: S
 async function startSite(name: string, etcd: Etcd, rbac: string): Promise<Site> {
   const api = await startApiServer({ etcd, users: [HUB_ACCOUNT, MEMBER_ACCOUNT, STRANGER] })
   await kubectl(api, ['apply', ...CRDS])
-  await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
+  await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=120s'])
   await kubectl(api, ['create', 'namespace', SYSTEM])
   if (rbac !== '') await kubectl(api, ['apply', '-f', '-'], rbac)
   if (rbac.includes('portolan-member')) await kubectl(api, ['apply', '-f', '-'], BINDINGS)

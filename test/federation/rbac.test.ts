@@ -98,7 +98,7 @@ async function startSite(name: Name): Promise<Site> {
   const audit = await createAudit(dir, name)
   const api = await startApiServer({ etcd, args: audit.args })
   await kubectl(api, ['apply', ...CRDS])
-  await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
+  await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=120s'])
   await kubectl(api, ['create', 'namespace', SYSTEM])
   return { api, client: createClient(api.connection), audit }
 }

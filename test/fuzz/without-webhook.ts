@@ -21,7 +21,7 @@ const open = async (): Promise<Store> => {
     if (code !== 0) throw new Error(stderr)
   }
   await kubectl('apply', ...CRDS)
-  await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s')
+  await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=120s')
   for (const namespace of ['shop', 'other', 'n'.repeat(63)]) await kubectl('create', 'namespace', namespace)
   const { tls } = await api.connection.credentials()
   return { api, agent: new Agent({ connect: { ...tls, timeout: 60_000 }, connections: 16 }) }

@@ -99,7 +99,7 @@ describe('each refusal is a value with a reason and a sentence', () => {
         client.watch(CONFIGMAPS, {
           resourceVersion: 'nonsense',
           timeoutSeconds: 1,
-          signal: AbortSignal.timeout(5_000),
+          signal: AbortSignal.timeout(60_000),
         }),
       'Unavailable',
       /^cannot watch configmaps: /,

@@ -22,7 +22,7 @@ const ACCOUNT: User = {
 export async function startInstalled(): Promise<ApiServer> {
   const api = await startApiServer({ users: [ACCOUNT] })
   await kubectl(api, ['apply', ...CRDS])
-  await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
+  await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=120s'])
   await kubectl(api, ['create', 'namespace', SYSTEM])
   await kubectl(api, ['apply', '-f', '-'], await render('--show-only', 'templates/compiler/rbac.yaml'))
   return api

@@ -104,12 +104,12 @@ describe('election', () => {
   afterAll(() => api?.stop())
 
   test('two candidates: one leads at any time; cut off, it stops by itself before the other starts; given back, the next starts at once', async () => {
-    const durationSeconds = 3
+    const durationSeconds = 6
     const cable = await startLine(api.port)
     const ref = { namespace: 'default', name: 'race' }
     const clients = [
-      createClient(api.connectionOf(ADMIN, `https://127.0.0.1:${cable.port}`), { timeoutMs: 1_000 }),
-      createClient(api.connection, { timeoutMs: 1_000 }),
+      createClient(api.connectionOf(ADMIN, `https://127.0.0.1:${cable.port}`), { timeoutMs: 2_000 }),
+      createClient(api.connection, { timeoutMs: 2_000 }),
     ]
     const standings: readonly Standing[][] = [[], []]
     const run = (index: number) => {

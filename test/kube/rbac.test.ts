@@ -57,7 +57,7 @@ beforeAll(async () => {
   client = createClient(api.connection)
   look = lookAt(api)
   await kubectl(api, ['apply', ...ALL_CRDS])
-  await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
+  await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=120s'])
   await kubectl(api, ['create', 'namespace', SYSTEM])
 })
 afterAll(async () => {
@@ -336,7 +336,7 @@ const BY_RIGHT: Readonly<Record<string, Expectation<World>>> = {
       await naked('naked')
       if ((await events('naked')).length > 0) return
       const stop = await start(world, await holderOf(`${world.namespace}-before`, RIGHTS))
-      await expect.poll(() => events('naked'), { timeout: 40_000 }).toHaveLength(1)
+      await expect.poll(() => events('naked')).toHaveLength(1)
       await stop()
     },
     holds: async (world) =>
@@ -348,7 +348,7 @@ const BY_RIGHT: Readonly<Record<string, Expectation<World>>> = {
     name: 'leads after another has',
     arrange: async (world) => {
       const stop = await start(world, await holderOf(`${world.namespace}-before`, RIGHTS))
-      await expect.poll(() => leads(world), { timeout: 40_000 }).toBe(true)
+      await expect.poll(() => leads(world)).toBe(true)
       await stop()
     },
   },

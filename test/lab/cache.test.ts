@@ -49,7 +49,7 @@ test('one that is killed leaves nothing half, and does not hold the lock', async
   })
   await until('it has begun', async () => (await visible()).includes('made'))
   child.kill('SIGKILL')
-  const next = await tryRun(process.execPath, maker(''), { env: env(), timeout: 20_000 })
+  const next = await tryRun(process.execPath, maker(''), { env: env(), timeout: 60_000 })
   expect(next.stdout).toBe('first,second\n')
   expect((await readdir(cache)).filter((name) => name.startsWith('.draft'))).toEqual([])
 })

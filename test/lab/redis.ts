@@ -55,5 +55,5 @@ export async function startRedis(lab: LabPlan, password: string, args: readonly 
       stdio: ['ignore', log, log],
     }).unref()
   }
-  await until('Redis answers', async () => (await redis(lab, password, 'ping')).trim() === 'PONG', { timeout: 20_000 })
+  await until('Redis answers', async () => (await redis(lab, password, 'ping')).trim() === 'PONG')
 }

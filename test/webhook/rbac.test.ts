@@ -45,7 +45,7 @@ beforeAll(async () => {
   api = await startApiServer({ args: audit.args })
   client = createClient(api.connection)
   await kubectl(api, ['apply', ...CRDS])
-  await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
+  await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=120s'])
   await kubectl(api, ['create', 'namespace', SYSTEM])
   const manifests = await render('--show-only', 'templates/webhook/admission.yaml', '-s', 'templates/dns/service.yaml')
   await kubectl(api, ['apply', '-f', '-'], manifests)

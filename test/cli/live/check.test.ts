@@ -344,7 +344,7 @@ describe('finds what is wrong', () => {
   ])('%s', async (_, breakIt, expected, code, mend) => {
     await breakIt()
     try {
-      await expect.poll(found, { timeout: 20_000, interval: 500 }).toEqual({ code, found: expected })
+      await expect.poll(found, { interval: 500 }).toEqual({ code, found: expected })
     } finally {
       await mend()
     }

@@ -49,7 +49,7 @@ beforeAll(async () => {
   api = await startApiServer({ args: audit.args })
   client = createClient(api.connection)
   await kubectl(api, ['apply', ...CRDS])
-  await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
+  await kubectl(api, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=120s'])
   for (const name of [SYSTEM, 'shop']) await kubectl(api, ['create', 'namespace', name])
 })
 afterAll(async () => {

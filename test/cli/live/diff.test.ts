@@ -154,9 +154,7 @@ test('what it says is what the compiler then writes', async () => {
   const { after } = JSON.parse(out).changes.calls[0]
   await west.look.apply(change)
   await expect
-    .poll(async () => (await west.look.table('web'))?.routes.find(({ policy: each }) => each === 'ActiveActive'), {
-      timeout: 20_000,
-    })
+    .poll(async () => (await west.look.table('web'))?.routes.find(({ policy: each }) => each === 'ActiveActive'))
     .toEqual(after)
   await compiler.stop()
   expect(await diff([change])).toContain('exit code 0')

@@ -62,9 +62,7 @@ describe('a sidecar', () => {
     mount.swap(mounted)
     const report = async () =>
       proxyReport({ running: await ask(envoy), compiled: file(cds), written: file(cds), isGateway: false })
-    await expect
-      .poll(report, { timeout: 10_000 })
-      .toMatchObject({ state: 'same', versions: { running: table.version } })
+    await expect.poll(report).toMatchObject({ state: 'same', versions: { running: table.version } })
     expect((await report()).rows.map(({ state }) => state).filter((state) => state !== 'same')).toEqual([])
   })
 
@@ -104,7 +102,7 @@ describe('a sidecar', () => {
   test('refused: it keeps what it had', async () => {
     const written = pay('east', 'north').replaceAll('"connect_timeout":"1s"', '"connect_timeout":"-1s"')
     mount.swap({ 'cds.json': written })
-    await expect.poll(async () => (await ask(envoy)).refusals, { timeout: 10_000 }).toBe(1)
+    await expect.poll(async () => (await ask(envoy)).refusals).toBe(1)
     const compiled = file(pay('east', 'north'))
     const report = proxyReport({ running: await ask(envoy), compiled, written: file(written), isGateway: false })
     expect(report.state).toBe('refused')
@@ -149,9 +147,7 @@ describe('a gateway', () => {
         routes: JSON.parse(routes) as RouteFile,
         isGateway: true,
       })
-    await expect
-      .poll(report, { timeout: 10_000 })
-      .toMatchObject({ state: 'same', versions: { running: gateway.version } })
+    await expect.poll(report).toMatchObject({ state: 'same', versions: { running: gateway.version } })
     const others = (await report()).rows.filter(({ state }) => state !== 'same')
     expect(others.filter(({ state }) => state !== 'leaving')).toEqual([])
   })
