@@ -60,7 +60,7 @@ function parseSource({ name, text }: Source): Manifests {
     for (const { value: item, node } of items(document, value)) {
       const missing = missingFields(item)
       if (missing === undefined) say('NotAnObject', node?.range?.[0], { actual: nameOf(item) })
-      else if (missing.length > 0) say('ObjectIncomplete', node?.range?.[0], { missing: missing.join(' and no ') })
+      else if (missing.length > 0) say('ObjectIncomplete', node?.range?.[0], { missing: missing.join(' and ') })
       else manifests.push({ object: item as KubeObject, file: name, lineOf: (path) => lineAt(nearest(node, path)) })
     }
   }

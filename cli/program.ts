@@ -156,6 +156,6 @@ function cluster(command: Command): Command {
     .addOption(
       new Option('--down <namespace/name>', 'take a Service for one without ready pods; may be repeated')
         .argParser(collect)
-        .default([]),
+        .default([], 'none'),
     )
 }

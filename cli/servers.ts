@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { isTrustDomain } from '../api/identity.ts'
 import { DEFAULT_CLUSTER_DOMAIN, DEFAULT_TRUST_DOMAIN, DEFAULT_VIP_RANGE } from '../api/names.ts'
 import { mtls } from './flags.ts'
+import { UsageError } from './io.ts'
 
 /** Adds the commands that run in a cluster: `webhook`, `compiler`, `identity` and `federation`. What they need is imported when they run. */
 export function addServers(root: Command): void {
@@ -212,7 +213,7 @@ interface Tools {
 
 /** Runs a server until SIGTERM or SIGINT; a second signal ends it at once. */
 async function serve(flags: ServerFlags, name: string, run: (tools: Tools) => Promise<void>): Promise<void> {
-  const [{ pino }, { connect }, { createClient }] = await Promise.all([
+  const [{ pino }, { connect, ConnectionError }, { createClient }] = await Promise.all([
     import('pino'),
     import('../kube/connection.ts'),
     import('../kube/client.ts'),
@@ -221,9 +222,11 @@ async function serve(flags: ServerFlags, name: string, run: (tools: Tools) => Pr
   const stopping = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort())
   const { kubeconfig } = flags
-  const client = createClient(await connect(kubeconfig === undefined ? {} : { kubeconfig }), {
-    userAgent: `portolan-${name}`,
+  const connection = await connect(kubeconfig === undefined ? {} : { kubeconfig }).catch((error: unknown) => {
+    if (error instanceof ConnectionError) throw new UsageError(error.message, { cause: error })
+    throw error
   })
+  const client = createClient(connection, { userAgent: `portolan-${name}` })
   try {
     await run({ client, log, stop: stopping.signal })
   } catch (err) {

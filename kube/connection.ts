@@ -88,14 +88,16 @@ async function fromKubeconfig({ kubeconfig, context }: ConnectionOptions): Promi
     else config.loadFromOptions(merged(filesOf(process.env['KUBECONFIG'] ?? '').map(parsed)))
   } catch (cause) {
     const file = kubeconfig ?? process.env['KUBECONFIG'] ?? '~/.kube/config'
-    throw new ConnectionError(`kubeconfig ${file} cannot be used: ${(cause as Error).message}`, { cause })
+    // Of broken YAML the lines follow, too.
+    const [why = ''] = (cause as Error).message.split('\n')
+    throw new ConnectionError(`kubeconfig ${file} cannot be used: ${why}`, { cause })
   }
   if (config.getCurrentContext() === NO_KUBECONFIG)
     throw new ConnectionError('there is no kubeconfig; set KUBECONFIG, or write ~/.kube/config')
   if (context !== undefined) config.setCurrentContext(context)
   const current = config.getCurrentContext()
   const known = config.getContexts().map(({ name }) => name)
-  const choice = `name one of its contexts: ${known.toSorted().join(', ') || 'it has none'}`
+  const choice = known.length === 0 ? 'nor any other' : `name one of its contexts: ${known.toSorted().join(', ')}`
   if (!current) throw new ConnectionError(`the kubeconfig has no current context; ${choice}`)
   if (!known.includes(current)) throw new ConnectionError(`the kubeconfig has no context ${current}; ${choice}`)
   const cluster = config.getCurrentCluster()

@@ -10,7 +10,7 @@ export const MANIFESTS = {
   },
   ObjectIncomplete: {
     level: 'error',
-    sentence: 'the object has no {missing}',
+    sentence: 'the object lacks {missing}',
     fix: 'Set {missing}',
   },
   KindUnknown: {

@@ -88,7 +88,7 @@ describe('bad files', () => {
     [
       'an object without kind and name',
       `${SERVICE}---\napiVersion: v1\n`,
-      /^a\.yaml:6: error: the object has no kind and no metadata\.name\./m,
+      /^a\.yaml:6: error: the object lacks kind and metadata\.name\. Set kind and metadata\.name\./m,
     ],
     [
       'an unknown kind of ours',

@@ -12,7 +12,6 @@ afterAll(() => rmSync(dir, { recursive: true }))
 
 /** Of contexts with their clusters; every server is where nobody listens. */
 function kubeconfig(contexts: Readonly<Record<string, string>>, current: string | undefined, clusters = ['a', 'b']) {
-  const file = join(dir, `${Math.random()}`)
   const config = {
     apiVersion: 'v1',
     kind: 'Config',
@@ -24,18 +23,23 @@ function kubeconfig(contexts: Readonly<Record<string, string>>, current: string 
     })),
     ...(current === undefined ? {} : { 'current-context': current }),
   }
-  writeFileSync(file, JSON.stringify(config))
-  return file
+  return file(JSON.stringify(config))
+}
+
+function file(text: string) {
+  const path = join(dir, `${Math.random()}`)
+  writeFileSync(path, text)
+  return path
 }
 
 test('the context that is asked for, else the current one, with its namespace', async () => {
-  const file = kubeconfig({ one: 'a', two: 'b' }, 'one')
-  expect(await connect({ kubeconfig: file })).toMatchObject({
+  const config = kubeconfig({ one: 'a', two: 'b' }, 'one')
+  expect(await connect({ kubeconfig: config })).toMatchObject({
     context: 'one',
     namespace: 'of-one',
     server: expect.stringMatching(/a$/),
   })
-  expect(await connect({ kubeconfig: file, context: 'two' })).toMatchObject({
+  expect(await connect({ kubeconfig: config, context: 'two' })).toMatchObject({
     context: 'two',
     server: expect.stringMatching(/b$/),
   })
@@ -66,6 +70,8 @@ describe('says what to do', () => {
       '',
       'context one names a cluster that the kubeconfig has not',
     ],
+    ['no context at all', () => kubeconfig({}, undefined), '', 'has no current context; nor any other\n'],
+    ['no YAML', () => file('a: [1\nb: }\n'), '', 'cannot be used: deficient indentation (2:1)\n'],
     ['no such file', () => join(dir, 'nowhere'), '', 'cannot be used: ENOENT'],
     [
       'nobody listens',
@@ -73,17 +79,17 @@ describe('says what to do', () => {
       '',
       'one: cannot get /version: connect ECONNREFUSED 127.0.0.1:9; check that the cluster is up',
     ],
-  ])('%s', async (_, file, flags, expected) => {
-    const line = `explain shop/pay --kubeconfig ${file()} ${flags}`
+  ])('%s', async (_, config, flags, expected) => {
+    const line = `explain shop/pay --kubeconfig ${config()} ${flags}`
     const { code, out, err } = await portolan(line.trim().split(' '))
     expect(err).toContain(expected)
     expect({ code, out }).toEqual({ code: 2, out: '' })
   })
 
-  test('no kubeconfig at all', async () => {
+  test.each(['check', 'compiler'])('no kubeconfig at all: %s', async (command) => {
     vi.stubEnv('KUBECONFIG', '')
     vi.stubEnv('HOME', dir)
-    expect((await portolan(['check'])).err).toBe(
+    expect((await portolan([command])).err).toBe(
       'error: there is no kubeconfig; set KUBECONFIG, or write ~/.kube/config\n',
     )
   })
