@@ -7,7 +7,7 @@ import { type Chance, chance } from './random.ts'
 import type { Placed } from './walkthrough.ts'
 import { clear, place, remove } from './write.ts'
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
+vi.setConfig({ testTimeout: 400_000 })
 
 let clusters: Clusters
 let objects: readonly Placed[]

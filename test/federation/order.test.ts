@@ -9,7 +9,7 @@ import { chance } from './random.ts'
 import { HUB, MEMBERS, type Placed } from './walkthrough.ts'
 import { clear, place } from './write.ts'
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
+vi.setConfig({ testTimeout: 400_000 })
 
 const SEEDS = 20
 

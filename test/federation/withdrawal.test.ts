@@ -12,7 +12,7 @@ import { type EndState, endState, reaches, settled } from './end-state.ts'
 import { HUB, MEMBERS, type Placed, walkthrough } from './walkthrough.ts'
 import { place, RESOURCES, remove, removeNamespace } from './write.ts'
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
+vi.setConfig({ testTimeout: 400_000 })
 
 const GONE = 'cluster-3'
 
