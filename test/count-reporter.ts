@@ -39,5 +39,5 @@ export default class CountReporter implements Reporter {
 /** The beginning and the end of a long one: what was run, and what came of it. */
 function inOneLine(message: string): string {
   const line = stripVTControlCharacters(message).replace(/\s+/g, ' ').trim()
-  return line.length > 600 ? `${line.slice(0, 250)} … ${line.slice(-350)}` : line
+  return line.length > 900 ? `${line.slice(0, 400)} … ${line.slice(-500)}` : line
 }

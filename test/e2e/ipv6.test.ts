@@ -41,6 +41,9 @@ const join = async (name: string, ...flags: readonly string[]): Promise<string> 
   return run(process.execPath, ['cli/main.ts', ...args], { env: await terminalEnv(clusters, NAMES) })
 }
 
+const check = async (name: string) =>
+  tryRun(process.execPath, ['cli/main.ts', 'check', '--context', name], { env: await terminalEnv(clusters, NAMES) })
+
 beforeAll(async () => {
   if (!possible) return
   await Promise.all([
@@ -75,6 +78,9 @@ beforeAll(async () => {
         const { code, stdout, stderr } = await curl(site, NS, CLIENT, `http://${theirs}:8080/`)
         if (!stdout.includes('Hi, I am from')) throw new Error(`exit code ${code}, ${stdout}${stderr}`)
         return true
+      }).catch(async (cause: Error) => {
+        const checks = await Promise.all(NAMES.map((name) => check(name)))
+        throw new Error([cause.message, ...checks.map(({ stdout }) => stdout)].join('\n'), { cause })
       })
     }),
   )
@@ -166,11 +172,8 @@ test.skipIf(!possible)(
 )
 
 test.skipIf(!possible)('portolan check finds nothing wrong', async () => {
-  const env = await terminalEnv(clusters, NAMES)
   for (const name of NAMES) {
-    const { code, stdout, stderr } = await tryRun(process.execPath, ['cli/main.ts', 'check', '--context', name], {
-      env,
-    })
+    const { code, stdout, stderr } = await check(name)
     expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: '' })
   }
 })
