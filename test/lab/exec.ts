@@ -10,19 +10,22 @@ import type { ClusterPlan, NodePlan } from './plan.ts'
 import { type RunResult, run, tryRun } from './run.ts'
 import { debianPackages } from './toolchain.ts'
 
-function commandLine(pid: number): readonly string[] {
+/** What the kernel tells of a process; nothing of one that is gone by now. */
+function told(pid: number, file: 'cmdline' | 'status'): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8')
   } catch {
-    return []
+    return ''
   }
 }
+
+const commandLine = (pid: number): readonly string[] => told(pid, 'cmdline').split('\0')
 
 /** The host's id of the node's first process. Throws when the node does not run. */
 function initOf(node: NodePlan): number {
   const pid = cgroups.processes(node.cgroup).find((each) => {
     if (!commandLine(each).some((word) => word.endsWith('/node.sh'))) return false
-    return /^NSpid:.*\t1$/m.test(readFileSync(`/proc/${each}/status`, 'utf8'))
+    return /^NSpid:.*\t1$/m.test(told(each, 'status'))
   })
   if (pid === undefined) throw new Error(`node ${node.name} does not run: make lab-status`)
   return pid
