@@ -59,9 +59,10 @@ export const proxyTls: Check = {
   title: 'proxies have what they need for TLS',
   look: ({ mesh, proxies: { all, answers }, now }) => {
     if (!mesh.mtls) return { seen: 'not needed: identity.enabled is false', found: [] }
-    const asked = answers.length < all ? `the newest ${answers.length} of ${all}` : `all ${all}`
+    const asked =
+      answers.length < all ? `the newest ${answers.length} of ${all}` : all === 1 ? 'one proxy' : `all ${all}`
     return {
-      seen: all === 0 ? 'none speaks it yet' : `${asked} that speak it`,
+      seen: all === 0 ? 'none speaks it yet' : asked,
       found: answers.flatMap((each) => tlsOf(each, now)),
     }
   },

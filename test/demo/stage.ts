@@ -53,6 +53,8 @@ export function stage(start: Readonly<Record<string, string>>, write: (text: str
     },
     async showAll(commands, expected = {}) {
       const running = commands.map(shell)
+      // One that fails while another is waited for is told of in its turn.
+      for (const each of running) each.catch(() => undefined)
       for (const [n, command] of commands.entries()) {
         announce(command)
         report(command, (await running[n]) as RunResult, expected)

@@ -37,7 +37,12 @@ export function tryRun(command: string, args: readonly string[], options: RunOpt
         for (const line of lines) options.onLine(line)
       })
     }
-    const timer = options.timeout === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), options.timeout)
+    let late = false
+    const end = () => {
+      late = true
+      child.kill('SIGKILL')
+    }
+    const timer = options.timeout === undefined ? undefined : setTimeout(end, options.timeout)
     child.stdin.on('error', () => {}) // the program may end without reading its input: its exit code tells more
     child.stdin.end(options.input ?? '')
     child.on('error', (cause) => {
@@ -46,7 +51,8 @@ export function tryRun(command: string, args: readonly string[], options: RunOpt
     })
     child.on('close', (code, signal) => {
       clearTimeout(timer)
-      if (code === null) reject(new Error(`${describe(command, args)} was ended by ${signal}${tail(out.stderr)}`))
+      const ended = late ? `was not done after ${(options.timeout ?? 0) / 1000} s` : `was ended by ${signal}`
+      if (code === null) reject(new Error(`${describe(command, args)} ${ended}${tail(out.stderr || out.stdout)}`))
       else resolve({ code, ...out })
     })
   })
