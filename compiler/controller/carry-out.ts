@@ -4,6 +4,7 @@ import { CONFIGMAPS, SERVICE_IMPORTS } from '../../api/resources.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { type Failure, ok, type Result } from '../../kube/failure.ts'
 import { keyOf } from '../../kube/object.ts'
+import { inParallel } from '../../kube/pool.ts'
 import { applied, OBJECT_RESOURCES } from './objects.ts'
 import { type Action, stepOf } from './plan.ts'
 
@@ -32,14 +33,7 @@ export async function carryOut(actions: readonly Action[], options: CarryOutOpti
     onFailure(action, result.failure)
   }
 
-  for (const group of Map.groupBy(actions, stepOf).values()) {
-    const queue = group.values()
-    // An iterator shared by all workers hands each action to one of them.
-    const work = async () => {
-      for (const action of queue) await one(action)
-    }
-    await Promise.all(Array.from({ length: Math.min(AT_ONCE, group.length) }, work))
-  }
+  for (const group of Map.groupBy(actions, stepOf).values()) await inParallel(group, AT_ONCE, one)
   return failures
 }
 

@@ -14,9 +14,9 @@ import type { ServiceImport } from '../../api/service-import.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { type Failure, ok, type Result } from '../../kube/failure.ts'
 import type { Resource } from '../../kube/object.ts'
+import { inParallel } from '../../kube/pool.ts'
 import type { Action, WantedImport } from './action.ts'
 import { withKept } from './kept.ts'
-import { inParallel } from './pool.ts'
 
 export interface CarryOutOptions {
   readonly client: KubeClient

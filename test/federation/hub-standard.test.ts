@@ -276,7 +276,7 @@ describe('a hub that is stopped after each write', () => {
             wrote.resolve(true)
         },
       })
-      void until('it leads', each.leads).then(() => setTimeout(() => wrote.resolve(false), 2_500))
+      void until('it leads', each.leads).then(() => setTimeout(() => wrote.resolve(false), 6_000))
       const isDone = !(await wrote.promise)
       if (isDone) {
         replica = each

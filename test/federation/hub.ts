@@ -8,12 +8,12 @@ import { API_VERSION, DEFAULT_TRUST_DOMAIN } from '../../api/names.ts'
 import * as resources from '../../api/resources.ts'
 import type { ServiceExport } from '../../api/service-export.ts'
 import type { ServiceImport } from '../../api/service-import.ts'
-import { inParallel } from '../../federation/controller/pool.ts'
 import { type FederationOptions, runFederation } from '../../federation/main.ts'
 import { createClient, type KubeClient } from '../../kube/client.ts'
 import type { Connection } from '../../kube/connection.ts'
 import { must, mustOrMissing } from '../../kube/failure.ts'
 import type { Ref, Resource } from '../../kube/object.ts'
+import { inParallel } from '../../kube/pool.ts'
 import { render } from '../chart/helm.ts'
 import { type ApiServer, type Etcd, startApiServer, startEtcd, type User } from '../kube/apiserver.ts'
 import { kubectl, SYSTEM } from '../kube/compiler.ts'
@@ -110,7 +110,7 @@ async function startSite(name: string, etcd: Etcd, rbac: string): Promise<Site> 
   await kubectl(api, ['create', 'namespace', SYSTEM])
   if (rbac !== '') await kubectl(api, ['apply', '-f', '-'], rbac)
   if (rbac.includes('portolan-member')) await kubectl(api, ['apply', '-f', '-'], BINDINGS)
-  const client = createClient(api.connection, { timeoutMs: 5_000 })
+  const client = createClient(api.connection)
   const split = (service: string): Ref => {
     const [namespace = '', own = ''] = service.split('/')
     return { namespace, name: own }
@@ -179,8 +179,8 @@ export interface ReplicaOptions extends Partial<FederationOptions> {
 /** Heartbeats and retries much faster than in earnest. */
 export const QUICK = {
   heartbeatMs: 500,
-  heartbeatTimeoutMs: 1_000,
-  requestTimeoutMs: 2_000,
+  heartbeatTimeoutMs: 3_000,
+  requestTimeoutMs: 5_000,
   mostRetryMs: 1_000,
   sightMs: 1_000,
 }
@@ -189,7 +189,7 @@ async function startReplica(hub: Site, { connection, onLog, ...options }: Replic
   const [healthPort = 0, metricsPort = 0] = await freePorts(2)
   const log: Replica['log'][number][] = []
   const stopping = new AbortController()
-  const client = createClient(connection ?? hub.api.connectionOf(HUB_ACCOUNT), { timeoutMs: 2_000 })
+  const client = createClient(connection ?? hub.api.connectionOf(HUB_ACCOUNT), { timeoutMs: 5_000 })
   const finished = runFederation(
     {
       namespace: SYSTEM,
