@@ -257,7 +257,7 @@ async function findGateway(member: Live, host: string | undefined, port: number 
   })
   if ('unknown' in found)
     throw new UsageError(
-      `${name}: where other clusters reach the gateway cannot be told: ${found.unknown}; give --${prefix}gateway-host and --${prefix}gateway-port`,
+      `${name}: where other clusters reach the gateway cannot be told: ${found.unknown}; give --${prefix}gateway-host and --${prefix}gateway-port${found.instead === undefined ? '' : `, or ${found.instead}`}`,
     )
   return { host: host ?? found.host, port: port ?? found.port, by: found.by }
 }

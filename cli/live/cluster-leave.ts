@@ -43,7 +43,7 @@ export function clusterLeave(name: string, options: LeaveOptions, io: Io): Promi
   return withCluster(hubOf(options), async (hub) => {
     const say = (text: string) => (options.output === 'text' ? io.out(`${text}\n`) : undefined)
     const before = await registered(hub, name)
-    if (!isKnown(before) && options.context === undefined) throw await unknownCluster(hub, name)
+    if (!isKnown(before) && options.context === undefined) throw new UsageError(await unknownTo(hub, name))
     const unable = options.context === undefined ? 'name its --context' : await whyUnable(options, name)
 
     const outcome = isKnown(before) ? await withdraw(hub, name, before, options.timeout) : 'left'
@@ -60,7 +60,10 @@ export function clusterLeave(name: string, options: LeaveOptions, io: Io): Promi
     const memory = memoryName(name)
     const { removed } = remover(hub)
     if (unable === undefined) {
-      for (const line of await withCluster(options, (member) => cleanMember(member))) say(line)
+      const lines = await withCluster(options, (member) => cleanMember(member))
+      for (const line of lines) say(line)
+      if (!isKnown(before) && lines.length === 0)
+        say(`${await unknownTo(hub, name)}, and nothing of a hub is in the cluster of context ${options.context}`)
       // The hub would try for ever to do what has just been done.
       if (outcome === 'leftBehind') await removed(SECRETS, { namespace: hub.portolanNamespace, name: memory })
     } else {
@@ -102,10 +105,10 @@ async function whyUnable(options: LeaveOptions, name: string): Promise<string | 
 const isKnown = ({ cluster, kubeconfig, memory }: Registered): boolean =>
   cluster !== undefined || kubeconfig !== undefined || memory !== undefined
 
-async function unknownCluster(hub: Live, name: string): Promise<UsageError> {
+async function unknownTo(hub: Live, name: string): Promise<string> {
   const known = (await listAll(hub, CLUSTERS)).map(({ metadata }) => metadata.name)
   const others = known.length === 0 ? 'it has none' : `it has ${known.toSorted().join(', ')}`
-  return new UsageError(`${hub.name} has no Cluster ${name}${suggestion(name, known)}; ${others}`)
+  return `${hub.name} has no Cluster ${name}${suggestion(name, known)}; ${others}`
 }
 
 async function withdraw(hub: Live, name: string, before: Registered, seconds: number): Promise<Outcome> {

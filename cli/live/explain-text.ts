@@ -1,8 +1,10 @@
 import { formatProblem, levelOf } from '../../api/diagnostics.ts'
 import type { Affinity } from '../../api/global-service.ts'
+import type { Condition } from '../../api/meta.ts'
 import { CLUSTERSET_DOMAIN, REFUSING_ADDRESS } from '../../api/names.ts'
 import { RULES } from '../../compiler/in-a-line.ts'
 import type { TargetState } from '../../compiler/targets.ts'
+import { listed } from '../../federation/controller/exported.ts'
 import { amount, columns, type Paint } from '../print.ts'
 import type { TableVersions } from './caller.ts'
 import { callsText, line } from './calls-text.ts'
@@ -75,7 +77,16 @@ function ownExport(
       .filter(({ type, status }) => (type === 'Conflict' ? status === 'True' && !hubTells : status !== 'True'))
       .map(({ type, status, reason, message }) => line(`${type}=${status} (${reason}): ${message}`)),
     ...(importers.length === 0 ? [] : [line(`Clusters that import it: ${importers.join(', ')}.`)]),
+    ...besides(conditions, importers).map((more) => line(`Its hub says of it: ${more}`)),
   ]
+}
+
+/** What the hub says of an export beside who imports it. */
+function besides(conditions: readonly Condition[], importers: readonly string[]): readonly string[] {
+  const { message = '' } = conditions.find(({ type, reason }) => type === 'Exported' && reason === 'Exported') ?? {}
+  const [object, params] = [{ kind: 'ServiceExport', name: '' }, { clusters: listed(importers) }]
+  const more = message.replace(formatProblem({ code: 'Exported', object, path: '', params }), '').trim()
+  return more === '' ? [] : [more]
 }
 
 function hubSettled({ hub, exporters, properties, conflicts }: Settled): readonly string[] {

@@ -46,7 +46,11 @@ export interface GatewayFacts {
 /** Where other clusters reach the gateway; or why that cannot be told. */
 export type GatewayAddress =
   | { readonly host: string; readonly port: number; readonly by: string }
-  | { readonly unknown: string }
+  | {
+      readonly unknown: string
+      /** What would give it one. */
+      readonly instead?: string
+    }
 
 /**
  * Finds a gateway's address: of its load balancer, else the port that it has on its nodes, else the port of its Service on
@@ -77,6 +81,7 @@ export function gatewayAddress({ service, pods, nodes }: GatewayFacts): GatewayA
       service.spec.type === 'LoadBalancer'
         ? 'Service portolan-gateway has no address yet: nothing in the cluster has given its load balancer one'
         : 'Service portolan-gateway can be reached inside the cluster only',
+    instead: 'have it listen on the nodes: portolan install --gateway-host-port PORT, or --gateway-type NodePort',
   }
 }
 

@@ -5,6 +5,7 @@ import { type ExitCode, type Io, UsageError } from '../io.ts'
 import { type Live, must, withCluster } from './connect.ts'
 import type { LiveFlags } from './flags.ts'
 import { NODES } from './gateway-address.ts'
+import { type Mesh, meshOf } from './mesh.ts'
 
 /** The chart as it lies beside the command's own sources. */
 const SHIPPED = join(import.meta.dirname, '../../charts/portolan')
@@ -37,13 +38,15 @@ export function installCommand(options: InstallOptions, io: Io): Promise<ExitCod
     const helm = process.env['HELM'] || 'helm'
     await requireHelm(helm)
     const nodes = options.gatewayHostPort === undefined ? undefined : await schedulableNodes(cluster)
+    if (options.wait)
+      io.err(`${cluster.name}: helm installs Portolan and waits until all of it runs, for ${options.timeout} at most\n`)
     const { code, stderr } = await run(helm, helmArguments(options, chart, nodes))
     if (code !== 0) {
       const said = stderr.trim().replace(/^Error: /, '')
       io.err(`error: ${cluster.name}: helm could not install Portolan: ${said}${hintAt(said, options)}\n`)
       return 1
     }
-    io.out(installed(cluster, options))
+    io.out(installed(cluster, options, await meshOf(cluster)))
     return 0
   })
 }
@@ -115,15 +118,21 @@ export function hintAt(said: string, { portolanNamespace }: Pick<InstallOptions,
   return `; see kubectl -n ${portolanNamespace} get pods,services. Where nothing gives load balancers an address, use --gateway-type NodePort or --gateway-host-port`
 }
 
-function installed({ name, connection }: Live, { portolanNamespace }: InstallOptions): string {
+/** What there is now, and how to go on. */
+function installed(
+  { name, connection }: Live,
+  { portolanNamespace, clusterName = 'NAME' }: InstallOptions,
+  { joined, clusterKey }: Mesh,
+): string {
   const context = connection.context === undefined ? '' : ` --context ${connection.context}`
   return [
     `Portolan is installed in namespace ${portolanNamespace} of ${name}.`,
     '',
     'Take a namespace into the mesh:',
     `  portolan namespace add NAMESPACE${context}`,
-    'Register this cluster with a hub:',
-    `  portolan cluster join NAME${context} --hub-context HUB`,
+    ...(joined
+      ? [`Its hub knows it as ${clusterKey}.`]
+      : ['Register this cluster with a hub:', `  portolan cluster join ${clusterName}${context} --hub-context HUB`]),
     '',
   ].join('\n')
 }

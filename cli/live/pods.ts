@@ -13,11 +13,12 @@ export async function readPod(cluster: Live, { namespace, name }: Named): Promis
   const pod = mustOrMissing(await cluster.client.get<LivePod>(PODS, { namespace, name }), cluster.name)
   if (pod !== undefined) return keepPod(pod)
   const others = await listAll<LivePod>(cluster, PODS, { namespace })
-  const like = suggestion(
-    `${namespace}/${name}`,
-    others.map(({ metadata }) => `${namespace}/${metadata.name}`),
-  )
-  throw new UsageError(`${cluster.name}: there is no pod ${namespace}/${name}${like}`)
+  const known = others.map(({ metadata }) => `${namespace}/${metadata.name}`).toSorted()
+  // Of the name of a Deployment, its pods have theirs.
+  const own = known.find((each) => each.startsWith(`${namespace}/${name}-`))
+  const like = own === undefined ? suggestion(`${namespace}/${name}`, known) : ` (did you mean ${own}?)`
+  const why = known.length === 0 ? `, nor any other in namespace ${namespace}` : like
+  throw new UsageError(`${cluster.name}: there is no pod ${namespace}/${name}${why}`)
 }
 
 /** What a proxy's administration answers, which listens on the pod's loopback alone. */

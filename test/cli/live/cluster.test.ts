@@ -342,6 +342,24 @@ describe('refused, before anything is written', () => {
       "
     `)
   })
+  test('a gateway whose load balancer has no address', async () => {
+    const gateway = { apiVersion: 'v1', kind: 'Service', metadata: { namespace: SYSTEM, name: 'portolan-gateway' } }
+    const spec = { type: 'LoadBalancer', ports: [{ name: 'http', port: 80 }] }
+    await kubectl(member, ['apply', '-f', '-'], JSON.stringify({ ...gateway, spec }))
+    expect(await refused(`join far --context far --server ${SERVER}`)).toMatchInlineSnapshot(`
+      "exit code 2
+      error: far: where other clusters reach the gateway cannot be told: Service portolan-gateway has no address yet: nothing in the cluster has given its load balancer one; give --gateway-host and --gateway-port, or have it listen on the nodes: portolan install --gateway-host-port PORT, or --gateway-type NodePort
+      "
+    `)
+    await kubectl(member, ['delete', 'service', '-n', SYSTEM, 'portolan-gateway'])
+  })
+  test('to leave under a name that the hub does not know, where nothing is left to remove', async () => {
+    const { code, out } = await run('leave fra --context far --hub-context hub')
+    expect({ code, out }).toEqual({
+      code: 0,
+      out: 'hub has no Cluster fra; it has none, and nothing of a hub is in the cluster of context far\n',
+    })
+  })
   test('to leave without ever having joined', async () => {
     expect(await refused('leave fra')).toMatchInlineSnapshot(`
       "exit code 2

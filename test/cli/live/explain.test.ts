@@ -216,6 +216,35 @@ describe('says where calls go and why', () => {
         For callers who have not heard yet it still serves /old (port 8080).
         It lets in only */curl of east."
     `)
+    const clusters = [{ cluster: 'default/default/default/east' }]
+    const words = ['imported by default/default/default/east. Nothing to do.', 'spec.targetClusters[1]: so and so.']
+    const told = (message: string) => {
+      const condition = {
+        type: 'Exported',
+        status: 'True',
+        reason: 'Exported',
+        message,
+        lastTransitionTime: '2026-01-01T00:00:00Z',
+      }
+      const patch = JSON.stringify({ status: { clusters, conditions: [condition] } })
+      return kubectl(west.api, [
+        'patch',
+        'sexp',
+        '-n',
+        'shop',
+        'own',
+        '--subresource=status',
+        '--type=merge',
+        '-p',
+        patch,
+      ])
+    }
+    await told(words.join(' '))
+    expect(await explain('shop/own')).toContain(
+      '  Clusters that import it: default/default/default/east.\n  Its hub says of it: spec.targetClusters[1]: so and so.\n',
+    )
+    await told(words[0] ?? '')
+    expect(await explain('shop/own')).not.toContain('Its hub says')
     await kubectl(west.api, ['delete', 'sexp', '-n', 'shop', 'own'])
   })
   test('to a Service that has nothing to do with other clusters', async () => {
@@ -287,6 +316,18 @@ describe('--from says whether the pod takes part', () => {
     `)
   })
   test('a pod that is not there', async () => {
+    expect(await explain('shop/pay --from nowhere/without')).toMatchInlineSnapshot(`
+      "exit code 2
+      error: test: there is no pod nowhere/without, nor any other in namespace nowhere
+      "
+    `)
+    await west.look.apply(pod('shop', 'teller-7d9c5b6f-x2x4z', true))
+    expect(await explain('shop/pay --from teller')).toMatchInlineSnapshot(`
+      "exit code 2
+      error: test: there is no pod shop/teller (did you mean shop/teller-7d9c5b6f-x2x4z?)
+      "
+    `)
+    await kubectl(west.api, ['delete', 'pod', '-n', 'shop', 'teller-7d9c5b6f-x2x4z', '--force'])
     expect(await explain('shop/pay --from witout')).toMatchInlineSnapshot(`
       "exit code 2
       error: test: there is no pod shop/witout (did you mean shop/without?)

@@ -99,7 +99,7 @@ describe('on a cluster', () => {
       Take a namespace into the mesh:
         portolan namespace add NAMESPACE --context test
       Register this cluster with a hub:
-        portolan cluster join NAME --context test --hub-context HUB
+        portolan cluster join west --context test --hub-context HUB
       "
     `)
     expect(await values()).toEqual({ cluster: { name: 'west', region: 'eu' }, federation: { enabled: false } })
@@ -109,6 +109,13 @@ describe('on a cluster', () => {
   })
 
   test('done again, changes what is said and nothing else', async () => {
+    const told = JSON.stringify({ data: { clusterKey: 'eu/default/default/west', hub: 'x' } })
+    await kubectl(api, ['create', 'configmap', '-n', 'portolan-system', 'portolan-cluster'])
+    await kubectl(api, ['patch', 'configmap', '-n', 'portolan-system', 'portolan-cluster', '-p', told])
+    const again = await install()
+    expect(again.out).toMatch(/Its hub knows it as eu\/default\/default\/west\.\n$/)
+    expect(again.out).not.toContain('cluster join')
+    await kubectl(api, ['delete', 'configmap', '-n', 'portolan-system', 'portolan-cluster'])
     expect(await install('--hub', '--set', 'dns.replicas=3')).toMatchObject({ code: 0 })
     expect(await values()).toEqual({
       cluster: { name: 'west', region: 'eu' },
