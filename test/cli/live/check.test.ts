@@ -230,6 +230,17 @@ describe('finds what is wrong', () => {
       () => apply(quiet({})),
     ],
     [
+      'a namespace that will refuse its pods for what capture takes',
+      () => {
+        const { metadata, ...rest } = namespace('quiet')
+        const labels = { ...metadata.labels, 'pod-security.kubernetes.io/enforce': 'baseline' }
+        return apply({ ...rest, metadata: { ...metadata, labels } })
+      },
+      ['namespaces: warning PodSecurityRefuses quiet'],
+      0,
+      () => apply(quiet({})),
+    ],
+    [
       'a pod that was there before its namespace joined',
       async () => {
         await apply(namespace('late', false))
