@@ -22,10 +22,12 @@ const PATIENT = { timeout: 20_000 }
 const NOTHING = { cert: '', key: '' }
 
 let authority: Authority
+let others: readonly Authority[]
 let identity: Identity
 const stops: (() => unknown)[] = []
 beforeAll(async () => {
   authority = await startAuthority(DOMAIN)
+  others = await Promise.all(['east', 'zoo'].map((name) => startAuthority(`${name}.portolan.local`)))
   identity = new Identity(await authority.issue(GATEWAY))
   stops.push(() => identity.remove())
 })
@@ -78,14 +80,14 @@ const startingGateway = async (trust: Trust, identified: Identity): Promise<Gate
 }
 
 const startingSidecar = async (identified: Identity): Promise<Sidecar> => {
-  const [table] = tablesWith(trusting(authority)).sidecars
+  const [table] = tablesWith(trusting(authority, ...others)).sidecars
   const sidecar = await startSidecar(table ?? expect.unreachable(), build.clusterKey('west'), [], identified)
   stops.push(sidecar.stop)
   return sidecar
 }
 
 describe.each([
-  ['a gateway', (identified: Identity) => startingGateway(trusting(authority), identified)],
+  ['a gateway', (identified: Identity) => startingGateway(trusting(authority, ...others), identified)],
   ['a sidecar', startingSidecar],
 ])('%s', (_, start) => {
   test('that has all it needs is well, until its certificate is not renewed', async () => {
