@@ -21,7 +21,7 @@ export function installing(values: readonly string[] = [], before: readonly stri
       await showAll(
         CLUSTERS.map(
           (name) =>
-            `kubectl --context ${name} wait --for=condition=ready pod --all -n ${CONTROL_PLANE} --timeout=60s --output=name`,
+            `kubectl --context ${name} wait --for=condition=ready pod --all -n ${CONTROL_PLANE} --timeout=150s --output=name`,
         ),
       )
     },

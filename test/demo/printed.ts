@@ -98,7 +98,7 @@ export const federate: Chapter = {
     }
     await showAll(MEMBERS.map(clusterOf), { output: /cluster.flomesh.io\/cluster-\d created/ })
     say('The control plane connects to each of them:')
-    await show(`kubectl --context ${HUB} wait --for=condition=Managed clusters --all --timeout=60s`)
+    await show(`kubectl --context ${HUB} wait --for=condition=Managed clusters --all --timeout=120s`)
     await show(`kubectl --context ${HUB} get clusters`)
   },
 }

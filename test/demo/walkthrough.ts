@@ -22,7 +22,7 @@ const countedBy =
   (output: string) =>
     answeredBy(...members)(output.replaceAll(/^ *\d+ /gm, ''))
 const applyPolicy = (name: string) => `kubectl --context ${CALLER} apply -n httpbin -f ${file(name)}`
-const programmed = `kubectl --context ${CALLER} -n httpbin wait --for=condition=Programmed gtp/httpbin --timeout=30s`
+const programmed = `kubectl --context ${CALLER} -n httpbin wait --for=condition=Programmed gtp/httpbin --timeout=120s`
 
 const weights: Chapter = {
   title: 'Weights: three of five calls stay in cluster-2',

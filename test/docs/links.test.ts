@@ -19,6 +19,24 @@ test.each(pages)('%s leads to files that are there', (page) => {
   expect(missing).toEqual([])
 })
 
+/** What a heading is led to by. */
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+    .trim()
+    .replaceAll(' ', '-')
+const anchorsOf = (page: string) => [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => anchorOf(heading))
+
+test.each(pages)('%s leads to headings that are there', (page) => {
+  const links = [...read(page).matchAll(/\]\(([^)#\s:]*)#([^)\s]+)\)/g)]
+  const missing = links.filter(([, to = '', anchor = '']) => {
+    const target = to === '' ? page : join(dirname(page), to)
+    return target.endsWith('.md') && !anchorsOf(target).includes(anchor)
+  })
+  expect(missing.map(([link]) => link)).toEqual([])
+})
+
 const root = program(processIo(), () => {})
 
 test.each(pages)('%s names commands and flags that there are', (page) => {

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { CLUSTERS, CONFIGMAPS, NAMESPACES, SECRETS, SERVICE_EXPORTS, SERVICE_IMPORTS } from '../../api/resources.ts'
 import { SYSTEM } from '../kube/compiler.ts'
 import { startLine } from '../kube/line.ts'
-import { until } from '../lab/run.ts'
+import { settles, until } from '../lab/run.ts'
 import {
   clusterOf,
   conditionOf,
@@ -85,12 +85,16 @@ const versions = async (sites: readonly Site[]) =>
     ),
   )
 
+/** The same, once nothing is written any more: statuses are put off for up to two seconds. */
+const resting = (sites: readonly Site[]) => settles('what members have', () => versions(sites), { quiet: 3_000 })
+
+/** Nothing can be waited for where nothing is to happen. */
 const aWhile = () => new Promise((resolve) => setTimeout(resolve, 1_500))
 const memoryOf = (name: string) => stage.hub.get(SECRETS, { namespace: SYSTEM, name: `portolan-member-${name}` })
 
 test('a hub that restarts changes nothing', async () => {
+  const before = await resting(stage.members)
   await stopAll()
-  const before = await versions(stage.members)
   const replica = await start()
   await until('it leads', replica.leads)
   await aWhile()
@@ -100,10 +104,9 @@ test('a hub that restarts changes nothing', async () => {
 test('a hub that restarts while a member is down changes nothing anywhere, and says so of it', async () => {
   await east.api.kill()
   await managed(stage, 'east', 'Unreachable')
-  await aWhile()
-  await stopAll()
   const up = [west, north]
-  const before = await versions(up)
+  const before = await resting(up)
+  await stopAll()
   const status = (await clusterOf(stage, 'east'))?.status
   const replica = await start()
   await until(
@@ -266,7 +269,7 @@ test('the leader is cut off from the hub: it writes no more, the other does', as
 })
 
 test('the hub’s own API server dies and comes back: members notice nothing', async () => {
-  const before = await versions(stage.members)
+  const before = await resting(stage.members)
   await stage.hub.api.kill()
   const [replica] = running as [Replica]
   await until('it leads no more', async () => !(await replica.leads()))

@@ -64,7 +64,7 @@ export async function startReplica(api: ApiServer, options: ReplicaOptions = {})
   const [healthPort = 0, metricsPort = 0] = await freePorts(2)
   const log: Replica['log'][number][] = []
   const stop = new AbortController()
-  const client = createClient(connection, { timeoutMs: 2_000 })
+  const client = createClient(connection, { timeoutMs: 5_000 })
   const finished = runCompiler(
     {
       namespace: SYSTEM,

@@ -23,7 +23,7 @@ export const INSTALLING: readonly Chapter[] = [
       await showAll(
         PAIR.map(
           (name) =>
-            `kubectl --context ${name} wait --for=condition=ready pod --all -n ${CONTROL_PLANE} --timeout=120s --output=name`,
+            `kubectl --context ${name} wait --for=condition=ready pod --all -n ${CONTROL_PLANE} --timeout=150s --output=name`,
         ),
       )
     },
