@@ -64,6 +64,7 @@ const HEAD = [
   'EXPORTS',
   'IMPORTS',
   'GLOBAL SERVICES',
+  'EXPIRES',
 ]
 
 function table(clusters: readonly Row[], paint: Paint): string {
@@ -78,6 +79,7 @@ function table(clusters: readonly Row[], paint: Paint): string {
     String(each.exports ?? '-'),
     String(each.imports ?? '-'),
     each.globalServices.decided ?? '-',
+    each.credentialsExpire ?? '-',
   ])
   const trouble = clusters
     .filter((each) => each.managed !== 'True' && each.message !== undefined)

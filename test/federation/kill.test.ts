@@ -73,7 +73,13 @@ async function unhurried(random: Chance, items: readonly Placed[], act: (placed:
   }
 }
 
-test.each([1, 2])('seed %i: hub and compilers are killed while objects come and go', async (seed) => {
+/** Seeds, more of them where there is time. */
+const seeds = (...some: readonly number[]) =>
+  process.env['PORTOLAN_LONG'] === undefined
+    ? some
+    : [...some, ...Array.from({ length: 8 }, (_, n) => 10 * (n + 1) + (some[0] ?? 0))]
+
+test.each(seeds(1, 2))('seed %i: hub and compilers are killed while objects come and go', async (seed) => {
   const random = chance(seed)
   const kills = await killing(random, async () => {
     await unhurried(random, objects, (each) => remove(clusters, each))
@@ -85,7 +91,7 @@ test.each([1, 2])('seed %i: hub and compilers are killed while objects come and 
   await reaches(clusters, everything)
 })
 
-test.each([3])('seed %i: API servers are killed while objects come and go', async (seed) => {
+test.each(seeds(3))('seed %i: API servers are killed while objects come and go', async (seed) => {
   const random = chance(seed)
   await killingServers(random, () => unhurried(random, objects, (each) => remove(clusters, each)))
   await clear(clusters, [])

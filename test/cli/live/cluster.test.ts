@@ -148,8 +148,8 @@ describe('a cluster', () => {
   test('is listed', async () => {
     expect(await run('list')).toMatchObject({ code: 1 })
     expect((await run('list')).out).toMatchInlineSnapshot(`
-      "NAME  CLUSTER KEY             GATEWAY        MANAGED  REASON  SINCE  VERSION  EXPORTS  IMPORTS  GLOBAL SERVICES
-      far   eu/default/default/far  192.0.2.20:81  Unknown  -       -      -        -        -        -
+      "NAME  CLUSTER KEY             GATEWAY        MANAGED  REASON  SINCE  VERSION  EXPORTS  IMPORTS  GLOBAL SERVICES  EXPIRES
+      far   eu/default/default/far  192.0.2.20:81  Unknown  -       -      -        -        -        -                -
       "
     `)
     expect(JSON.parse((await run('list -o json')).out)).toEqual([
@@ -161,6 +161,13 @@ describe('a cluster', () => {
         globalServices: { setting: 'Auto' },
       },
     ])
+    const credentialsExpire = '2099-01-01T00:00:00Z'
+    const patch = JSON.stringify({ status: { credentialsExpire } })
+    await kubectl(hub, ['patch', 'cluster', 'far', '--subresource=status', '--type=merge', '-p', patch])
+    expect((await run('list')).out).toMatch(/ EXPIRES\nfar .* 2099-01-01T00:00:00Z\n$/)
+    expect(JSON.parse((await run('list -o json')).out)).toMatchObject([{ credentialsExpire }])
+    const gone = JSON.stringify({ status: { credentialsExpire: null } })
+    await kubectl(hub, ['patch', 'cluster', 'far', '--subresource=status', '--type=merge', '-p', gone])
   })
 
   test('joins again: a new token, and what was said before stays as it was', async () => {
