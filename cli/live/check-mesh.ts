@@ -1,9 +1,11 @@
 import type { Namespace } from '../../api/core.ts'
-import { levelOf } from '../../api/diagnostics.ts'
+import { type Code, levelOf } from '../../api/diagnostics.ts'
 import type { Issue } from '../../api/issue.ts'
+import type { McsExport } from '../../api/mcs.ts'
 import type { Condition } from '../../api/meta.ts'
 import { DNS_CONFIGMAP, EGRESS_CONFIGMAP, GATEWAY_CONFIGMAP, INJECTION, ROUTES_CONFIGMAP } from '../../api/names.ts'
 import type { ConfigMap } from '../../api/resources.ts'
+import type { ServiceExport } from '../../api/service-export.ts'
 import { familyOf } from '../../api/vip-range.ts'
 import { auditMesh, auditSidecars } from '../../compiler/controller/audit.ts'
 import { observeTable } from '../../compiler/controller/observed.ts'
@@ -156,14 +158,14 @@ const services: Check = {
   title: 'exports are valid and agree with those of other clusters',
   look: ({ snapshot, tables: compiled }) =>
     reading(compiled, { kind: 'ServiceExport', name: 'all' }, ({ issues }) => {
-      const { exports = [], imports = [] } = snapshot.ok ? snapshot.value : {}
+      const { exports = [], mcsExports = [], imports = [] } = snapshot.ok ? snapshot.value : {}
       return {
         seen: `${amount(exports.length, 'export')}, ${amount(imports.length, 'import')}`,
         found: [
           ...issues.filter(isWrong).map(foundIssue),
-          ...exports.flatMap((each) =>
+          ...[...exports, ...mcsExports].flatMap((each) =>
             (each.status?.conditions ?? [])
-              .filter(({ type, status }) => status === BAD[type])
+              .filter((condition) => isBad(each, condition))
               .map((condition) => foundCondition(each, condition)),
           ),
         ],
@@ -173,6 +175,10 @@ const services: Check = {
 
 /** What is to be told of an export, beside what compiling it says. */
 const BAD: Readonly<Record<string, Condition['status']>> = { Conflict: 'True', [ENDPOINTS_READY]: 'False' }
+
+/** An export that is for nobody may wait for the first other cluster; not so one that names whom it is for. */
+const isBad = ({ spec }: ServiceExport | McsExport, { type, status, reason }: Condition): boolean =>
+  status === BAD[type] || (reason === ('NoImporter' satisfies Code) && spec !== undefined && 'targetClusters' in spec)
 
 /** Of policies their conditions tell. */
 const isWrong = (issue: Issue): boolean => levelOf(issue) !== 'info' && issue.object.kind !== 'GlobalTrafficPolicy'

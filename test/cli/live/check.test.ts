@@ -177,7 +177,19 @@ const managed = (status: string, reason: string) => ({
   conditions: [{ type: 'Managed', status, reason, message: 'so it is.', lastTransitionTime: '2026-01-01T00:00:00Z' }],
 })
 
+/** What a hub would say of an export, for nobody plays it here. */
+const hubSays = (targetClusters: readonly string[] | null, conditions: readonly object[]) => async () => {
+  const pay = { apiVersion: 'flomesh.io/v1alpha1', kind: 'ServiceExport', metadata: { namespace: 'shop', name: 'pay' } }
+  await run('patch', 'sexp', '-n', 'shop', 'pay', '--type=merge', '-p', JSON.stringify({ spec: { targetClusters } }))
+  const status = { conditions: conditions.map((each) => ({ lastTransitionTime: '2026-01-01T00:00:00Z', ...each })) }
+  const flags = ['--server-side', '--subresource=status', '--field-manager=hub', '-f', '-']
+  await kubectl(west.api, ['apply', ...flags], JSON.stringify({ ...pay, status }))
+}
+const FOR_NOBODY = { type: 'Exported', status: 'False', reason: 'NoImporter', message: 'so it is.' }
+
 const ready = () => west.look.condition('sexp', 'shop', 'pay', 'EndpointsReady')
+
+const bareReady = () => west.look.condition('serviceexports.multicluster.x-k8s.io', 'shop', 'bare', 'EndpointsReady')
 
 describe('finds what is wrong', () => {
   test.each<[string, () => Promise<unknown>, readonly string[], 0 | 1, () => Promise<unknown>]>([
@@ -269,6 +281,28 @@ describe('finds what is wrong', () => {
       async () => {
         await apply(endpoints('shop', 'pay'))
         await until('the compiler takes it back', async () => (await ready())?.status === 'True')
+      },
+    ],
+    [
+      'an export for a cluster that is not there',
+      hubSays(['eu/a/b/nobody'], [FOR_NOBODY]),
+      ['services: warning NoImporter pay'],
+      0,
+      hubSays(null, []),
+    ],
+    ['an export while there is no other cluster: nothing', hubSays(null, [FOR_NOBODY]), [], 0, hubSays(null, [])],
+    [
+      'an exporter by the standard without ready pods',
+      async () => {
+        const standard = { apiVersion: 'multicluster.x-k8s.io/v1beta1', kind: 'ServiceExport' }
+        await apply(service('shop', 'bare'), { ...standard, metadata: { namespace: 'shop', name: 'bare' } })
+        await until('the compiler says so', async () => (await bareReady())?.status === 'False')
+      },
+      ['services: warning NoReadyPods bare'],
+      0,
+      async () => {
+        await run('delete', 'serviceexports.multicluster.x-k8s.io', '-n', 'shop', 'bare')
+        await run('delete', 'service', '-n', 'shop', 'bare')
       },
     ],
     [
