@@ -16,18 +16,16 @@ import { apply, get, kubectl, type Site } from './site.ts'
 const DOOR = 'webhook-at-the-node'
 
 export interface AdmissionLoad {
-  /** What the webhook showed in the latest handshake. */
+  /** What the webhook showed in the latest handshake; another object for each. */
   readonly leaf: () => Answered['leaf'] | undefined
+  /** How many dry runs have ended, well or not. */
+  readonly applied: () => number
   /** PEM of the roots that API servers trust now. */
   readonly bundle: () => Promise<string>
   /** From now on failures count; those until now do not. */
   readonly count: () => void
-  /** Resolves when the last answer is in. */
-  readonly stop: () => Promise<{
-    readonly applied: number
-    readonly answered: number
-    readonly failures: readonly string[]
-  }>
+  /** Resolves with the failures when the last answer is in. */
+  readonly stop: () => Promise<readonly string[]>
 }
 
 /** The certificates of a bundle, PEM. */
@@ -77,28 +75,27 @@ export async function loadAdmission(site: Site, client: KubeClient, namespace: s
   let stopped = false
   let failures: string[] = []
   const began = Date.now()
-  const again = async (name: string, work: () => Promise<void>, pauseMs: number): Promise<number> => {
-    let times = 0
-    for (; !stopped; times++) {
+  const again = async (name: string, work: () => Promise<void>, pauseMs: number): Promise<void> => {
+    while (!stopped) {
       await work().catch((error: Error) => failures.push(`${name} after ${Date.now() - began} ms: ${error.message}`))
       await delay(pauseMs)
     }
-    return times
   }
-  const asking = [again('handshake', ask, 20), again('handshake', ask, 20)]
-  const applying = again('apply', dryRun, 50)
+  let applied = 0
+  const counted = () => dryRun().finally(() => applied++)
+  const loops = [again('handshake', ask, 20), again('handshake', ask, 20), again('apply', counted, 50)]
   return {
     leaf: () => leaf,
+    applied: () => applied,
     bundle,
     count: () => {
       failures = []
     },
     stop: async () => {
       stopped = true
-      const answered = (await Promise.all(asking)).reduce((sum, each) => sum + each, 0)
-      const applied = await applying
+      await Promise.all(loops)
       await kubectl(site, '-n', CONTROL_PLANE, 'delete', 'service', DOOR)
-      return { applied, answered, failures }
+      return failures
     },
   }
 }

@@ -222,18 +222,21 @@ test('the certificate of the webhook, and its root in both phases', async () => 
   const load = await loadAdmission(east, client, NS)
   const trusted = (count: number) =>
     until(`${count} roots are trusted`, async () => rootsIn(await load.bundle()).length === count)
-  /** Twenty answers in a row: of two replicas, both. */
+  /** Twenty answers in a row: of two replicas, both. And the API server goes on asking. */
   const signedBy = async ({ pair }: Authority) => {
     const root = new X509Certificate(pair.cert)
+    const before = load.applied()
     let good = 0
+    let last: X509Certificate | undefined
     await until(
       'each replica shows a leaf of that root',
-      async () => {
+      () => {
         const leaf = load.leaf()
-        good = leaf?.verify(root.publicKey) ? good + 1 : 0
-        return good === 20
+        if (leaf !== last) good = leaf?.verify(root.publicKey) ? good + 1 : 0
+        last = leaf
+        return good >= 20 && load.applied() >= before + 5
       },
-      { every: 100 },
+      { every: 10 },
     )
   }
 
@@ -243,16 +246,12 @@ test('the certificate of the webhook, and its root in both phases', async () => 
   const next = await rootBorn(Date.now() - DEFAULT_LIVES.settleMs + 5_000)
   await store([old, next])
   await trusted(2)
-  const before = load.leaf()
-  expect(before?.verify(new X509Certificate(next.pair.cert).publicKey)).toBe(false)
   await signedBy(next)
   // A week later, when the last leaf of the old one has expired.
   await store([next])
   await trusted(1)
   await signedBy(next)
-  const { applied, answered, failures } = await load.stop()
+  const failures = await load.stop()
   await client.close()
   expect(failures).toEqual([])
-  expect(answered).toBeGreaterThan(100)
-  expect(applied).toBeGreaterThan(20)
 })

@@ -18,7 +18,6 @@ const HOUR_MS = 3_600_000
 const SYSTEM = 'portolan-system'
 const DOMAIN = 'west.portolan.local'
 const GATEWAY = spiffeId(DOMAIN, SYSTEM, 'portolan-gateway')
-const PATIENT = { timeout: 20_000 }
 const NOTHING = { cert: '', key: '' }
 
 let authority: Authority
@@ -92,7 +91,7 @@ describe.each([
 ])('%s', (_, start) => {
   test('that has all it needs is well, until its certificate is not renewed', async () => {
     const said = saidOf(await start(identity))
-    await expect.poll(() => said(0), PATIENT).toEqual([])
+    await expect.poll(() => said(0)).toEqual([])
     expect(await said(0.5)).toEqual([])
     expect(await said(0.9)).toEqual(['warning ProxyCertificateOld'])
     expect(await said(1.1)).toEqual(['error ProxyCertificateExpired'])
@@ -104,7 +103,7 @@ describe.each([
     const said = saidOf(await start(late))
     expect(await said(0)).toEqual(['error ProxyTlsNotReady'])
     late.renew(await authority.issue(GATEWAY))
-    await expect.poll(() => said(0), PATIENT).toEqual([])
+    await expect.poll(() => said(0)).toEqual([])
   })
 })
 
