@@ -103,8 +103,10 @@ describe('heals', () => {
     const { cert } = await stage.identity('shop', 'pay')
     const { ids } = await stage.published()
     must(await stage.client.delete(SECRETS, { namespace: SYSTEM, name: CA_SECRET }))
-    await until('two roots', async () => (await stage.published()).ids.length === 2)
-    const { roots } = await stage.published()
+    const { roots } = await until('two roots', async () => {
+      const now = await stage.published()
+      return now.ids.length === 2 && now
+    })
     expect(roots.map(({ id, phase }) => [ids.includes(id), phase])).toEqual([
       [true, 'retiring'],
       [false, 'trusted'],

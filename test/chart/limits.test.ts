@@ -87,7 +87,7 @@ beforeAll(async () => {
     ])
     return all.every(({ code }) => code !== 0)
   })
-}, 60_000)
+})
 afterAll(() => api?.stop())
 
 const as = (account: string, [verb = '', ...args]: readonly string[], object?: object) => {

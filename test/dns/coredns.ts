@@ -76,7 +76,7 @@ type RecordType = 'A' | 'AAAA' | 'SRV' | 'TXT' | 'PTR'
 
 /** The answer, sorted, a record a line; or ENODATA when the name has no such record, ENOTFOUND when there is no such name, or what else went wrong. */
 export async function ask(port: number, type: RecordType, name: string): Promise<readonly string[]> {
-  const resolver = new Resolver({ timeout: 2_000, tries: 2 })
+  const resolver = new Resolver({ timeout: 10_000, tries: 3 })
   resolver.setServers([`127.0.0.1:${port}`])
   try {
     if (type === 'PTR') return (await resolver.reverse(name)).toSorted()

@@ -35,12 +35,12 @@ export async function versions({ members }: Clusters): Promise<EndState> {
   return Object.fromEntries(parts.flat())
 }
 
-/** Longer than anything that is put off on purpose: counts in the status of a Cluster wait for two seconds. */
-const QUIET_MS = 3_000
+/** Longer than anything that is put off on purpose, counts in the status of a Cluster for two seconds, and than a busy machine takes for it. */
+const QUIET_MS = 5_000
 
 /** The state once nothing has changed for a while. */
 export const settled = (clusters: Clusters, leftOut: readonly string[] = []): Promise<EndState> =>
-  settles('the state', () => endState(clusters, leftOut), { quiet: QUIET_MS })
+  settles('the state', () => endState(clusters, leftOut), { quiet: QUIET_MS, timeout: 150_000 })
 
 /**
  * Waits until the state is as expected, and stays so. Shows what differs when it does not become so.

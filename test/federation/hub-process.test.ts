@@ -43,7 +43,9 @@ test('leads when ready, and gives its Lease back on SIGTERM', async () => {
   await until('it leads', async () => (await holder()).startsWith('me_'))
   await until('it is ready', async () => (await fetch(`http://127.0.0.1:${health}/readyz`)).ok)
   expect((await fetch(`http://127.0.0.1:${health}/healthz`)).ok).toBe(true)
-  expect(await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text()).toContain('portolan_leading 1')
+  await until('it says that it leads', async () =>
+    (await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text()).includes('\nportolan_leading 1'),
+  )
   child.kill('SIGTERM')
   expect(await ended, output()).toBe(0)
   expect(await holder()).toBe('')

@@ -57,6 +57,7 @@ beforeAll(async () => {
   await bring(...objects.filter((each) => each !== theCluster()))
   neverJoined = await settled(clusters)
   await bring(theCluster())
+  await until('it has joined', async () => leadingTo(await endState(clusters), GONE, PATH).length > 0)
   everything = await settled(clusters)
 })
 afterAll(() => clusters?.stop())
@@ -76,6 +77,12 @@ test('before anything is taken away it is there', () => {
   expect(leadingTo(neverJoined, GONE, `/${GONE}/httpbin-mesh`)).toEqual([])
 })
 
+/** The state when nothing leads there any more, and all has come to rest. */
+const withdrawn = async (): Promise<EndState> => {
+  await until('nothing leads there', async () => leadingTo(await endState(clusters), GONE, PATH).length === 0)
+  return settled(clusters)
+}
+
 describe('an export', () => {
   let withoutExport: EndState
   let withoutService: EndState
@@ -83,7 +90,7 @@ describe('an export', () => {
 
   test('is deleted: nothing leads there any more', async () => {
     await takeAway(theExport())
-    withoutExport = await settled(clusters)
+    withoutExport = await withdrawn()
     expect(leadingTo(withoutExport, GONE, PATH)).toEqual([])
     await bring(theExport())
     await reaches(clusters, everything)
@@ -91,7 +98,7 @@ describe('an export', () => {
 
   test('has its Service deleted: nothing leads there any more, and it says why', async () => {
     await takeAway(theService())
-    withoutService = await settled(clusters)
+    withoutService = await withdrawn()
     expect(leadingTo(withoutService, GONE, PATH)).toEqual([])
     expect(withoutService[`${GONE} ServiceExport httpbin/httpbin`]).toContain('ExportWithoutService')
     await bring(theService())
@@ -144,7 +151,7 @@ describe('an export', () => {
       client.patch(RESOURCES.ServiceExport, ref, { type: 'merge', body: { metadata: { finalizers } } })
     must(await hold(['test.example/held']))
     await takeAway(theExport())
-    await until('nothing leads there', async () => leadingTo(await endState(clusters), GONE, PATH).length === 0)
+    await withdrawn()
     must(await hold([]))
     await reaches(clusters, withoutExport)
     await bring(theExport())

@@ -2,7 +2,15 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { until } from '../lab/run.ts'
 import type { ApiServer } from './apiserver.ts'
-import { ACCOUNT, kubectl, type Replica, SYSTEM, startInstalled, startReplica } from './compiler.ts'
+import {
+  ACCOUNT,
+  kubectl,
+  type Replica,
+  type ReplicaOptions,
+  SYSTEM,
+  startInstalled,
+  startReplica,
+} from './compiler.ts'
 import { startLine } from './line.ts'
 import { type Anything, type Look, lookAt } from './look.ts'
 import { exported, imported, namespace, pod, policy, service } from './objects.ts'
@@ -20,8 +28,9 @@ afterEach(async () => {
 })
 afterAll(() => api?.stop())
 
-const replica = async (...args: Parameters<typeof startReplica> extends [unknown, ...infer Rest] ? Rest : never) => {
-  const started = await startReplica(api, ...args)
+const replica = async (options: ReplicaOptions = {}) => {
+  // That an export has no ready pods, as here, is not told in the middle of a test.
+  const started = await startReplica(api, { patienceSeconds: 3_600, ...options })
   replicas.push(started)
   return started
 }
@@ -256,7 +265,10 @@ test('what a table has no room for is left out: status, Event and metric say why
 
   await kubectl(api, ['delete', 'simp,gtp', '-n', 'shop', 'vast', 'huge'])
   await until('it is over', async () => (await compiler.metric('portolan_issues{code="SidecarsFull"}')) === undefined)
-  expect(await look.condition('gtp', 'shop', 'pay', 'Programmed')).toMatchObject({ status: 'True' })
+  await until(
+    'the policy is in effect',
+    async () => (await look.condition('gtp', 'shop', 'pay', 'Programmed'))?.status === 'True',
+  )
 })
 
 test('pods that lack their sidecar are reported, and no others', async () => {

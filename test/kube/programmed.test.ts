@@ -159,15 +159,11 @@ describe('asked of a real Envoy', () => {
   const programmed = () => look.condition('gtp', 'shop', 'pay', 'Programmed')
   const becomes = async (status: string, reason: string) => {
     let last: unknown
-    await until(
-      `Programmed is ${status} for ${reason}`,
-      async () => {
-        last = await programmed()
-        const now = last as { status?: string; reason?: string } | undefined
-        return now?.status === status && now.reason === reason
-      },
-      { timeout: 20_000 },
-    ).catch((cause: unknown) => {
+    await until(`Programmed is ${status} for ${reason}`, async () => {
+      last = await programmed()
+      const now = last as { status?: string; reason?: string } | undefined
+      return now?.status === status && now.reason === reason
+    }).catch((cause: unknown) => {
       throw new Error(JSON.stringify(last), { cause })
     })
   }

@@ -16,11 +16,14 @@ let api: ApiServer
 let look: Look
 let compiler: Replica
 
+/** That an export has no ready pods is not told in the middle of a test. */
+const PATIENT = { patienceSeconds: 3_600 }
+
 beforeAll(async () => {
   api = await startInstalled()
   look = lookAt(api)
   await look.apply(namespace('shop'))
-  compiler = await startReplica(api)
+  compiler = await startReplica(api, PATIENT)
 })
 afterAll(async () => {
   await compiler?.stop()
@@ -162,7 +165,7 @@ test('nothing new, nothing written; and a restart writes nothing', async () => {
   const before = await look.settled()
   expect(Object.keys(before).filter((key) => key.includes(' of multicluster.'))).not.toEqual([])
   await compiler.stop()
-  compiler = await startReplica(api)
+  compiler = await startReplica(api, PATIENT)
   await until('it leads again', compiler.leads)
   await new Promise((resolve) => setTimeout(resolve, 1_500))
   expect(await look.versions()).toEqual(before)
@@ -199,7 +202,7 @@ test('kinds that go take nothing else with them, and are served again when they 
   await until('ours goes on', async () => (await look.condition('simp', 'shop', 'too', 'Routed')) !== undefined)
   expect(await compiler.ready()).toBe(true)
   await compiler.stop()
-  compiler = await startReplica(api)
+  compiler = await startReplica(api, PATIENT)
   await until('it leads without them', compiler.leads)
   expect(await compiler.ready()).toBe(true)
   await kubectl(api, ['apply', ...CRDS])
@@ -228,6 +231,6 @@ test('an export of a definition that serves v1alpha1 alone is served, and told n
   expect(troubles()).toEqual([])
   await serve(true)
   await compiler.stop()
-  compiler = await startReplica(api)
+  compiler = await startReplica(api, PATIENT)
   await until('it is told', async () => (await conditions())?.some(({ type }) => type === 'Valid'))
 })

@@ -61,7 +61,7 @@ describe.skipIf(missing.length > 0)('two clusters', () => {
       ['one', 'two'].map(async (name) => {
         await provider.loadImage(name, IMAGE.demoApp)
         await provider.kubectl(name, ['apply', '-f', '-'], APP.replace('NAME', name))
-        await kubectl(name, 'rollout', 'status', 'deployment/app', '--timeout=60s')
+        await kubectl(name, 'rollout', 'status', 'deployment/app', '--timeout=150s')
       }),
     )
   })
@@ -147,7 +147,7 @@ describe.skipIf(missing.length > 0)('two clusters', () => {
       spec: { restartPolicy: 'Never', containers },
     }
     await provider.kubectl('one', ['apply', '-f', '-'], JSON.stringify(pod))
-    await kubectl('one', 'wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/images', '--timeout=60s')
+    await kubectl('one', 'wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/images', '--timeout=150s')
     const logs = (container: string) => kubectl('one', 'logs', 'images', '-c', container)
     expect(await logs('portolan')).toContain('webhook')
     expect(await logs('envoy')).toContain(`/${ENVOY}/`)
@@ -164,19 +164,19 @@ describe.skipIf(missing.length > 0)('two clusters', () => {
     await pull('curl', 'curlimages/curl', 'curl', '--version')
     await pull('pipy', 'flomesh/pipy:latest', 'pipy', '-e', "pipy().listen(8080).serveHTTP(new Message('hello'))")
     await pull('nobody', 'curlimages/nobody:latest', 'true')
-    await kubectl('one', 'wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/curl', '--timeout=60s')
+    await kubectl('one', 'wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/curl', '--timeout=150s')
     expect(await kubectl('one', 'logs', 'curl')).toMatch(/^curl \d/)
-    await kubectl('one', 'wait', '--for=condition=Ready', 'pod/pipy', '--timeout=60s')
+    await kubectl('one', 'wait', '--for=condition=Ready', 'pod/pipy', '--timeout=150s')
     const ip = await kubectl('one', 'get', 'pod', 'pipy', '-o', 'jsonpath={.status.podIP}')
     await until('pipy answers', async () => (await inApp('one', 'curl', '-s', `http://${ip}:8080`)) === 'hello')
     const pulled = await kubectl('one', 'get', 'pod', 'pipy', '-o', 'jsonpath={.spec.containers[0].imagePullPolicy}')
     expect(pulled).toBe('Always')
     const waiting = '{.status.containerStatuses[0].state.waiting.reason}'
-    await kubectl('one', 'wait', `--for=jsonpath=${waiting}=ImagePullBackOff`, 'pod/nobody', '--timeout=60s')
+    await kubectl('one', 'wait', `--for=jsonpath=${waiting}=ImagePullBackOff`, 'pod/nobody', '--timeout=150s')
     expect(await kubectl('one', 'get', 'events')).toContain('docker.io/curlimages/nobody:latest: not found')
     await killDaemon(cluster, 'node')
     await pull('again', 'flomesh/pipy:latest', 'true')
-    await kubectl('one', 'wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/again', '--timeout=60s')
+    await kubectl('one', 'wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/again', '--timeout=150s')
   })
 
   test('a daemon that dies comes back', async () => {

@@ -95,6 +95,11 @@ const namespace = (name: string, metadata: object) => ({
   metadata: { name, ...metadata },
 })
 
+const JOINED = {
+  labels: { 'flomesh.io/monitored-by': 'portolan' },
+  annotations: { 'flomesh.io/sidecar-injection': 'enabled' },
+}
+
 const pod = (name: string, metadata = {}, spec = {}) => ({
   apiVersion: 'v1',
   kind: 'Pod',
@@ -114,17 +119,16 @@ test('is not ready before mesh DNS has an address, and says so', async () => {
     }),
   )
   await until('ready', async () => (await ready())[0] === 200)
+  // The API server trusts it a moment after it has been told whom to trust.
+  done(await apply(namespace('first', JOINED)))
+  await until('the API server asks it', async () => {
+    const { stdout } = await apply(pod('probe', { namespace: 'first' }), '--dry-run=server')
+    return JSON.parse(stdout).spec.initContainers !== undefined
+  })
 })
 
 test('injects a pod of a namespace that joined a moment ago, and leaves the others alone', async () => {
-  done(
-    await apply(
-      namespace('shop', {
-        labels: { 'flomesh.io/monitored-by': 'portolan' },
-        annotations: { 'flomesh.io/sidecar-injection': 'enabled' },
-      }),
-    ),
-  )
+  done(await apply(namespace('shop', JOINED)))
   const injected = JSON.parse((await apply(pod('cart'))).stdout)
   expect(injected.spec.initContainers.map(({ name }: { name: string }) => name)).toEqual([
     'portolan-proxy',
