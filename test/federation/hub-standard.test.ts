@@ -429,7 +429,7 @@ describe('by annotation', () => {
     await enlist(stage, west, { spec: { globalServices: 'Enabled' } })
     await counts(east, 'galaxy/base', { west: 1 })
     await decided(west, 'Shared')
-    expect(await identityOf(west)).toBe('true')
+    await until('west is told', async () => (await identityOf(west)) === 'true')
   })
 
   test('a namesake by our own export is imported by all', async () => {
