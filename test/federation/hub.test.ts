@@ -89,7 +89,7 @@ test('members join: they are connected, told who they are, and remembered', asyn
     ])
     await event(stage.hub, name, 'Connected')
   }
-  expect(await replica.metric('portolan_members{reason="Connected"}')).toBe(3)
+  await until('all are counted', async () => (await replica.metric('portolan_members{reason="Connected"}')) === 3)
 })
 
 test('an export becomes an import everywhere else, and its status says where', async () => {
