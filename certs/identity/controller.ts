@@ -11,6 +11,7 @@ import type { Failure, Result } from '../../kube/failure.ts'
 import { informerLog } from '../../kube/informer-log.ts'
 import type { KubeObject } from '../../kube/object.ts'
 import { startPasses } from '../../kube/passes.ts'
+import { inParallel } from '../../kube/pool.ts'
 import { issueIdentity, issueRoot } from '../issue.ts'
 import { type DomainRecord, planDomain } from './domain.ts'
 import { lackingIn } from './held.ts'
@@ -247,16 +248,12 @@ export function startController(options: ControllerOptions): Controller {
 
   async function writeLeaves(actions: readonly LeafAction[], roots: readonly StoredRoot[]): Promise<number> {
     const signer = roots.find(({ id }) => id === signerOf(roots, now())?.id)
-    let failures = 0
-    const queue = actions.values()
-    const work = async () => {
-      for (const action of queue) {
-        if (!isLeader()) return
-        if (!(await writeNamespace(action, signer))) failures += 1
-      }
-    }
-    await Promise.all(Array.from({ length: Math.min(NAMESPACES_AT_ONCE, actions.length) }, work))
-    return failures
+    const done = await inParallel(
+      actions,
+      NAMESPACES_AT_ONCE,
+      async (action) => !isLeader() || (await writeNamespace(action, signer)),
+    )
+    return done.filter((isWritten) => !isWritten).length
   }
 
   async function writeNamespace(action: LeafAction, signer: StoredRoot | undefined): Promise<boolean> {
