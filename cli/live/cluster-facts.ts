@@ -6,7 +6,7 @@ import { decodeMemory, type Memory, memoryName } from '../../federation/controll
 import { sitesOf } from '../../federation/site.ts'
 import { parseKubeconfig } from '../../kube/kubeconfig.ts'
 import { UsageError } from '../io.ts'
-import { type Live, must, mustOrMissing } from './connect.ts'
+import { type Live, mayPass, must, mustOrMissing } from './connect.ts'
 import { HUB_ACCOUNT, HUB_TOKEN, kubeconfigSecret } from './hub-account.ts'
 import { DEPLOYMENTS } from './mesh.ts'
 
@@ -76,12 +76,20 @@ export function managed(status: DeepReadonly<ClusterStatus> | undefined): Condit
   return status?.conditions?.find(({ type }) => type === 'Managed')
 }
 
-/** Calls `ask` again and again until it answers with something, or time is up. */
+/**
+ * Calls `ask` again and again until it answers with something, or time is up. An API server that cannot answer for once is
+ * asked again too.
+ */
 export async function waitFor<T>(seconds: number, ask: () => Promise<T | undefined>): Promise<T | undefined> {
   const end = performance.now() + seconds * 1_000
   for (;;) {
-    const answer = await ask()
-    if (answer !== undefined || performance.now() > end) return answer
+    const isLast = performance.now() > end
+    try {
+      const answer = await ask()
+      if (answer !== undefined || isLast) return answer
+    } catch (error) {
+      if (isLast || !mayPass(error)) throw error
+    }
     await new Promise((resolve) => setTimeout(resolve, 250))
   }
 }

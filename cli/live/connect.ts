@@ -66,10 +66,16 @@ export function unable(failure: Failure, cluster: string): UsageError {
   return new UsageError(`${cluster}: ${message}${remedy === undefined ? '' : `; ${remedy}`}`, { cause: failure })
 }
 
+const reasonOf = (error: unknown): Failure['reason'] | undefined =>
+  error instanceof UsageError ? (error.cause as Failure | undefined)?.reason : undefined
+
 /** Whether a command ended because its user may not do something. */
-export function isForbidden(error: unknown): boolean {
-  return error instanceof UsageError && (error.cause as Failure | undefined)?.reason === 'Forbidden'
-}
+export const isForbidden = (error: unknown): boolean => reasonOf(error) === 'Forbidden'
+
+const PASSING: ReadonlySet<Failure['reason'] | undefined> = new Set(['TooManyRequests', 'Unavailable', 'Unreachable'])
+
+/** Whether an API server gave no answer that it will not give in a while. */
+export const mayPass = (error: unknown): boolean => PASSING.has(reasonOf(error))
 
 const REMEDIES: Partial<Record<Failure['reason'], string>> = {
   Unreachable: 'check that the cluster is up and that the kubeconfig names its address, or name another --context',
