@@ -103,9 +103,9 @@ describe('heals', () => {
     const { cert } = await stage.identity('shop', 'pay')
     const { ids } = await stage.published()
     must(await stage.client.delete(SECRETS, { namespace: SYSTEM, name: CA_SECRET }))
-    const { roots } = await until('two roots', async () => {
+    const { roots } = await until('two roots, the new one published', async () => {
       const now = await stage.published()
-      return now.ids.length === 2 && now
+      return now.ids.length === 2 && now.roots.every(({ phase }) => phase !== 'new') && now
     })
     expect(roots.map(({ id, phase }) => [ids.includes(id), phase])).toEqual([
       [true, 'retiring'],
