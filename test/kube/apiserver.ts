@@ -112,13 +112,18 @@ export async function startApiServer({ users = [], args = [], etcd }: ApiServerO
   async function start() {
     const started = daemon(dir, program, programArgs)
     api = started
-    await until('the API server is ready', async () => {
+    const isReady = async () => {
       if (started.exitCode !== null) throw new Error(await logTail(dir, 'kube-apiserver'))
-      return (
-        (await tryRun('curl', ['-ksSf', '-H', `authorization: Bearer ${tokenOf(ADMIN)}`, `${server}/readyz`])).code ===
-        0
-      )
-    })
+      const { code } = await tryRun('curl', [
+        '-ksSf',
+        '-H',
+        `authorization: Bearer ${tokenOf(ADMIN)}`,
+        `${server}/readyz`,
+      ])
+      return code === 0
+    }
+    // Several files start theirs at once, four and more each.
+    await until('the API server is ready', isReady, { timeout: 180_000 })
   }
 
   async function kill() {
